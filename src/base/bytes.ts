@@ -1,0 +1,224 @@
+// Reading and writing big-endian binary structures, and the two text forms of bytes we use:
+// lower-case hex (identifiers) and octet strings (one character per byte; SIP messages).
+
+const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
+export function toHex(bytes: Uint8Array): string {
+  let hex = "";
+  for (let i = 0; i < bytes.length; i++) hex += HEX[bytes[i] as number];
+  return hex;
+}
+
+const nibble = (code: number): number =>
+  code >= 48 && code <= 57 ? code - 48 : code >= 97 && code <= 102 ? code - 87 : code >= 65 && code <= 70 ? code - 55 : -1;
+
+/** The bytes of a hex string, or `undefined` if it is not one. */
+export function parseHex(hex: string): Uint8Array | undefined {
+  if (hex.length % 2 !== 0) return undefined;
+  const bytes = new Uint8Array(hex.length / 2);
+  for (let i = 0; i < bytes.length; i++) {
+    const high = nibble(hex.charCodeAt(2 * i));
+    const low = nibble(hex.charCodeAt(2 * i + 1));
+    if (high < 0 || low < 0) return undefined;
+    bytes[i] = high * 16 + low;
+  }
+  return bytes;
+}
+
+/** The bytes of a hex string that this program made itself. */
+export function fromHex(hex: string): Uint8Array {
+  const bytes = parseHex(hex);
+  if (bytes === undefined) throw new RangeError(`not hex: ${hex}`);
+  return bytes;
+}
+
+/** Bytes of an octet string. */
+export function fromOctets(octets: string): Uint8Array {
+  const bytes = new Uint8Array(octets.length);
+  for (let i = 0; i < octets.length; i++) bytes[i] = octets.charCodeAt(i);
+  return bytes;
+}
+
+export function toOctets(bytes: Uint8Array): string {
+  let octets = "";
+  for (let i = 0; i < bytes.length; i += 4096) {
+    octets += String.fromCharCode.apply(null, bytes.subarray(i, i + 4096) as unknown as number[]);
+  }
+  return octets;
+}
+
+/** UTF-8 octets of a text, as an octet string. */
+export const utf8Octets = (text: string): string =>
+  unescapeOctets(encodeURIComponent(text.toWellFormed()));
+
+const unescapeOctets = (escaped: string): string =>
+  escaped.replace(/%([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+
+/** The text of UTF-8 octets; malformed input reads as Latin-1. */
+export function fromUtf8Octets(octets: string): string {
+  try {
+    return decodeURIComponent(octets.replace(/[^A-Za-z0-9]/g, (char) => `%${HEX[char.charCodeAt(0) & 0xff]}`));
+  } catch {
+    return octets;
+  }
+}
+
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** Thrown by `ByteReader` on input that ends too early or breaks a stated limit; caught by each `decode`. */
+export class DecodeError extends Error {
+  override readonly name = "DecodeError";
+}
+
+/** Reads big-endian fields from a view of bytes without copying. */
+export class ByteReader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  get position(): number {
+    return this.#at;
+  }
+  get remaining(): number {
+    return this.#bytes.length - this.#at;
+  }
+
+  #take(length: number): number {
+    if (length > this.remaining) throw new DecodeError(`${length} bytes wanted at ${this.#at}, ${this.remaining} left`);
+    const at = this.#at;
+    this.#at += length;
+    return at;
+  }
+
+  u8(): number {
+    return this.#view.getUint8(this.#take(1));
+  }
+  u16(): number {
+    return this.#view.getUint16(this.#take(2));
+  }
+  u24(): number {
+    const at = this.#take(3);
+    return this.#view.getUint16(at) * 256 + this.#view.getUint8(at + 2);
+  }
+  u32(): number {
+    return this.#view.getUint32(this.#take(4));
+  }
+  /** A 64-bit field that this program keeps as a number; above 2^53 it is refused. */
+  u64(): number {
+    const value = this.u64Big();
+    if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw new DecodeError(`64-bit value too large: ${value}`);
+    return Number(value);
+  }
+  u64Big(): bigint {
+    return this.#view.getBigUint64(this.#take(8));
+  }
+  /** A view of the next `length` bytes, not a copy. */
+  bytes(length: number): Uint8Array {
+    const at = this.#take(length);
+    return this.#bytes.subarray(at, at + length);
+  }
+  /** A reader of the next `length` bytes. */
+  sub(length: number): ByteReader {
+    return new ByteReader(this.bytes(length));
+  }
+  rest(): Uint8Array {
+    return this.bytes(this.remaining);
+  }
+  end(): void {
+    if (this.remaining !== 0) throw new DecodeError(`${this.remaining} bytes too many`);
+  }
+}
+
+/** Writes big-endian fields into a buffer that grows. */
+export class ByteWriter {
+  #bytes: Uint8Array;
+  #view: DataView;
+  #at = 0;
+
+  constructor(capacity = 256) {
+    this.#bytes = new Uint8Array(capacity);
+    this.#view = new DataView(this.#bytes.buffer);
+  }
+
+  get length(): number {
+    return this.#at;
+  }
+
+  #room(length: number): number {
+    const at = this.#at;
+    this.#at += length;
+    if (this.#at > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(this.#at, this.#bytes.length * 2));
+      larger.set(this.#bytes.subarray(0, at));
+      this.#bytes = larger;
+      this.#view = new DataView(larger.buffer);
+    }
+    return at;
+  }
+
+  u8(value: number): this {
+    const at = this.#room(1);
+    this.#view.setUint8(at, value);
+    return this;
+  }
+  u16(value: number): this {
+    const at = this.#room(2);
+    this.#view.setUint16(at, value);
+    return this;
+  }
+  u24(value: number): this {
+    return this.u8(Math.floor(value / 65_536) & 0xff).u16(value & 0xffff);
+  }
+  u32(value: number): this {
+    const at = this.#room(4);
+    this.#view.setUint32(at, value);
+    return this;
+  }
+  u64(value: number | bigint): this {
+    const at = this.#room(8);
+    this.#view.setBigUint64(at, BigInt(value));
+    return this;
+  }
+  bytes(value: Uint8Array): this {
+    const at = this.#room(value.length);
+    this.#bytes.set(value, at);
+    return this;
+  }
+  /**
+   * Writes a length prefix of `width` bytes, then what `body` writes; the prefix counts its bytes.
+   * This is RFC 6940's `x<0..2^n-1>` (section 6.3.1).
+   */
+  prefixed(width: 1 | 2 | 3 | 4, body: (writer: this) => void): this {
+    const at = this.#room(width);
+    body(this);
+    const length = this.#at - at - width;
+    if (length >= 2 ** (8 * width)) throw new RangeError(`${length} bytes behind a prefix of ${width}`);
+    for (let i = 0; i < width; i++) this.#bytes[at + i] = Math.floor(length / 2 ** (8 * (width - 1 - i))) & 0xff;
+    return this;
+  }
+  /** A copy of what was written. */
+  finish(): Uint8Array {
+    return this.#bytes.slice(0, this.#at);
+  }
+}

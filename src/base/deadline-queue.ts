@@ -1,0 +1,103 @@
+import type { Instant } from "./time.ts";
+
+/**
+ * Deadlines by key, with a cheap minimum: a binary heap with lazy deletion. Equal deadlines come out
+ * in the order in which they were set. BOUNDED: by its owner, one deadline per key.
+ */
+export class DeadlineQueue<Key> {
+  readonly #current = new Map<Key, Entry<Key>>();
+  readonly #heap: Entry<Key>[] = [];
+  #order = 0;
+
+  get size(): number {
+    return this.#current.size;
+  }
+
+  /** Sets or moves the deadline of `key`. */
+  set(key: Key, at: Instant): void {
+    const old = this.#current.get(key);
+    if (old !== undefined) old.live = false;
+    const entry: Entry<Key> = { key, at, order: this.#order++, live: true };
+    this.#current.set(key, entry);
+    this.#heap.push(entry);
+    this.#up(this.#heap.length - 1);
+    if (this.#heap.length > 64 && this.#heap.length > 4 * this.#current.size) this.#compact();
+  }
+
+  delete(key: Key): void {
+    const entry = this.#current.get(key);
+    if (entry === undefined) return;
+    entry.live = false;
+    this.#current.delete(key);
+  }
+
+  get(key: Key): Instant | undefined {
+    return this.#current.get(key)?.at;
+  }
+
+  next(): Instant | undefined {
+    this.#dropDead();
+    return this.#heap[0]?.at;
+  }
+
+  /** Removes and returns the earliest key whose deadline is at or before `now`. */
+  takeDue(now: Instant): Key | undefined {
+    this.#dropDead();
+    const first = this.#heap[0];
+    if (first === undefined || first.at > now) return undefined;
+    this.#pop();
+    this.#current.delete(first.key);
+    return first.key;
+  }
+
+  #dropDead(): void {
+    while (this.#heap[0]?.live === false) this.#pop();
+  }
+
+  #compact(): void {
+    const live = this.#heap.filter((entry) => entry.live).sort(byDeadline);
+    this.#heap.length = 0;
+    for (const entry of live) this.#heap.push(entry);
+  }
+
+  #pop(): void {
+    const last = this.#heap.pop();
+    if (last === undefined || this.#heap.length === 0) return;
+    this.#heap[0] = last;
+    this.#down();
+  }
+
+  #up(start: number): void {
+    const heap = this.#heap;
+    let at = start;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (byDeadline(heap[at] as Entry<Key>, heap[parent] as Entry<Key>) >= 0) return;
+      [heap[at], heap[parent]] = [heap[parent] as Entry<Key>, heap[at] as Entry<Key>];
+      at = parent;
+    }
+  }
+
+  #down(): void {
+    const heap = this.#heap;
+    let at = 0;
+    for (;;) {
+      let least = at;
+      for (const child of [2 * at + 1, 2 * at + 2]) {
+        if (child < heap.length && byDeadline(heap[child] as Entry<Key>, heap[least] as Entry<Key>) < 0) least = child;
+      }
+      if (least === at) return;
+      [heap[at], heap[least]] = [heap[least] as Entry<Key>, heap[at] as Entry<Key>];
+      at = least;
+    }
+  }
+}
+
+interface Entry<Key> {
+  readonly key: Key;
+  readonly at: Instant;
+  readonly order: number;
+  live: boolean;
+}
+
+const byDeadline = (a: Entry<unknown>, b: Entry<unknown>): number => a.at - b.at || a.order - b.order;

@@ -1,0 +1,155 @@
+// What crosses the border of the SIP core: nothing else does.
+//
+// SIP messages travel as octet strings (one character per byte, 0..255), in and out, so that a body
+// or an unknown header passes byte for byte. Whoever owns the sockets converts.
+
+import type { Address } from "../base/address.ts";
+import type { Duration, WallTime } from "../base/time.ts";
+
+export type TransportName = "udp" | "tcp";
+
+/** Where a message came from, or the way back to it: a UDP address pair or one TCP connection. */
+export interface Flow {
+  readonly transport: TransportName;
+  /** Our own end: the bound UDP address, or the local end of the connection. */
+  readonly local: Address;
+  readonly remote: Address;
+  /** The number of the TCP connection, never used twice in the life of a process; 0 for UDP. */
+  readonly connection: number;
+}
+
+/** Names a question of the SIP core; the answer carries it back. */
+export type Ticket = number;
+
+/** Credentials of a subscriber: the digest A1 hashes for the domain (RFC 7616), lower-case hex. */
+export interface Credentials {
+  readonly username: string;
+  readonly realm: string;
+  readonly ha1Md5: string;
+  readonly ha1Sha256: string;
+}
+
+/** One AoR-to-contact entry (RFC 3261 section 10), as every box of the ring understands it. */
+export interface Binding {
+  /** The contact address as registered: URI without angle brackets and without header parameters. */
+  readonly contact: string;
+  /** Names the binding within its AoR: from instance-id and reg-id (RFC 5626), else from the URI by RFC 3261 19.1.4. Hex. */
+  readonly key: string;
+  readonly callId: string;
+  readonly cseq: number;
+  /** 0 to 1000, the q parameter times 1000. */
+  readonly preference: number;
+  readonly expiresAt: WallTime;
+  readonly instance: string;
+  readonly regId: number;
+  /** Path vector (RFC 3327), in order, as URIs; outside proxies only. */
+  readonly path: readonly string[];
+  readonly userAgent: string;
+  /** Contact header parameters that are kept and listed again, as `;name=value…`, without q and expires. */
+  readonly parameters: string;
+  /** The flow owner's Node-ID: the box that took the REGISTER. Hex. */
+  readonly edge: string;
+  /** The flow token by which the flow owner knows the phone's flow again. */
+  readonly flowToken: string;
+  /** Where the REGISTER came from: the phone's address as its box saw it. */
+  readonly received: Address;
+  readonly transport: TransportName;
+}
+
+/** A binding as the location service hands it out: with the way to its flow owner at this moment. */
+export interface FoundBinding extends Binding {
+  /** `here`: this box owns the flow. `elsewhere`: send through that box's SIP address. `gone`: the flow owner is not in the ring. */
+  readonly reach:
+    | { readonly at: "here" }
+    | { readonly at: "elsewhere"; readonly box: Address }
+    | { readonly at: "gone" };
+}
+
+/** The changes one REGISTER makes; all or none (RFC 3261 section 10.3). */
+export interface BindingChanges {
+  readonly upserts: readonly Binding[];
+  /** Keys of bindings to remove. */
+  readonly removals: readonly string[];
+}
+
+export type UserLookup =
+  | {
+      readonly outcome: "found";
+      /** `undefined`: the domain is ours but there is no such subscriber. */
+      readonly credentials: Credentials | undefined;
+      readonly bindings: readonly FoundBinding[];
+    }
+  /** The overlay could not answer in time: 503. */
+  | { readonly outcome: "unavailable" };
+
+export type BindingsOutcome =
+  /** Stored on as many boxes as the ring promises. */
+  | { readonly outcome: "stored" }
+  | { readonly outcome: "unavailable" };
+
+/** One place to try, from RFC 3263. */
+export interface Target {
+  readonly transport: TransportName;
+  readonly address: Address;
+}
+
+export type SipInput =
+  /** A whole UDP datagram, or the next octets of a TCP stream. */
+  | { readonly type: "received"; readonly flow: Flow; readonly octets: string }
+  /** A TCP connection ended, or one that we asked for could not be opened. */
+  | { readonly type: "connection-closed"; readonly connection: number }
+  /** A message sent with `connect` is on its way over this connection. */
+  | { readonly type: "connected"; readonly ticket: Ticket; readonly flow: Flow }
+  /** A message could not be sent: connection refused, ICMP unreachable, no route. */
+  | { readonly type: "transport-error"; readonly ticket: Ticket }
+  | { readonly type: "resolved"; readonly ticket: Ticket; readonly targets: readonly Target[] }
+  | { readonly type: "user-found"; readonly ticket: Ticket; readonly lookup: UserLookup }
+  | { readonly type: "bindings-changed"; readonly ticket: Ticket; readonly result: BindingsOutcome }
+  | { readonly type: "tick" };
+
+export type SipEffect =
+  /** Send on a flow that exists. */
+  | { readonly type: "send"; readonly flow: Flow; readonly octets: string }
+  /**
+   * Send to an address from the given local UDP address, or over a TCP connection to it (an open one
+   * if there is one). Answered by `connected` or `transport-error` with the ticket if the transport is TCP;
+   * by `transport-error` or nothing if it is UDP.
+   */
+  | {
+      readonly type: "connect";
+      readonly ticket: Ticket;
+      readonly transport: TransportName;
+      readonly remote: Address;
+      readonly octets: string;
+    }
+  | { readonly type: "close-connection"; readonly connection: number }
+  /** Credentials and bindings of an AoR (`user@domain`, canonical) in one question; answered by `user-found`. */
+  | { readonly type: "find-user"; readonly ticket: Ticket; readonly aor: string }
+  /** Answered by `bindings-changed`. */
+  | { readonly type: "change-bindings"; readonly ticket: Ticket; readonly aor: string; readonly changes: BindingChanges }
+  /** RFC 3263 for a URI's host; answered by `resolved`, best first, empty if there is nothing. */
+  | {
+      readonly type: "resolve";
+      readonly ticket: Ticket;
+      readonly host: string;
+      readonly port: number | undefined;
+      readonly transport: TransportName | undefined;
+    }
+  /** Something counted: a name out of a fixed set, for status and metrics. */
+  | { readonly type: "count"; readonly event: string };
+
+/** What the SIP core is told once. */
+export interface SipSettings {
+  /** The SIP domain of the fleet, lower case. */
+  readonly domain: string;
+  /** This box's Node-ID, hex: the `edge` of bindings it takes. */
+  readonly nodeId: string;
+  /** Key material equal on every box of the fleet: nonces and flow tokens (at least 32 bytes). */
+  readonly fleetSecret: Uint8Array;
+  /** Host names and addresses, besides the domain, by which requests may name this box; with the SIP port. */
+  readonly sipPort: number;
+  /** The local addresses on which SIP is served now; changed by `SipCore.setLocalAddresses`. */
+  readonly localAddresses: readonly string[];
+  readonly software: string;
+  readonly expiry: { readonly minimum: Duration; readonly standard: Duration; readonly maximum: Duration };
+}

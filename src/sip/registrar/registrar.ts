@@ -110,7 +110,7 @@ export class Registrar {
   /** `undefined`: not an address of our domain. */
   #aorOf(request: ValidRequest, field: "to" | "from"): string | undefined {
     const { uri } = request[field];
-    if (!isSipUri(uri) || !this.#core.ends.isOurDomain(uri.host)) return undefined;
+    if (!isSipUri(uri) || !this.#core.ends.isOurs(uri.host, uri.port)) return undefined;
     return addressOfRecord({ ...uri, host: this.#core.settings.domain });
   }
 

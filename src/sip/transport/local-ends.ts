@@ -21,15 +21,10 @@ export class LocalEnds {
     this.#addresses = addresses.map(canonicalHost);
   }
 
-  /** Whether a URI's host and port name this box or the domain it serves. */
+  /** Whether a URI's host and port name this box or the domain it serves: phones may be set up with either. */
   isOurs(host: string, port: number | undefined): boolean {
     if (host === this.#domain) return port === undefined || port === this.#port || port === 5060;
     return this.#isLocal(host) && (port ?? this.#port) === this.#port;
-  }
-
-  /** Whether From or To of this host is a user of ours; phones may be set up with an address in place of the domain. */
-  isOurDomain(host: string): boolean {
-    return host === this.#domain || this.#isLocal(host);
   }
 
   /** Whether a Via sent-by is this box (for loops). */

@@ -3,7 +3,7 @@
 
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { DEBIAN_PACKAGES, missingDebianPackages } from "./debian-packages.ts";
+import { DEBIAN_PACKAGES, type DebianPackage } from "./debian-packages.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 
@@ -13,18 +13,27 @@ function main(): void {
 }
 
 function installPackages(): void {
-  const missing = missingDebianPackages();
+  const missing = missingPackages();
   if (missing.length === 0) return;
   if (process.getuid?.() !== 0) {
     say("Not installed, and only root may install them; tests that need them are left out:");
-    for (const name of missing) say(`  ${name}: ${DEBIAN_PACKAGES[name]}`);
+    for (const { name, reason } of missing) say(`  ${name}: ${reason}`);
     return;
   }
-  say(`Installing Debian packages for the tests: ${missing.join(", ")}`);
+  const names = missing.map(({ name }) => name);
+  say(`Installing Debian packages for the tests: ${names.join(", ")}`);
   run("apt-get", ["-qq", "update"]);
-  run("apt-get", ["-qq", "-y", "--no-install-recommends", "install", ...missing]);
-  const left = missingDebianPackages();
-  if (left.length > 0) stop(`apt-get ran, but these are still missing: ${left.join(", ")}`);
+  run("apt-get", ["-qq", "-y", "--no-install-recommends", "install", ...names]);
+  const left = missingPackages();
+  if (left.length > 0) stop(`apt-get ran, but these are still missing: ${left.map(({ name }) => name).join(", ")}`);
+}
+
+function missingPackages(): readonly DebianPackage[] {
+  const names = DEBIAN_PACKAGES.map(({ name }) => name);
+  const format = "${db:Status-Status} ${Package}\n";
+  const query = spawnSync("dpkg-query", ["-W", "-f", format, ...names], { encoding: "utf8" });
+  const installed = new Set((query.stdout ?? "").split("\n").filter((line) => line.startsWith("installed ")));
+  return DEBIAN_PACKAGES.filter(({ name }) => !installed.has(`installed ${name}`));
 }
 
 function run(command: string, args: readonly string[]): void {

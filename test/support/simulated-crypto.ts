@@ -66,7 +66,7 @@ export class SimulatedCrypto implements Crypto {
   }
   /** The real one: it decides where a resource lies on the ring, and must spread. */
   sha1(bytes: Uint8Array): Uint8Array {
-    const key = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).latin1Slice();
+    const key = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
     const known = this.#sha1.get(key);
     if (known !== undefined) return known;
     const digest = new Uint8Array(createHash("sha1").update(bytes).digest());

@@ -289,7 +289,7 @@ export class VirtualNetwork {
 
   send(port: LinkPort, id: LinkId, message: Uint8Array): void {
     const found = this.#ends.get(port)?.get(id);
-    if (found === undefined || !found.end.open) return;
+    if (found === undefined) throw new RangeError(`link ${id} is closed, and the box knows it`);
     this.counts.messages++;
     const { end, link } = found;
     const ready = Math.max(end.outgoing.lastReady, this.#queue.now + this.#linkDelay());

@@ -3,7 +3,7 @@
 
 import type { Address } from "../../src/base/address.ts";
 import { type Instant, instant, type WallTime, wallTime } from "../../src/base/time.ts";
-import type { NodeId, OverlayEffect, OverlayInput, PeerInfo, Phase, StoredRow } from "../../src/overlay/ports.ts";
+import type { NodeId, OverlayEffect, OverlayInput, OverlaySnapshot, PeerInfo, Phase, StoredRow } from "../../src/overlay/ports.ts";
 import type { SipEffect, SipInput } from "../../src/sip/ports.ts";
 import { EventQueue } from "./event-queue.ts";
 import { splitLargestGap } from "./placement.ts";
@@ -29,6 +29,8 @@ export type BoxEffect =
 export interface BoxMachine {
   step(now: Instant, inputs: readonly BoxInput[]): readonly BoxEffect[];
   nextDeadline(): Instant | undefined;
+  /** Machines that are in a ring. */
+  snapshot?(): OverlaySnapshot;
 }
 
 /** What a machine is made of at each start of its box. */
@@ -256,7 +258,12 @@ export class World {
     } catch (thrown) {
       throw new InvariantBroken(`${box.name}: the step on ${input.type} threw: ${thrown instanceof Error ? thrown.stack : String(thrown)}`);
     }
-    for (const effect of effects) this.#perform(life, effect);
+    try {
+      for (const effect of effects) this.#perform(life, effect);
+    } catch (thrown) {
+      if (!(thrown instanceof RangeError)) throw thrown;
+      throw new InvariantBroken(`${box.name}, told of ${input.type}: ${thrown.message}`);
+    }
     this.#arm(life);
   }
 

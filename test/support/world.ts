@@ -48,7 +48,7 @@ export interface Life extends LinkPort {
   readonly box: Box;
   readonly machine: BoxMachine;
   readonly self: PeerInfo;
-  /** The machine's instants are the world's plus this: no two boxes agree on them. */
+  /** The machine's instants are the world's plus this: they begin near zero with each life. */
   readonly offset: number;
   readonly startedAt: number;
   phase: Phase | "starting";
@@ -180,7 +180,7 @@ export class World {
     });
     const life: Life = {
       box, machine, self, certificate, place: box.place, nodeId: box.nodeId, address: box.overlay,
-      offset: this.random.below(1_000_000_000), startedAt: this.now, phase: "starting",
+      offset: this.random.below(1_000) - this.now, startedAt: this.now, phase: "starting",
       wakeAt: undefined, stepsAtOneTime: 0, lastStepAt: -1,
       receive: (input) => this.#receive(life, input),
     };

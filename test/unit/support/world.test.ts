@@ -146,12 +146,12 @@ describe("a link", () => {
 
 describe("a disk", () => {
   const row = (key: string) => ({ resource: "00", kind: 1, key, stored: new Uint8Array([1]) }) as never;
-  const persist = (world: World, box: Box, key: string, durability: "durable" | "soft") =>
+  const persist = (box: Box, key: string, durability: "durable" | "soft") =>
     box.disk.persist({ type: "persist", ticket: undefined, durability, puts: [row(key)], removals: [] });
 
   test("gives back after a restart what was synced", () => {
     const { world, first, talkers } = makePair(9);
-    persist(world, first, "a", "durable");
+    persist(first, "a", "durable");
     world.run(20);
     world.cutPower(first);
     world.start(first);
@@ -161,7 +161,7 @@ describe("a disk", () => {
   test("never has a later write without an earlier one", () => {
     for (let seed = 0; seed < 40; seed++) {
       const { world, first } = makePair(seed);
-      for (const key of ["a", "b", "c", "d"]) persist(world, first, key, "durable");
+      for (const key of ["a", "b", "c", "d"]) persist(first, key, "durable");
       world.run(seed % 12);
       world.kill(first);
       const kept = first.disk.open(() => undefined).map(({ key }) => key).join("");
@@ -171,7 +171,7 @@ describe("a disk", () => {
 
   test("that is full refuses, and loses nothing that was on it", () => {
     const { world, first, listener } = makePair(10);
-    persist(world, first, "a", "durable");
+    persist(first, "a", "durable");
     world.run(20);
     first.disk.full = true;
     first.disk.persist({ type: "persist", ticket: 5, durability: "durable", puts: [row("b")], removals: [] });

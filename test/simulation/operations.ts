@@ -7,6 +7,7 @@ import type { FetchOutcome, KindDefinition, OverlayEffect, OverlayInput, Resourc
 import { createHash } from "node:crypto";
 import { type Box, type BoxEffect, InvariantBroken, type Life, type Observer, type World } from "../support/world.ts";
 import { Ledger } from "./ledger.ts";
+import type { Work } from "./simulation.ts";
 import type { Weather } from "./weather.ts";
 
 export interface OperationSettings {
@@ -37,12 +38,13 @@ const UNSETTLED = 5_000;
 /** Wall clocks differ, so about the time of expiry either reading is right. */
 const LARGEST_SKEW = 300_000;
 
-export class Operations implements Observer {
+export class Operations implements Observer, Work {
   readonly ledger = new Ledger();
   readonly counts = { fetches: 0, stores: 0, failed: 0 };
   #active = false;
   #ticket = 1;
   #serial = 0;
+  #compared = 0;
   readonly #pending = new Map<number, Pending>();
   readonly #busy = new Set<string>();
   readonly #world: World;
@@ -147,6 +149,7 @@ export class Operations implements Observer {
   }
 
   #compare(name: string, outcome: FetchOutcome & { ok: true }): void {
+    this.#compared++;
     const read = new Map<string, string>();
     for (const { kind, entries } of outcome.kinds) {
       const kindName = kind === this.#settings.soft.id ? this.#settings.soft.name : this.#settings.durable.name;
@@ -176,11 +179,17 @@ export class Operations implements Observer {
     pending.answered(effect);
   }
 
-  /** Reads everything back, from boxes chosen by luck; all must be running and calm. */
-  readAll(): void {
+  /** Reads everything back, from boxes chosen by luck. */
+  lookBack(): void {
     const serving = this.#world.boxes.filter(({ life }) => life?.phase === "serving");
+    this.#compared = 0;
     for (let i = 0; i < this.#settings.resources; i++) {
       this.#world.queue.after(this.#random.below(2_000), () => this.#fetch(this.#random.pick(serving), `r${i}`));
+    }
+  }
+  conclude(): void {
+    if (this.#compared < this.#settings.resources) {
+      throw new InvariantBroken(`only ${this.#compared} of ${this.#settings.resources} resources could be read back`);
     }
   }
 }

@@ -42,6 +42,8 @@ const REST = 15_000;
 /** Two at once leave one copy; three again within 30 seconds is what the ring says. */
 const LONG_REST = 45_000;
 const LEAST_RUNNING = 3;
+/** A box that was asked to leave has handed everything over after this. */
+const LEAVE_TAKES = 15_000;
 
 export class Weather {
   readonly counts: Record<FaultKind, number> = { ...NO_FAULTS };
@@ -52,6 +54,8 @@ export class Weather {
   /** Writes acknowledged in the 5 seconds before a time in this list may be lost: two boxes died at once. */
   readonly excuses: number[] = [];
   #active = false;
+  /** Rises when the weather clears: what was to happen later in the spell then does not. */
+  #spell = 0;
   #restUntil = 0;
   #partitioned = false;
   readonly #stalled: Set<string> = new Set();
@@ -75,6 +79,7 @@ export class Weather {
   /** Ends all trouble: paths heal, disks have room, every box runs. */
   clear(): void {
     this.#active = false;
+    this.#spell++;
     this.#changed();
     this.#partitioned = false;
     this.#stalled.clear();
@@ -83,8 +88,16 @@ export class Weather {
       box.disk.full = false;
       if (box.wallOffset !== 0 && box.life !== undefined) this.#world.setClock(box, 0);
       box.wallOffset = 0;
-      if (box.life === undefined) this.start(box);
     }
+    this.#startAll();
+    this.#later(LEAVE_TAKES, () => {
+      this.#leaving.clear();
+      this.#startAll();
+    });
+  }
+
+  #startAll(): void {
+    for (const box of this.#world.boxes) this.start(box);
   }
 
   /** Nothing has changed for `duration`, and nothing is broken now. */
@@ -167,7 +180,7 @@ export class Weather {
         this.#rest(REST);
         if (random.chance(0.5)) this.#world.kill(box);
         else this.#world.cutPower(box);
-        return this.#world.queue.after(random.between(20_000, 300_000), () => {
+        return this.#later(random.between(20_000, 300_000), () => {
           if (box.life === undefined) this.#world.replace(box);
           this.start(box);
         });
@@ -193,7 +206,9 @@ export class Weather {
     this.#restUntil = this.#world.now + duration;
   }
   #later(delay: number, action: () => void): void {
+    const spell = this.#spell;
     this.#world.queue.after(delay, () => {
+      if (this.#spell !== spell) return;
       this.#changed();
       action();
     });
@@ -232,6 +247,7 @@ export class Weather {
     this.#world.leave(box);
     this.#later(this.#random.between(60_000, 600_000), () => {
       this.#leaving.delete(box);
+      if (box.life === undefined && this.#random.chance(0.3)) this.#world.replace(box);
       this.start(box);
     });
   }

@@ -53,6 +53,8 @@ export class Weather {
   lastChangeAt = 0;
   /** Writes acknowledged in the 5 seconds before a time in this list may be lost: two boxes died at once. */
   readonly excuses: number[] = [];
+  /** When all boxes lost their power at once: what was in memory only may be lost. */
+  readonly disasters: number[] = [];
   #active = false;
   /** Rises when the weather clears: what was to happen later in the spell then does not. */
   #spell = 0;
@@ -235,6 +237,7 @@ export class Weather {
 
   #killAll(): void {
     this.#rest(LONG_REST);
+    this.disasters.push(this.#world.now);
     for (const box of this.#running()) {
       this.#world.cutPower(box);
       this.#startLater(box, this.#random.between(1_000, 10_000));

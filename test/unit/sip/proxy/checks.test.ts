@@ -99,9 +99,10 @@ test("a spiral, back with another Request-URI, is none", () => {
 
 test("a malformed request is answered where there is somebody to answer", () => {
   const { eve, box } = world();
+  const before = box.core.snapshot().serverTransactions;
   const octets = eve.request("INVITE", BOB, { from: FROM, cseqMethod: "BYE" });
   assert.equal(eve.exchange(octets).status, 400);
-  assert.equal(box.core.snapshot().serverTransactions, 0);
+  assert.equal(box.core.snapshot().serverTransactions, before);
 });
 
 test("rport is filled in, and a datagram without it from behind a NAT is answered at its source all the same", () => {

@@ -16,6 +16,12 @@ export type Inspection =
   | { readonly type: "credentials"; readonly credentials: DigestCredentials }
   | { readonly type: "challenge"; readonly stale: boolean };
 
+/**
+ * User agents seen to take the best of several challenges, in lower case. All others get MD5 alone: baresip 1.0
+ * (libre) and sipsak 0.9.8 do not pass over an algorithm that they lack, as RFC 8760 wants, but give up.
+ */
+const CHOOSERS = ["linphone", "belle-sip"];
+
 const NONCE_LIFETIME = minutes(30);
 /** Counts behind the highest one that may still come, out of order. */
 const WINDOW = 31;
@@ -68,12 +74,20 @@ export class Gatekeeper {
     return this.#useCount(credentials) ? "right" : "replayed";
   }
 
-  /** Values of WWW-Authenticate or Proxy-Authenticate, the best first (RFC 8760). */
-  challenges(stale: boolean): readonly string[] {
+  /** Values of WWW-Authenticate or Proxy-Authenticate for this request, the best first (RFC 8760). */
+  challenges(request: ValidRequest, stale: boolean): readonly string[] {
     const nonce = issueNonce(this.#crypto, this.#secret, this.#wallClock(), this.#realm);
     const opaque = nonce.slice(-8);
-    return (["SHA-256", "MD5"] as const).map((algorithm) =>
-      formatChallenge({ realm: this.#realm, nonce, algorithm, stale, opaque }),
+    const algorithms = this.#mayChoose(request) ? (["SHA-256", "MD5"] as const) : (["MD5"] as const);
+    return algorithms.map((algorithm) => formatChallenge({ realm: this.#realm, nonce, algorithm, stale, opaque }));
+  }
+
+  /** Whether this phone can be given two challenges: it is known to, or has shown that it has SHA-256. */
+  #mayChoose(request: ValidRequest): boolean {
+    const userAgent = (request.header("user-agent") ?? "").toLowerCase();
+    if (CHOOSERS.some((name) => userAgent.startsWith(name))) return true;
+    return [...request.authorization, ...request.proxyAuthorization].some(
+      ({ realm, algorithm }) => realm === this.#realm && algorithm === "SHA-256",
     );
   }
 

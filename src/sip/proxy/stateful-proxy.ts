@@ -169,7 +169,7 @@ export class StatefulProxy {
     const inspection = this.#gatekeeper.inspect(request.proxyAuthorization);
     if (inspection.type === "challenge") {
       this.#core.outbox.count("request-challenged");
-      return this.#core.answer(request, flow, 407, "", this.#challenge(inspection.stale));
+      return this.#core.answer(request, flow, 407, "", this.#challenge(request, inspection.stale));
     }
     const context = this.#open(now, passage);
     if (context === undefined) return;
@@ -187,7 +187,7 @@ export class StatefulProxy {
     const verdict = this.#gatekeeper.verify(request, credentials, lookup.credentials);
     if (verdict !== "right") {
       this.#core.outbox.count(verdict === "wrong" ? "request-wrong-credentials" : "request-replayed");
-      context.refuse(now, 407, "", this.#challenge(verdict === "replayed"));
+      context.refuse(now, 407, "", this.#challenge(request, verdict === "replayed"));
       return false;
     }
     const from = isSipUri(request.from.uri) ? addressOfRecord({ ...request.from.uri, host: this.#core.settings.domain }) : undefined;
@@ -197,8 +197,8 @@ export class StatefulProxy {
     return false;
   }
 
-  #challenge(stale: boolean): readonly NameAndValue[] {
-    return this.#gatekeeper.challenges(stale).map((value) => ["Proxy-Authenticate", value]);
+  #challenge(request: ValidRequest, stale: boolean): readonly NameAndValue[] {
+    return this.#gatekeeper.challenges(request, stale).map((value) => ["Proxy-Authenticate", value]);
   }
 
   // Where to

@@ -8,7 +8,6 @@ import { CORE_LIMITS } from "../limits.ts";
 import { type DigestCredentials, formatChallenge, isRightResponse } from "../message/digest.ts";
 import type { ValidRequest } from "../message/message.ts";
 import { checkNonce, issueNonce } from "../message/nonce.ts";
-import { isSipUri, parseUri } from "../message/uri.ts";
 import type { Credentials, SipSettings } from "../ports.ts";
 
 /** What can be said of a request's credentials before anybody is looked up. */
@@ -65,12 +64,13 @@ export class Gatekeeper {
 
   /**
    * Whether the response is right. For a user who does not exist (`known` undefined) the same work is
-   * done, and the verdict is the same as for a wrong password.
+   * done, and the verdict is the same as for a wrong password. The credentials' `uri` is not held against
+   * the Request-URI: SIPp and others write the address of their next hop there.
    */
   verify(request: ValidRequest, credentials: DigestCredentials, known: Credentials | undefined): "right" | "wrong" | "replayed" {
     const ha1 = known === undefined ? NOBODY : credentials.algorithm === "SHA-256" ? known.ha1Sha256 : known.ha1Md5;
     const right = isRightResponse(this.#crypto, credentials, request.method, ha1);
-    if (!right || known === undefined || !namesRequest(credentials.uri, request)) return "wrong";
+    if (!right || known === undefined) return "wrong";
     return this.#useCount(credentials) ? "right" : "replayed";
   }
 
@@ -115,11 +115,3 @@ export class Gatekeeper {
 }
 
 const NOBODY = "0".repeat(32);
-
-/** The `uri` of the credentials means the Request-URI; parameters may differ, as phones write them as they like. */
-function namesRequest(text: string, request: ValidRequest): boolean {
-  if (text === request.uriText) return true;
-  const uri = parseUri(text);
-  if (uri === undefined || !isSipUri(uri) || !isSipUri(request.uri)) return false;
-  return uri.user === request.uri.user && uri.host === request.uri.host;
-}

@@ -3,6 +3,7 @@
 import type { Instant } from "../../base/time.ts";
 import type { Gatekeeper } from "../auth/gatekeeper.ts";
 import type { CoreContext } from "../core-context.ts";
+import { CORE_LIMITS } from "../limits.ts";
 import { type NameAndValue, responseTo } from "../message/build.ts";
 import type { DigestCredentials } from "../message/digest.ts";
 import type { ValidRequest } from "../message/message.ts";
@@ -78,14 +79,31 @@ export class StatefulProxy {
     this.#admit(now, { request, flow, route, destination, routingHash: hash });
   }
 
-  /** An ACK to a 2xx goes on without a transaction (RFC 3261 16.11), and only on a way that the fleet laid. */
+  /** An ACK to a 2xx goes on without a transaction (RFC 3261 16.11): to a phone of ours, or on a way that the fleet laid. */
   forwardAck(now: Instant, request: ValidRequest, flow: Flow): void {
     const route = preprocessRoutes(request, flow, this.#core.ends, this.#core.tokens);
-    if (request.maxForwards === 0 || route === "tampered" || !route.vouched) return this.#core.outbox.count("ack-dropped");
+    if (request.maxForwards === 0 || route === "tampered") return this.#core.outbox.count("ack-dropped");
     const destination = this.#destination(request, route);
-    if (typeof destination === "number" || destination.type !== "target") return this.#core.outbox.count("ack-dropped");
-    const { target } = destination;
     const forwarding: Forwarding = { request, source: flow, callerFlow: undefined, route };
+    if (typeof destination === "number") return this.#core.outbox.count("ack-dropped");
+    if (destination.type === "user") return this.#findAckers(now, destination.aor, forwarding);
+    if (destination.type !== "target" || !route.vouched) return this.#core.outbox.count("ack-dropped");
+    this.#routeAck(now, forwarding, destination.target);
+  }
+
+  /** A caller that ignores Record-Route sends its ACK to the AoR again; the phones that know nothing of it drop it. */
+  #findAckers(now: Instant, aor: string, forwarding: Forwarding): void {
+    this.#core.questions.findUser(now, aor, (at, lookup) => {
+      if (lookup.outcome === "unavailable") return;
+      const { ends, tokens } = this.#core;
+      const turns = targetGroups(aor, lookup.bindings, this.#core.wallClock(), ends, tokens).flat();
+      for (const [target] of turns.slice(0, CORE_LIMITS.branches)) {
+        if (target !== undefined) this.#routeAck(at, forwarding, target);
+      }
+    });
+  }
+
+  #routeAck(now: Instant, forwarding: Forwarding, target: ProxyTarget): void {
     if (target.way.type === "hop") this.#sendAck(forwarding, target, target.way.hop);
     if (target.way.type !== "resolve") return;
     this.#core.questions.resolve(now, target.way, (_, [first]) => {

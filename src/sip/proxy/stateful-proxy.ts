@@ -13,7 +13,7 @@ import { NO_TICKET } from "../outbox.ts";
 import { answerForBox, answerOptions } from "../own-answers.ts";
 import type { Flow, UserLookup } from "../ports.ts";
 import type { Registrar } from "../registrar/registrar.ts";
-import { textHash } from "../transaction/transaction-key.ts";
+import { statelessTag, textHash } from "../transaction/transaction-key.ts";
 import { type Hop, responseFlow } from "../transport/transport.ts";
 import { type Forwarding, forwardedRequest } from "./forwarding.ts";
 import { isLooped, routingHash } from "./loop-detection.ts";
@@ -81,6 +81,8 @@ export class StatefulProxy {
 
   /** An ACK to a 2xx goes on without a transaction (RFC 3261 16.11): to a phone of ours, or on a way that the fleet laid. */
   forwardAck(now: Instant, request: ValidRequest, flow: Flow): void {
+    // The ACK to a stateless answer of ours (a challenge, mostly) ends here.
+    if (request.toTag === statelessTag(request)) return;
     const route = preprocessRoutes(request, flow, this.#core.ends, this.#core.tokens);
     if (request.maxForwards === 0 || route === "tampered") return this.#core.outbox.count("ack-dropped");
     const destination = this.#destination(request, route);

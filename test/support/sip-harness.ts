@@ -71,6 +71,8 @@ export class SipWorld {
   /** Whether a UDP datagram is lost. */
   loses: (from: Address, to: Address, octets: string) => boolean = () => false;
   isStoreAvailable = true;
+  /** Whether the location service knows which boxes are dead. */
+  knowsDead = true;
   readonly #events: Event[] = [];
   #order = 0;
   #connections = 0;
@@ -262,7 +264,7 @@ export class Box {
     const bindings = [...(user?.bindings.values() ?? [])].map((binding): FoundBinding => {
       if (binding.edge === this.nodeId) return { ...binding, reach: { at: "here" } };
       const owner = this.world.boxes.find((box) => box.nodeId === binding.edge);
-      const isReachable = owner?.isAlive === true;
+      const isReachable = owner !== undefined && (owner.isAlive || !this.world.knowsDead);
       return { ...binding, reach: isReachable ? { at: "elsewhere", box: owner.address } : { at: "gone" } };
     });
     return { outcome: "found", credentials: user?.credentials, bindings };

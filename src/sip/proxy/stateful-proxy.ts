@@ -56,11 +56,11 @@ export class StatefulProxy {
     return this.#clockwork.alive;
   }
   nextDeadline(): Instant | undefined {
-    return this.#clockwork.timerC.next();
+    return this.#clockwork.timers.next();
   }
   tick(now: Instant): void {
-    const { timerC } = this.#clockwork;
-    for (let fire = timerC.takeDue(now); fire !== undefined; fire = timerC.takeDue(now)) fire(now);
+    const { timers } = this.#clockwork;
+    for (let fire = timers.takeDue(now); fire !== undefined; fire = timers.takeDue(now)) fire(now);
   }
 
   /** A request that belongs to no transaction yet; no ACK and no CANCEL. */

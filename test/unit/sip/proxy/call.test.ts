@@ -185,6 +185,27 @@ test("a UDP phone whose box died is reached directly from another box", () => {
   assert.equal(world.bindings("bob@example.test").length, 1);
 });
 
+test("a call whose way leads through a box that died a moment ago rings within three seconds", () => {
+  const { world, alice, bob, boxes } = registered("udp", "udp", 2);
+  const owner = boxes[1];
+  assert.ok(owner);
+  owner.isAlive = false;
+  world.knowsDead = false;
+  bob.answers = (request) => (request.method === "INVITE" ? [180, 200] : []);
+  alice.ask("INVITE", BOB);
+  world.run(3_000);
+  assert.equal(alice.responses.at(-1)?.status, 200);
+  assert.equal(bob.requests.filter(({ method }) => method === "INVITE").length, 1);
+});
+
+test("a box that answers is not gone around", () => {
+  const { world, alice, bob } = registered("udp", "udp", 2);
+  bob.answers = () => [];
+  alice.ask("INVITE", BOB);
+  world.run(3_000);
+  assert.equal(bob.requests.every(({ vias }) => vias?.length === 3), true);
+});
+
 test("a TCP phone whose box died is called where it listens", () => {
   const { alice, bob, boxes } = registered("udp", "tcp", 2);
   const owner = boxes[1];

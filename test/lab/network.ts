@@ -181,6 +181,11 @@ export class Host {
     this.address = address;
   }
 
+  /** Where programs of the host may leave files; shared with the other hosts. */
+  get directory(): string {
+    return this.network.directory;
+  }
+
   /** Starts a program on the host; what it prints goes to a file or comes through pipes. */
   start(command: readonly string[], output: { readonly file: string } | "pipe", environment: NodeJS.ProcessEnv = {}): ChildProcess {
     const parameters = ["netns", "exec", this.namespace, ...command];

@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
-import { account, labTest } from "./lab.ts";
+import { account, DOMAIN, type Lab, labTest } from "./lab.ts";
 import { Baresip } from "./phones/baresip.ts";
 import { Linphone } from "./phones/linphone.ts";
 import type { Phone } from "./phones/phone.ts";
 import { answerCalls, placeCalls, registerUsers } from "./phones/sipp.ts";
-import { DOMAIN, type Lab } from "./lab.ts";
+import { sipsakOptions, sipsakRegister } from "./phones/sipsak.ts";
 
-const PLAN = { boxes: 5, phones: 4, programs: ["baresip", "linphonec", "sipp"] };
+const PLAN = { boxes: 5, phones: 4, programs: ["baresip", "linphonec", "sipp", "sipsak"] };
 
 labTest("phones of two makers call each other through the boxes they know, and SIPp calls through a third", PLAN, async (lab) => {
   await lab.start();
-  const [alice, bob, carol, dave] = await lab.subscribe(lab.box(1), "user", 4);
-  assert(alice !== undefined && bob !== undefined && carol !== undefined && dave !== undefined);
+  const [alice, bob, carol, dave, erin] = await lab.subscribe(lab.box(1), "user", 5);
+  assert(alice !== undefined && bob !== undefined && carol !== undefined && dave !== undefined && erin !== undefined);
   const baresip = await Baresip.start(lab.phoneHost(1), account(alice, lab.box(1)));
   const linphone = new Linphone(lab.phoneHost(2), account(bob, lab.box(2)));
   await baresip.register();
@@ -34,6 +34,14 @@ labTest("phones of two makers call each other through the boxes they know, and S
   });
   assert.deepEqual(await calls.finished(90), { begun: 100, succeeded: 100, failed: 0 }, calls.complaints());
   lab.tell("100 calls through box 3 to a phone at box 4, none failed");
+
+  for (const box of lab.boxes) {
+    const alive = sipsakOptions(lab.phoneHost(3), box.address);
+    assert(alive.succeeded, alive.said);
+  }
+  const terse = sipsakRegister(lab.phoneHost(3), account(erin, lab.box(5)));
+  assert(terse.succeeded, terse.said);
+  lab.tell("sipsak registered at box 5");
 
   await baresip.close();
   await linphone.close();

@@ -12,7 +12,7 @@ export interface SipsakResult {
 
 /** Asks a box with OPTIONS whether it is there. */
 export function sipsakOptions(host: Host, box: string): SipsakResult {
-  return sipsak(host, "", ["-s", `sip:${box}:5060`]);
+  return sipsak(host, "", ["-H", host.address, "-s", `sip:${box}:5060`]);
 }
 
 /** Registers with digest, URIs written without angle brackets. */

@@ -64,15 +64,10 @@ class CsvReader {
   }
 
   #readPlain(): string {
-    const start = this.#at;
-    const end = this.#lineEnd();
-    const comma = this.#text.indexOf(",", start);
-    this.#at = comma !== -1 && comma < end ? comma : end;
-    const field = this.#text.slice(start, this.#at);
-    if (this.#at === end && field.endsWith("\r")) {
-      this.#at -= 1;
-      return field.slice(0, -1);
-    }
+    const rest = this.#text.slice(this.#at, this.#lineEnd());
+    const comma = rest.indexOf(",");
+    const field = comma === -1 ? withoutReturn(rest) : rest.slice(0, comma);
+    this.#at += field.length;
     return field;
   }
 
@@ -108,3 +103,5 @@ class CsvReader {
     this.#at = Math.min(at, this.#text.length);
   }
 }
+
+const withoutReturn = (text: string): string => (text.endsWith("\r") ? text.slice(0, -1) : text);

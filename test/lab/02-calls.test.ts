@@ -27,7 +27,8 @@ labTest("phones of two makers call each other through the boxes they know, and S
   const calls = placeCalls(lab.phoneHost(3), {
     domain: DOMAIN,
     box: lab.box(3).address,
-    pairs: [{ caller: carol, callee: dave.username }],
+    callers: [carol],
+    callee: dave.username,
     port: 5060,
     rate: 20,
     total: 100,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { DOMAIN, labTest } from "./lab.ts";
-import { FIRST_PORT, registerEverywhere, shareOut } from "./load.ts";
+import { FIRST_PORT, registerEverywhere } from "./load.ts";
 import { answerCalls, placeCalls, registerUsers } from "./phones/sipp.ts";
 import { until } from "./until.ts";
 
@@ -18,15 +18,15 @@ labTest("a sixth box takes its share under load, and not one REGISTER or call fa
   const parts = await registerEverywhere(phones, boxes, users);
   lab.tell(`${REGISTRATIONS} registrations, none failed`);
 
-  // At each box: half of its phones register again and again, the other half is called.
+  // At each box: its phones register again and again, and call one that registered there first.
   const loads = await Promise.all(
     boxes.map(async (box, index) => {
-      const [refreshing = [], called = []] = shareOut(parts[index] ?? [], 2);
+      const [called, ...others] = parts[index] ?? [];
+      assert(called !== undefined);
       await answerCalls(phones, FIRST_PORT + index);
       const target = { domain: DOMAIN, box: box.address };
-      const registers = registerUsers(phones, { ...target, users: refreshing, port: FIRST_PORT + 100 + index, rate: REGISTERS });
-      const pairs = called.map((callee, row) => ({ caller: refreshing[row] ?? callee, callee: callee.username }));
-      const calls = placeCalls(callers, { ...target, pairs, port: FIRST_PORT + index, rate: CALLS });
+      const registers = registerUsers(phones, { ...target, users: others, port: FIRST_PORT + 100 + index, rate: REGISTERS });
+      const calls = placeCalls(callers, { ...target, callers: others, callee: called.username, port: FIRST_PORT + index, rate: CALLS });
       return { registers, calls };
     }),
   );

@@ -34,10 +34,10 @@ function configuration(host: Host, sipPort: number, control: readonly string[]):
 }
 
 /** A line of baresip's accounts file: registers, calls through the box, answers by itself. */
-function accountLine({ username, password, domain, box, boxPort = 5060, expires = 3600 }: Account): string {
+function accountLine({ username, password, domain, box, boxPort = 5060, transport = "udp", expires = 3600 }: Account): string {
   return (
     `<sip:${username}@${domain}>;auth_user=${username};auth_pass=${password};answermode=auto` +
-    `;outbound="sip:${box}:${boxPort};transport=udp";regint=${expires};audio_codecs=PCMU/8000/1`
+    `;outbound="sip:${box}:${boxPort};transport=${transport}";regint=${expires};audio_codecs=PCMU/8000/1`
   );
 }
 

@@ -3,7 +3,7 @@
 // A dead run's leftovers are removed by the next.
 
 import { type ChildProcess, type SpawnSyncReturns, spawn, spawnSync } from "node:child_process";
-import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -57,12 +57,12 @@ function isNoSuchProcess(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "ESRCH";
 }
 
+/** A zombie, which still has its number, has no command line any more. */
 function isAlive(process_: number): boolean {
   try {
-    process.kill(process_, 0);
-    return true;
-  } catch (error) {
-    return !isNoSuchProcess(error);
+    return readFileSync(`/proc/${process_}/cmdline`).length > 0;
+  } catch {
+    return false; // no such process
   }
 }
 

@@ -90,7 +90,7 @@ export class LinkMachine implements Machine<LinkInput, LinkEffect> {
     this.#settings = settings;
     this.#decoder = new FrameDecoder(settings.maxMessageBytes);
     // A little luck keeps the two ends, and many links of one box, from asking at the same moment.
-    this.#interval = milliseconds(LINK_TIMING.keepAlive * (0.9 + 0.1 * settings.random.fraction()));
+    this.#interval = milliseconds(Math.round(LINK_TIMING.keepAlive * (0.9 + 0.1 * settings.random.fraction())));
     this.#lastHeard = now;
     this.#lastPing = now;
     this.#wakeAt = after(now, this.#interval);

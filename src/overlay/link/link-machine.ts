@@ -77,8 +77,8 @@ export class LinkMachine implements Machine<LinkInput, LinkEffect> {
   readonly #outgoing = new OutgoingFrames();
   readonly #roundTrip = new RoundTripEstimate();
   readonly #interval: Duration;
+  readonly #openPings: TransactionId[] = [];
   #state: State = "live";
-  #openPings: TransactionId[] = [];
   #lastHeard: Instant;
   #lastPing: Instant;
   /** Moved only when it is due, not with every frame, so that a busy link costs its host no timer work. */

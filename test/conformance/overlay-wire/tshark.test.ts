@@ -79,7 +79,11 @@ test("no message of this profile is malformed to Wireshark", { skip }, () => {
 });
 
 test("Wireshark names each message as we mean it", { skip }, () => {
-  dissect("_ws.col.Info").forEach((label, i) => assert.equal(label, messages[i]?.[1].label, messages[i]?.[0]));
+  const wanted = messages.map(([name, { label }]) => `${name}: ${label}`);
+  assert.deepEqual(
+    dissect("_ws.col.Info").map((label, i) => `${messages[i]?.[0]}: ${label}`),
+    wanted,
+  );
 });
 
 test("Wireshark sees the private kinds, their values and the private extensions", { skip }, () => {

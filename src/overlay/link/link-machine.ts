@@ -1,5 +1,11 @@
 // One TLS stream between two enrolled boxes, framed by RFC 6940 section 6.6. The RFC tests a link
 // only by traffic; here a quiet one is pinged, so that its silence means something.
+//
+// Its host feeds it what happened (`bytes`, `send`) and ends each batch with `tick`, or ticks when
+// `nextDeadline` says so, which is at once when something waits. Two departures from the RFC: a link
+// whose acknowledgements are later than the retransmission timeout is not taken out of the routing
+// table (silence decides), and a message above the limit closes the link without
+// Error_Message_Too_Large, because it is refused before it is read.
 
 import { assert } from "../../base/assert.ts";
 import type { Machine } from "../../base/machine.ts";

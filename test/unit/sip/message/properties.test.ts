@@ -15,7 +15,7 @@ import { validateRegister } from "../../../../src/sip/message/validate.ts";
 import { countCharacters } from "../../../support/count-characters.ts";
 import { readOctets } from "../../../support/octets.ts";
 import { sharedPath } from "../../../support/shared.ts";
-import { inviteMessage, message, registerMessage } from "../../../support/sip-messages.ts";
+import { inviteMessage, message as messageOf, registerMessage } from "../../../support/sip-messages.ts";
 
 /** Asks a message for everything it can be asked for, and makes everything of it that can be made. */
 function exercise(octets: string): void {
@@ -53,7 +53,7 @@ function makeEverything(request: SipRequest): void {
 const corpus: readonly string[] = [
   registerMessage(),
   inviteMessage(["Contact: <sip:a@b>;q=0.5", "Route: <sip:p;lr>, <sip:q;lr>", "Content-Length: 3"], "abc"),
-  message(["SIP/2.0 200 OK", "Via: SIP/2.0/UDP a;branch=z9hG4bKx, SIP/2.0/TCP [::1]:9", "f: <sip:a>;tag=1", "t: <sip:b>;tag=2", "i: c", "CSeq: 1 BYE"]),
+  messageOf(["SIP/2.0 200 OK", "Via: SIP/2.0/UDP a;branch=z9hG4bKx, SIP/2.0/TCP [::1]:9", "f: <sip:a>;tag=1", "t: <sip:b>;tag=2", "i: c", "CSeq: 1 BYE"]),
   ...["corpora/rfc4475", "corpora/rfc5118-wire"].flatMap((folder) => {
     const path = sharedPath(folder);
     return path === undefined ? [] : readdirSync(path).sort().map((file) => readOctets(`${path}/${file}`));
@@ -146,7 +146,9 @@ for (const [name, shape] of Object.entries(SHAPES)) {
       const pieces: string[] = [];
       for (let at = 0; at < octets.length; at += 7) pieces.push(octets.slice(at, at + 7));
       const framer = new StreamFramer();
-      return countCharacters(() => pieces.forEach((piece) => framer.push(piece)));
+      return countCharacters(() => {
+        for (const piece of pieces) framer.push(piece);
+      });
     };
     assert(work(24_000) < 4.6 * work(6_000));
   });

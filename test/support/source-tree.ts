@@ -1,0 +1,88 @@
+// The project's own files as the tests of its order see them.
+
+import { globSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+
+export const ROOT = join(import.meta.dirname, "../..");
+
+/** Paths relative to the project, sorted. */
+export const filesMatching = (...patterns: readonly string[]): readonly string[] =>
+  globSync([...patterns], { cwd: ROOT, exclude: (path) => path === "node_modules" || path === "dist" }).sort();
+
+export const contentOf = (path: string): string => readFileSync(join(ROOT, path), "utf8");
+
+/** The project's files that a file imports, types included, relative to the project. */
+export function importsOf(path: string): readonly string[] {
+  const found: string[] = [];
+  for (const match of contentOf(path).matchAll(/(?:^|[\s;}])(?:from|import)\s*\(?\s*"(\.[^"]+)"/g)) {
+    found.push(relative(ROOT, join(ROOT, dirname(path), match[1] ?? "")));
+  }
+  return found;
+}
+
+/** A TypeScript source with comments and the content of its strings blanked; line numbers stay. */
+export function codeOf(source: string): string {
+  let code = "";
+  let at = 0;
+  while (at < source.length) {
+    const end = endOfSilent(source, at);
+    if (end === at) {
+      code += source[at];
+      at += 1;
+    } else {
+      code += source.slice(at, end).replace(/[^\n]/g, " ");
+      at = end;
+    }
+  }
+  return code;
+}
+
+/** Where a comment or string that starts at `at` ends; `at` itself if none does. Code inside templates stays. */
+function endOfSilent(source: string, at: number): number {
+  if (source.startsWith("//", at)) return indexOr(source, "\n", at);
+  if (source.startsWith("/*", at)) return indexOr(source, "*/", at) + 2;
+  const quote = source[at];
+  if (quote !== '"' && quote !== "'" && quote !== "`") return at;
+  for (let end = at + 1; end < source.length; end++) {
+    if (source[end] === "\\") end += 1;
+    else if (source[end] === quote || (source[end] === "\n" && quote !== "`")) return end + 1;
+  }
+  return source.length;
+}
+
+function indexOr(source: string, word: string, from: number): number {
+  const found = source.indexOf(word, from);
+  return found === -1 ? source.length : found;
+}
+
+export interface FunctionLength {
+  readonly name: string;
+  readonly lines: number;
+}
+
+/** Functions by their indentation, which the house keeps: one ends at the first `}` as deep as it began. */
+export function functionLengths(source: string): readonly FunctionLength[] {
+  const lines = codeOf(source).split("\n");
+  const found: FunctionLength[] = [];
+  for (const [start, line] of lines.entries()) {
+    const name = functionName(line);
+    if (name === undefined) continue;
+    const indent = line.length - line.trimStart().length;
+    const end = lines.findIndex((other, index) => index > start && other.startsWith(`${" ".repeat(indent)}}`));
+    if (end !== -1) found.push({ name, lines: end - start + 1 });
+  }
+  return found;
+}
+
+const MODIFIERS = "(?:(?:export|static|async|override|private|public|get|set)\\s+)*";
+const DECLARATION = new RegExp(`^\\s*${MODIFIERS}function\\*?\\s+(\\w+)`);
+const ARROW = new RegExp(`^\\s*${MODIFIERS}const\\s+(\\w+)[^;]*(?:=>|\\()\\s*\\{?$`);
+const METHOD = new RegExp(`^\\s+${MODIFIERS}(#?\\w+)(?:<[^>]*>)?\\(.*(?:\\{|\\()$`);
+const NO_METHODS: ReadonlySet<string> = new Set(["if", "for", "while", "switch", "catch", "return", "new", "super"]);
+
+function functionName(line: string): string | undefined {
+  const declared = DECLARATION.exec(line)?.[1] ?? ARROW.exec(line)?.[1];
+  if (declared !== undefined) return declared;
+  const method = METHOD.exec(line)?.[1];
+  return method === undefined || NO_METHODS.has(method) ? undefined : method;
+}

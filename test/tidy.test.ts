@@ -140,6 +140,11 @@ suite("files", () => {
     none(Object.keys(LONG_FUNCTIONS).filter((name) => !found.has(name)), "listed, but long no more");
   });
 
+  test("comments and the text of strings are no code, what templates compute is", () => {
+    const source = ['a("Date", `b ${c({ d: `Date ${e}` })} Date`); // Date', "/* Date */ f('Date'); `${g}`; h"].join("\n");
+    assert.deepEqual(codeOf(source).match(/\w+/g), ["a", "c", "d", "e", "f", "g", "h"]);
+  });
+
   test("the measure of functions sees one that is too long", () => {
     const body = "    work();\n".repeat(FUNCTION_LINES);
     const source = `class A {\n  async #step<T>(a: T): void {\n${body}  }\n}\nexport function b(\n  c: number,\n): void {\n${body}}\n`;

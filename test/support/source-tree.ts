@@ -20,32 +20,45 @@ export function importsOf(path: string): readonly string[] {
   return found;
 }
 
-/** A TypeScript source with comments and the content of its strings blanked; line numbers stay. */
+/** A TypeScript source with comments and the text of its strings blanked; line numbers and columns stay. */
 export function codeOf(source: string): string {
   let code = "";
   let at = 0;
+  /** Open braces since each `${` whose template goes on behind its `}`. */
+  const templates: number[] = [];
+  const depth = (): number => templates.at(-1) ?? -1;
   while (at < source.length) {
-    const end = endOfSilent(source, at);
-    if (end === at) {
-      code += source[at];
-      at += 1;
-    } else {
-      code += source.slice(at, end).replace(/[^\n]/g, " ");
-      at = end;
-    }
+    const resumes = source[at] === "}" && depth() === 0;
+    if (resumes) templates.pop();
+    else if (source[at] === "}" && depth() > 0) templates.push((templates.pop() ?? 1) - 1);
+    else if (source[at] === "{" && depth() >= 0) templates.push((templates.pop() ?? 0) + 1);
+    const end = resumes || source[at] === "`" ? endOfTemplateText(source, at + 1) : endOfSilent(source, at);
+    if (source.startsWith("${", end - 2) && end > at + 1 && (resumes || source[at] === "`")) templates.push(0);
+    code += end === at ? source[at] : source.slice(at, end).replace(/[^\n]/g, " ");
+    at = Math.max(end, at + 1);
   }
   return code;
 }
 
-/** Where a comment or string that starts at `at` ends; `at` itself if none does. Code inside templates stays. */
+/** Where a comment or a string in quotes that starts at `at` ends; `at` itself if none does. */
 function endOfSilent(source: string, at: number): number {
   if (source.startsWith("//", at)) return indexOr(source, "\n", at);
   if (source.startsWith("/*", at)) return indexOr(source, "*/", at) + 2;
   const quote = source[at];
-  if (quote !== '"' && quote !== "'" && quote !== "`") return at;
+  if (quote !== '"' && quote !== "'") return at;
   for (let end = at + 1; end < source.length; end++) {
     if (source[end] === "\\") end += 1;
-    else if (source[end] === quote || (source[end] === "\n" && quote !== "`")) return end + 1;
+    else if (source[end] === quote || source[end] === "\n") return end + 1;
+  }
+  return source.length;
+}
+
+/** Behind the next `${` or closing backtick. */
+function endOfTemplateText(source: string, from: number): number {
+  for (let end = from; end < source.length; end++) {
+    if (source[end] === "\\") end += 1;
+    else if (source[end] === "`") return end + 1;
+    else if (source.startsWith("${", end)) return end + 2;
   }
   return source.length;
 }

@@ -60,7 +60,7 @@ export class Peer {
         rows: settings.rows,
         members: settings.members,
         mayStandAlone: settings.mayStandAlone,
-        timing: OVERLAY_TIMING,
+        timing: settings.timing ?? OVERLAY_TIMING,
       },
       crypto,
       random,

@@ -2,7 +2,7 @@
 // and what it wants done. A batch of inputs makes one step; the effects come back in order.
 
 import type { WallTime } from "../base/time.ts";
-import type { OverlayEffect, OverlayInput, PeerInfo, Phase, StoredRow } from "../overlay/ports.ts";
+import type { OverlayEffect, OverlayInput, OverlayTiming, PeerInfo, Phase, StoredRow } from "../overlay/ports.ts";
 import type { SipEffect, SipInput } from "../sip/ports.ts";
 import type { ControlReply, ControlRequest } from "./control.ts";
 
@@ -38,6 +38,8 @@ export interface PeerSettings {
   readonly members: readonly PeerInfo[];
   readonly mayStandAlone: boolean;
   readonly localAddresses: readonly string[];
+  /** Waiting times of the overlay if not the usual ones: a simulated day of many boxes has rarer chores. */
+  readonly timing?: OverlayTiming;
 }
 
 export type { Phase };

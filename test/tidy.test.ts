@@ -157,6 +157,11 @@ suite("files", () => {
     none(filesMatching("test/**/*.ts").filter((path) => /\bonly: true|\.on(?:ly)\(/.test(codeOf(contentOf(path)))), "tests that run alone");
   });
 
+  test("no failure is swallowed without a word", () => {
+    const swallowed = /catch\s*(?:\([^)]*\)\s*)?\{\s*\}/;
+    none(SOURCES.filter((path) => swallowed.test(contentOf(path))), "files with an empty catch");
+  });
+
   test("no path of somebody's machine is written down", () => {
     const machine = /(?<![\w.])\/(?:work|home|root|Users)\/\w/;
     none(EVERYTHING.filter((path) => machine.test(contentOf(path))), "files with a machine's paths");

@@ -73,18 +73,27 @@ export interface FunctionLength {
   readonly lines: number;
 }
 
-/** Functions by their indentation, which the house keeps: one ends at the first `}` as deep as it began. */
+/** Functions by their indentation, which the house keeps: one ends where a line is no deeper than its first. */
 export function functionLengths(source: string): readonly FunctionLength[] {
   const lines = codeOf(source).split("\n");
   const found: FunctionLength[] = [];
   for (const [start, line] of lines.entries()) {
     const name = functionName(line);
     if (name === undefined) continue;
-    const indent = line.length - line.trimStart().length;
-    const end = lines.findIndex((other, index) => index > start && other.startsWith(`${" ".repeat(indent)}}`));
-    if (end !== -1) found.push({ name, lines: end - start + 1 });
+    found.push({ name, lines: endOfBlock(lines, start) - start + 1 });
   }
   return found;
+}
+
+/** The next line that is no deeper than the one at `start`, unless it only closes the parameters. */
+function endOfBlock(lines: readonly string[], start: number): number {
+  const depth = (line: string): number => line.length - line.trimStart().length;
+  const limit = depth(lines[start] ?? "");
+  for (const [index, line] of lines.entries()) {
+    if (index <= start || line.trim() === "" || depth(line) > limit) continue;
+    if (!(line.trimStart().startsWith(")") && line.endsWith("{"))) return line.trimStart().startsWith("}") ? index : index - 1;
+  }
+  return lines.length - 1;
 }
 
 const MODIFIERS = "(?:(?:export|static|async|override|private|public|get|set)\\s+)*";

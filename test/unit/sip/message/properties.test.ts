@@ -112,7 +112,8 @@ const facts = (message: SipRequest | SipResponse): unknown => ({
 /** Inputs of about `length` octets that would make a careless scanner look again and again. */
 const SHAPES: Readonly<Record<string, (length: number) => string>> = {
   "one long value": (length) => inviteMessage([`Subject: ${"x".repeat(length)}`]),
-  "LF without CR": (length) => inviteMessage([`X: ${"y".repeat(length)}`]).replaceAll("\r\n", "\n"),
+  "LF without CR": (length) => inviteMessage(new Array<string>(250).fill(`X: ${"y".repeat(length / 250)}`).map((line, i) => `X${i}-${line}`)).replaceAll("\r\n", "\n"),
+  "many short fields": (length) => "\n".repeat(2) + inviteMessage([]).replace("\r\n\r\n", `\r\n${"a: b\r\n".repeat(length / 6)}\r\n`),
   "bare CRs": (length) => inviteMessage([`X: ${"\r".repeat(length)}`]),
   "folds": (length) => inviteMessage([`Contact: ${"\r\n ".repeat(length / 3)}<sip:a>`]),
   "open angle brackets": (length) => inviteMessage([`Contact: ${"<".repeat(length)}`]),

@@ -273,6 +273,11 @@ export class ByteWriter {
     this.#view.setUint32(at, value);
     return this;
   }
+  /** Overwrites two bytes written before. */
+  u16At(at: number, value: number): this {
+    this.#view.setUint16(at, value);
+    return this;
+  }
   /** Forgets what was written and keeps the room: for a writer used again and again. */
   reset(): this {
     this.#at = 0;

@@ -1,7 +1,10 @@
 // What a peer on the way does to a message: ttl, via list, destination list; nothing behind the
 // header is touched or even read (RFC 6940 section 6.1).
 
-import type { DecodedHeader, Destination } from "./forwarding-header.ts";
+import { ByteWriter } from "../../base/bytes.ts";
+import { assert } from "../../base/assert.ts";
+import type { Destination } from "./destination.ts";
+import { type DecodedHeader, endMessage, writeHeader } from "./forwarding-header.ts";
 
 export interface Rewriting {
   /** Destinations to take off the front (our own Node-ID). */
@@ -13,4 +16,17 @@ export interface Rewriting {
 }
 
 /** A copy of `message` with its ttl one lower and its lists changed. `header` is that of `message`. */
-export declare function rewriteForForwarding(message: Uint8Array, header: DecodedHeader, change: Rewriting): Uint8Array;
+export function rewriteForForwarding(message: Uint8Array, header: DecodedHeader, change: Rewriting): Uint8Array {
+  assert(header.ttl > 0, "a message without ttl is not forwarded");
+  const left = header.destinations.slice(change.dropDestinations ?? 0);
+  const writer = new ByteWriter(message.length + 64);
+  writeHeader(writer, {
+    ...header,
+    ttl: header.ttl - 1,
+    destinations: change.prependDestinations === undefined ? left : [...change.prependDestinations, ...left],
+    via: change.appendVia === undefined ? header.via : [...header.via, change.appendVia],
+  });
+  writer.bytes(message.subarray(header.headerLength));
+  endMessage(writer, 0);
+  return writer.view(0, writer.length);
+}

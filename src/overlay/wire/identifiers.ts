@@ -43,30 +43,22 @@ export function overlayHash(nameOctets: string, crypto: Crypto): number {
 
 export const newTransactionId = (random: Random): TransactionId => toHex(random.bytes(8)) as TransactionId;
 
-const readId = (reader: ByteReader): string => toHex(reader.bytes(ID_LENGTH));
-
 /** 16 raw bytes. */
-export const readNodeId = (reader: ByteReader): NodeId => readId(reader) as NodeId;
+export const readNodeId = (reader: ByteReader): NodeId => reader.hex(ID_LENGTH) as NodeId;
 
 /** A length byte, which must be 16, then 16 bytes. */
 export function readResourceId(reader: ByteReader): ResourceId {
   const length = reader.u8();
   if (length !== ID_LENGTH) throw new DecodeError(`Resource-ID of ${length} bytes`);
-  return readId(reader) as ResourceId;
+  return reader.hex(ID_LENGTH) as ResourceId;
 }
 
-export const readTransactionId = (reader: ByteReader): TransactionId => toHex(reader.bytes(8)) as TransactionId;
+export const readTransactionId = (reader: ByteReader): TransactionId => reader.hex(8) as TransactionId;
 
-const nibble = (code: number): number => (code < 58 ? code - 48 : code - 87);
-
-/** Writes the bytes of hex digits that this program made or checked itself. */
-export function writeHex(writer: ByteWriter, hex: string): void {
-  for (let i = 0; i < hex.length; i += 2) writer.u8(nibble(hex.charCodeAt(i)) * 16 + nibble(hex.charCodeAt(i + 1)));
-}
-
-export const writeNodeId = (writer: ByteWriter, id: NodeId): void => writeHex(writer, id);
+export const writeNodeId = (writer: ByteWriter, id: NodeId): void => {
+  writer.hex(id);
+};
 
 export function writeResourceId(writer: ByteWriter, id: ResourceId): void {
-  writer.u8(ID_LENGTH);
-  writeHex(writer, id);
+  writer.u8(ID_LENGTH).hex(id);
 }

@@ -3,7 +3,7 @@
 import type { Address } from "../../base/address.ts";
 import type { WallTime } from "../../base/time.ts";
 import type { KindId, NodeId, ResourceId } from "../ports.ts";
-import type { Destination } from "./forwarding-header.ts";
+import type { Destination } from "./destination.ts";
 
 // Section 6.5.3.
 export interface PingReq {
@@ -46,9 +46,13 @@ export interface IceCandidate {
   readonly candidateType: number;
   /** Present unless host. */
   readonly relatedAddress: Address | undefined;
-  readonly extensions: readonly { readonly name: Uint8Array; readonly value: Uint8Array }[];
+  readonly extensions: readonly IceExtension[];
 }
-interface Attachment {
+export interface IceExtension {
+  readonly name: Uint8Array;
+  readonly value: Uint8Array;
+}
+export interface Attachment {
   readonly ufrag: Uint8Array;
   readonly password: Uint8Array;
   /** "passive" in the request, "active" in the answer. */
@@ -204,14 +208,18 @@ export interface DiagnosticsRequest {
   readonly initiated: WallTime;
   /** 64 flags: bit k asks for diagnostic kind k. */
   readonly flags: bigint;
-  readonly extensions: readonly { readonly kind: number; readonly contents: Uint8Array }[];
+  readonly extensions: readonly Diagnostic[];
 }
 export interface DiagnosticsResponse {
   readonly expiration: WallTime;
   readonly initiated: WallTime;
   readonly received: WallTime;
   readonly hopCounter: number;
-  readonly diagnostics: readonly { readonly kind: number; readonly contents: Uint8Array }[];
+  readonly diagnostics: readonly Diagnostic[];
+}
+export interface Diagnostic {
+  readonly kind: number;
+  readonly contents: Uint8Array;
 }
 export interface PathTrackReq {
   readonly type: "path_track_req";

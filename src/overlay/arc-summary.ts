@@ -1,12 +1,12 @@
 // The one private exchange (message codes 0x23, 0x24): do two boxes hold the same in an arc, and if
 // not, what is there. Entries themselves move by Fetch and Store. Layout in docs/profile.md.
 
-import { ByteReader, ByteWriter, DecodeError, fromHex, toHex } from "../base/bytes.ts";
+import { ByteReader, ByteWriter, DecodeError } from "../base/bytes.ts";
 import { type WallTime, wallTime } from "../base/time.ts";
 import type { KindId, ResourceId } from "./ports.ts";
 import type { Arc, RingId } from "./ring.ts";
 import type { Digest } from "./storage/digest.ts";
-import { readNodeId, writeHex } from "./wire/identifiers.ts";
+import { readNodeId } from "./wire/identifiers.ts";
 import { fault, ok, type Result } from "../base/result.ts";
 
 /** BOUNDED: arcs in one comparison. */
@@ -62,7 +62,7 @@ export function encodeSummaryRequest(request: SummaryRequest): Uint8Array {
     writer.u8(request.parts.length);
     for (const { arc, digest } of request.parts) writeDigest(writeArc(writer, arc), digest);
   } else {
-    writeHex(writeArc(writer, request.arc), request.cursor);
+    writeArc(writer, request.arc).hex(request.cursor);
     writer.u32(request.kind);
   }
   return writer.finish();
@@ -78,7 +78,7 @@ export function encodeSummaryAnswer(answer: SummaryAnswer): Uint8Array {
     for (const { index, count } of answer.differing) writer.u8(index).u32(count);
   } else {
     writer.u8(answer.next === undefined ? 0 : 1);
-    if (answer.next !== undefined) writeHex(writer, answer.next);
+    if (answer.next !== undefined) writer.hex(answer.next);
     writer.u32(answer.entries.length);
     for (const entry of answer.entries) writeNote(writer, entry);
   }
@@ -112,9 +112,7 @@ const MAX_NOTES = 65_536;
 export const NOTE_BYTES = 43;
 
 function writeArc(writer: ByteWriter, { after, upTo }: Arc): ByteWriter {
-  writeHex(writer, after);
-  writeHex(writer, upTo);
-  return writer;
+  return writer.hex(after).hex(upTo);
 }
 const readArc = (reader: ByteReader): Arc => ({ after: readNodeId(reader), upTo: readNodeId(reader) });
 const writeDigest = (writer: ByteWriter, { high, low, count }: Digest): ByteWriter => writer.u32(high).u32(low).u32(count);
@@ -124,14 +122,13 @@ const readPart = (reader: ByteReader): ComparedPart => ({
 });
 
 function writeNote(writer: ByteWriter, note: EntryNote): void {
-  writeHex(writer, note.resource);
-  writer.u32(note.kind).u16(note.key.length / 2).bytes(fromHex(note.key));
+  writer.hex(note.resource).u32(note.kind).u16(note.key.length / 2).hex(note.key);
   writer.u64(note.storedAt).u8(note.exists ? 1 : 0).u32(note.high).u32(note.low);
 }
 const readNote = (reader: ByteReader): EntryNote => ({
-  resource: toHex(reader.bytes(16)) as ResourceId,
+  resource: reader.hex(16) as ResourceId,
   kind: reader.u32(),
-  key: toHex(reader.bytes(reader.u16())),
+  key: reader.hex(reader.u16()),
   storedAt: wallTime(reader.u64()),
   exists: reader.u8() === 1,
   high: reader.u32(),

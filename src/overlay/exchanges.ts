@@ -5,7 +5,8 @@ import type { CoreContext } from "./core-context.ts";
 import type { Member, Membership } from "./membership.ts";
 import type { LinkId, NodeId } from "./ports.ts";
 import { UNSIGNED } from "./wire/security-block.ts";
-import { type Destination, type ForwardingHeader, INITIAL_TTL } from "./wire/forwarding-header.ts";
+import type { Destination } from "./wire/destination.ts";
+import { type ForwardingHeader, INITIAL_TTL } from "./wire/forwarding-header.ts";
 import { newTransactionId, type TransactionId } from "./wire/identifiers.ts";
 import {
   type DecodedMessage,

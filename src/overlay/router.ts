@@ -6,7 +6,8 @@ import type { LinkId, NodeId } from "./ports.ts";
 import type { Topology } from "./topology.ts";
 import { ERROR, type ErrorName } from "./wire/code-points.ts";
 import { rewriteForForwarding } from "./wire/forwarding.ts";
-import { type DecodedHeader, decodeHeader, type Destination, INITIAL_TTL } from "./wire/forwarding-header.ts";
+import { type DecodedHeader, decodeHeader, INITIAL_TTL } from "./wire/forwarding-header.ts";
+import type { Destination } from "./wire/destination.ts";
 import { WILDCARD_NODE_ID } from "./wire/identifiers.ts";
 import { type DecodedMessage, decodeMessage, type MessageExtension, verifyMessage } from "./wire/message.ts";
 import type { MessageBody } from "./wire/message-body.ts";
@@ -116,8 +117,8 @@ export class Router {
 
   #refuseMalformed(link: LinkId, hop: Member, fault: Extract<ReturnType<typeof decodeMessage>, { ok: false }>["fault"]): void {
     if (fault.error === undefined || fault.header === undefined) return;
-    const { error, header, info } = fault;
-    this.#exchanges.respondTo(hop, link, header, { type: "error", code: ERROR[error], info: info ?? textBytes(fault.reason) });
+    const { error, header } = fault;
+    this.#exchanges.respondTo(hop, link, header, { type: "error", code: ERROR[error], info: textBytes(fault.reason) });
   }
 
   #receivedFrom(link: LinkId, hop: Member, message: DecodedMessage, sender: NodeId): Received {

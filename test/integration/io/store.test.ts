@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import Database from "better-sqlite3";
@@ -140,24 +141,15 @@ describe("the store", { timeout: 30_000 }, () => {
   });
 
   test("on a full disk fails the write, keeps what it had, and writes again when there is room", async (t) => {
-    const directory = temporaryDirectory(t);
+    const directory = mkdtempSync(join(tmpdir(), "ringbox-full-"));
+    t.after(() => rmSync(directory, { recursive: true, force: true, maxRetries: 3 }));
     if (!mountSmall(directory)) return t.skip("needs root and mount, for a file system of 1 MiB");
-    t.after(() => execFileSync("umount", ["-l", directory]));
-    const { store, events, reports } = await openStore(t, directory);
-    store.persist([put(1, [row("a", "kept")])]);
-    await until(() => events.length === 1);
-    store.persist([put(2, Array.from({ length: 100 }, (_, i) => row(`b${i}c`, "x".repeat(20_000))))]);
-    await until(() => events.length === 2);
-    assert.deepEqual(events[1], { type: "persist-failed", ticket: 2, reason: "the disk is full" });
-    assert.match(reports.join(), /durable.db: 100 changes could not be written: the disk is full/);
-    execFileSync("mount", ["-o", "remount,size=16m", directory]);
-    store.persist([put(3, [row("c", "later")])]);
-    await until(() => events.length === 3);
-    assert.deepEqual(events[2], { type: "persisted", ticket: 3 });
-    await store.close();
-    assert.deepEqual(texts((await openStore(t, directory)).rows), ["kept", "later"]);
+    try {
+      await fillUp(t, directory);
+    } finally {
+      execFileSync("umount", ["-l", directory]);
+    }
   });
-
   test("that cannot be opened says why", async (t) => {
     const directory = join(temporaryDirectory(t), "nowhere");
     const store = new Store({ directory, onInput: () => {}, onReport: () => {} });
@@ -180,4 +172,22 @@ function mountSmall(directory: string): boolean {
   } catch {
     return false;
   }
+}
+
+async function fillUp(t: TestContext, directory: string): Promise<void> {
+  const { store, events, reports } = await openStore(t, directory);
+  store.persist([put(1, [row("a", "kept")])]);
+  await until(() => events.length === 1);
+  store.persist([put(2, Array.from({ length: 100 }, (_, i) => row(`b${i}c`, "x".repeat(20_000))))]);
+  await until(() => events.length === 2);
+  assert.deepEqual(events[1], { type: "persist-failed", ticket: 2, reason: "the disk is full" });
+  assert.match(reports.join(), /durable.db: 100 changes could not be written: the disk is full/);
+  execFileSync("mount", ["-o", "remount,size=16m", directory]);
+  store.persist([put(3, [row("c", "later")])]);
+  await until(() => events.length === 3);
+  assert.deepEqual(events[2], { type: "persisted", ticket: 3 });
+  await store.close();
+  const again = await openStore(t, directory);
+  await again.store.close();
+  assert.deepEqual(texts(again.rows), ["kept", "later"]);
 }

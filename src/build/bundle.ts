@@ -47,7 +47,7 @@ async function main(): Promise<void> {
 }
 
 async function makeAll(scratch: string): Promise<Stamp> {
-  const result = await build({ ...BUNDLE_OPTIONS, outdir: scratch, logLevel: "error" });
+  const result = await build({ ...BUNDLE_OPTIONS, outdir: scratch, logLevel: "silent" });
   const bundled = readdirSync(scratch).sort(chunksFirst);
   for (const name of bundled) renameSync(join(scratch, name), join(DIST, name));
   replaceFile(scratch, "metafile.json", JSON.stringify(result.metafile));

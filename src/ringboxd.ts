@@ -10,11 +10,12 @@ import { AdmissionDesk } from "./io/admission-desk.ts";
 import { systemClock } from "./io/clock.ts";
 import { ControlServer } from "./io/control-server.ts";
 import { NodeCrypto } from "./io/crypto.ts";
-import { DataDirectory, DataDirectoryError, type FleetMembership } from "./io/data-directory.ts";
+import { DataDirectory, DataDirectoryError } from "./io/data-directory.ts";
 import { Driver } from "./io/driver.ts";
 import { EffectPerformer } from "./io/effects.ts";
 import { EnrollmentServer } from "./io/enrollment.ts";
 import { createFleet } from "./io/fleet.ts";
+import type { FleetMembership } from "./io/identity-files.ts";
 import { journal, type Report } from "./io/journal.ts";
 import { Links } from "./io/links.ts";
 import { ListenError } from "./io/listen-error.ts";
@@ -29,7 +30,8 @@ import { CertificateTrust } from "./io/trust.ts";
 import type { PeerInfo, Phase } from "./overlay/ports.ts";
 import type { ControlReply } from "./peer/control.ts";
 import { Peer, SOFTWARE } from "./peer/peer.ts";
-import { type AdmissionTicket, type Hint, parseHint, parseTicket } from "./provision/ticket.ts";
+import { type Hint, parseHint } from "./provision/hint.ts";
+import { type AdmissionTicket, parseTicket } from "./provision/ticket.ts";
 
 /** RELOAD's max-message-size: a resource with its 64 bindings fits. */
 const MESSAGE_BYTES_MAX = 256 * 1024;
@@ -49,7 +51,7 @@ async function main(): Promise<void> {
     return;
   }
   const { options } = parsed;
-  const data = new DataDirectory(options.data);
+  const data = new DataDirectory(options.data, report);
   data.open();
   const known = data.membership();
   const admission = known === undefined ? await admit(options, data) : { membership: known, by: undefined };

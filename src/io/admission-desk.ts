@@ -3,9 +3,11 @@
 
 import type { AdmissionEffect, AdmissionInput, Announcement } from "../provision/admission.ts";
 import { Admission } from "../provision/admission.ts";
-import type { AdmissionTicket, Hint } from "../provision/ticket.ts";
+import type { Hint } from "../provision/hint.ts";
+import type { AdmissionTicket } from "../provision/ticket.ts";
 import type { Clock } from "./clock.ts";
-import { type Enrolled, foundFleet, requestEnrollment } from "./enrollment.ts";
+import type { Enrolled } from "./enrolled.ts";
+import { foundFleet, requestEnrollment } from "./enrollment.ts";
 import type { Random } from "../base/random.ts";
 
 export interface AdmissionDeskSettings {

@@ -20,7 +20,7 @@ import type { Enrolled } from "./enrolled.ts";
 import { describeSocketError } from "./link-connection.ts";
 import { formatMultipart, parseMultipart, type Part } from "./multipart.ts";
 import { issueBoxCertificate, makeCertificateRequest, publicKeyOf } from "./pki.ts";
-import { identifyPeer, ENROLLMENT_ALPN } from "./tls-identity.ts";
+import { ENROLLMENT_ALPN } from "./tls-identity.ts";
 import { CertificateTrust } from "./trust.ts";
 
 export const ENROLLMENT_PATH = "/enroll";
@@ -126,12 +126,14 @@ function post(request: EnrollmentRequest, form: readonly Part[]): Promise<Answer
 
 /** A newcomer knows the root alone; the member shows the issuing certificate with its own. */
 function checkMember(socket: TLSSocket, { ticket, clock }: EnrollmentRequest): string | undefined {
-  const issuing = socket.getPeerX509Certificate()?.issuerCertificate?.raw ?? socket.getPeerCertificate(true).issuerCertificate?.raw;
-  const trust = new CertificateTrust({
-    root: ticket.rootCertificate, issuing: issuing === undefined ? [] : [issuing], overlayName: ticket.overlayName, wall: () => clock.wall(),
-  });
-  const peer = identifyPeer(socket, trust);
-  return "refused" in peer ? peer.refused : undefined;
+  // Asked once: on a client's socket Node 24 has nothing to give the second time.
+  const shown = socket.getPeerX509Certificate();
+  if (shown === undefined) return "it showed no certificate";
+  const issuing = shown.issuerCertificate;
+  const inspected = new CertificateTrust({
+    root: ticket.rootCertificate, issuing: issuing === undefined ? [] : [issuing.raw], overlayName: ticket.overlayName, wall: () => clock.wall(),
+  }).inspect(shown.raw);
+  return "refused" in inspected ? inspected.refused : undefined;
 }
 
 async function read(response: IncomingMessage): Promise<Answer> {

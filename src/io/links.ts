@@ -97,7 +97,7 @@ export class Links {
     if (onKeyLog !== undefined) server.on("keylog", onKeyLog);
     this.#server = server;
     await new Promise<void>((resolve, reject) => {
-      server.once("error", (error) => reject(new ListenError(describeListenError(error, "overlay", "TCP", listen, "--overlay-port"))));
+      server.once("error", (error) => reject(new ListenError(describeListenError(error, "overlay", "TCP", listen, "--overlay-port"), error)));
       server.listen(listen.port, listen.host, resolve);
     });
     server.on("error", (error) => this.#settings.onReport("warning", `overlay port: ${error.message}`));

@@ -13,7 +13,7 @@ import { NodeCrypto } from "./io/crypto.ts";
 import { DataDirectory, DataDirectoryError } from "./io/data-directory.ts";
 import { Driver } from "./io/driver.ts";
 import { EffectPerformer } from "./io/effects.ts";
-import { EnrollmentServer } from "./io/enrollment.ts";
+import { EnrollmentServer } from "./io/enrollment-server.ts";
 import { createFleet } from "./io/fleet.ts";
 import type { FleetMembership } from "./io/identity-files.ts";
 import { journal, type Report } from "./io/journal.ts";
@@ -25,7 +25,7 @@ import { fingerprint, fleetSecret } from "./io/pki.ts";
 import { SystemRandom } from "./io/random.ts";
 import { SipResolver } from "./io/resolver.ts";
 import { SipSockets } from "./io/sip-sockets.ts";
-import { Store } from "./io/store.ts";
+import { Store, StoreError } from "./io/store.ts";
 import { CertificateTrust } from "./io/trust.ts";
 import type { PeerInfo, Phase } from "./overlay/ports.ts";
 import type { ControlReply } from "./peer/control.ts";
@@ -331,7 +331,7 @@ function complain(line: string): void {
 
 /** The world's fault is one plain line; our own fault is a stack trace, and systemd starts the box afresh. */
 function fail(error: unknown): void {
-  const plain = [StartError, ListenError, DataDirectoryError, CliError].some((kind) => error instanceof kind);
+  const plain = [StartError, ListenError, DataDirectoryError, StoreError, CliError].some((kind) => error instanceof kind);
   complain(plain ? `ringboxd: ${(error as Error).message}` : `ringboxd: internal fault: ${(error as Error).stack ?? error}`);
   process.exit(1);
 }

@@ -1,6 +1,13 @@
 /** An address or port cannot be served; the message is a sentence for the operator. */
 export class ListenError extends Error {
   override readonly name = "ListenError";
+  /** The address is not there, or not yet. */
+  readonly isAddressMissing: boolean;
+
+  constructor(sentence: string, cause?: Error) {
+    super(sentence, cause === undefined ? undefined : { cause });
+    this.isAddressMissing = cause !== undefined && "code" in cause && cause.code === "EADDRNOTAVAIL";
+  }
 }
 
 /** `service`: "SIP" or "overlay"; `option`: by which the operator chooses another port. */

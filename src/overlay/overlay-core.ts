@@ -22,8 +22,9 @@ import { Responder } from "./responder.ts";
 import { Router } from "./router.ts";
 import { pictureOf } from "./snapshot.ts";
 import { Holdings } from "./storage/holdings.ts";
+import type { StoredEntry } from "./storage/entry.ts";
 import { Storing } from "./storing.ts";
-import { Summaries } from "./summaries.ts";
+import { entriesOf, Summaries } from "./summaries.ts";
 import { FullMesh } from "./topology.ts";
 import { Verdicts } from "./verdicts.ts";
 
@@ -139,6 +140,11 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   /** What a box says of itself, this box included. */
   peerInfo(nodeId: NodeId): PeerInfo | undefined {
     return nodeId === this.#context.self ? this.#context.settings.self : this.#membership.find(nodeId)?.info;
+  }
+
+  /** What this box itself holds of a resource, deletions included; for tests and support. */
+  held(resource: ResourceId): readonly StoredEntry[] {
+    return [...entriesOf(this.#holdings.store, resource)];
   }
 
   #take(input: OverlayInput): void {

@@ -74,7 +74,8 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     const holdings = new Holdings(context, persistence);
     const dialer = new Dialer(context, membership);
     const basis = { context, membership, exchanges, holdings, persistence, dialer };
-    const repair = new Repair(basis);
+    const tellWhomWeKnow = (member: NodeId): void => this.#introductions.sendUpdate(member, this.#introductions.fullUpdate());
+    const repair = new Repair({ ...basis, tellWhomWeKnow });
     const introductions = new Introductions(basis, {
       introduced: (member) => this.#introduced(member),
       namedSettled: () => this.#joining.proceed(),

@@ -14,7 +14,7 @@ import { type Member, Membership, type ViewChange } from "./membership.ts";
 import { Operations } from "./operations.ts";
 import { Persistence } from "./persistence.ts";
 import { PHASE_TRANSITIONS, type PhaseTrigger } from "./phases.ts";
-import type { NodeId, OverlayEffect, OverlayInput, OverlaySettings, OverlaySnapshot, PeerInfo, Phase, ResourceId, Trust } from "./ports.ts";
+import type { NodeId, OverlayEffect, OverlayInput, OverlaySettings, OverlaySnapshot, PeerInfo, Phase, ResourceId, Ticket, Trust } from "./ports.ts";
 import { Reading } from "./reading.ts";
 import { Repair } from "./repair.ts";
 import { Replication } from "./replication.ts";
@@ -22,8 +22,9 @@ import { Responder } from "./responder.ts";
 import { Router } from "./router.ts";
 import { pictureOf } from "./snapshot.ts";
 import { Holdings } from "./storage/holdings.ts";
+import type { StoredEntry } from "./storage/entry.ts";
 import { Storing } from "./storing.ts";
-import { Summaries } from "./summaries.ts";
+import { entriesOf, Summaries } from "./summaries.ts";
 import { FullMesh } from "./topology.ts";
 import { Verdicts } from "./verdicts.ts";
 
@@ -73,7 +74,8 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     const holdings = new Holdings(context, persistence);
     const dialer = new Dialer(context, membership);
     const basis = { context, membership, exchanges, holdings, persistence, dialer };
-    const repair = new Repair(basis);
+    const tellWhomWeKnow = (member: NodeId): void => this.#introductions.sendUpdate(member, this.#introductions.fullUpdate());
+    const repair = new Repair({ ...basis, tellWhomWeKnow });
     const introductions = new Introductions(basis, {
       introduced: (member) => this.#introduced(member),
       namedSettled: () => this.#joining.proceed(),
@@ -82,7 +84,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     const reading = new Reading({ ...basis, repair });
     const storing = new Storing({ ...basis, replication });
     const topology = new FullMesh(context.self, membership);
-    const summaries = new Summaries(context, holdings.store, (arc) => repair.isInSync(arc));
+    const summaries = new Summaries(context, membership, holdings.store, (arc) => repair.isInSync(arc));
     const phase = (): Phase => this.#phase;
     const responder = new Responder(
       { ...basis, topology, reading, storing, summaries, introductions, repair, phase },
@@ -146,6 +148,10 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     const member = this.#membership.find(nodeId);
     return member === undefined || member.state === "gone" || member.state === "left" ? undefined : member.info;
   }
+  /** What this box itself holds of a resource, deletions included; for tests and support. */
+  held(resource: ResourceId): readonly StoredEntry[] {
+    return [...entriesOf(this.#holdings.store, resource)];
+  }
 
   #take(input: OverlayInput): void {
     if (this.#phase === "left" && input.type !== "tick") return this.#takeAfterLeaving(input);
@@ -169,7 +175,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       case "persisted":
         return this.#persistence.written(input.ticket);
       case "persist-failed":
-        return this.#persistence.failed(input.ticket, input.reason);
+        return this.#persistFailed(input.ticket, input.reason);
       case "fetch":
         if (this.#isOutside()) return this.#context.emit({ type: "fetched", ticket: input.ticket, outcome: NOT_SERVING });
         return this.#operations.fetch(input);
@@ -191,6 +197,13 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     else if (input.type === "fetch") this.#context.emit({ type: "fetched", ticket: input.ticket, outcome: NOT_SERVING });
     else if (input.type === "store") this.#context.emit({ type: "stored", ticket: input.ticket, outcome: NOT_SERVING });
     else if (input.type === "list") this.#context.emit({ type: "listed", ticket: input.ticket, outcome: NOT_SERVING });
+  }
+
+  #persistFailed(ticket: Ticket, reason: string): void {
+    this.#persistence.failed(ticket, reason);
+    this.#context.later("write again", this.#context.settings.timing.antiEntropy, () =>
+      this.#persistence.retry((entry) => this.#holdings.store.find(entry.resource, entry.kind, entry.key) === entry),
+    );
   }
 
   /** A box that is joining may ask the ring; one that has found none, not. */

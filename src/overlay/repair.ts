@@ -22,6 +22,7 @@ interface Parts {
   readonly membership: Membership;
   readonly exchanges: Exchanges;
   readonly holdings: Holdings;
+  readonly tellWhomWeKnow: (member: NodeId) => void;
 }
 
 /**
@@ -43,7 +44,6 @@ export class Repair {
   #aloneSince: Instant | undefined;
   /** All replicas had everything when last compared, and no write has missed one since. */
   #inSync = false;
-  #surplus = false;
   /** Rises when what is being compared has changed meanwhile. */
   #revision = 0;
 
@@ -63,7 +63,6 @@ export class Repair {
   /** This box has begun to serve. */
   begin(alone: boolean): void {
     if (alone) this.#aloneSince = this.#context.now;
-    this.#surplus = true;
     this.#inSync = false;
     this.#after(this.#context.settings.timing.holdDown);
   }
@@ -76,7 +75,6 @@ export class Repair {
   viewChanged({ before, added, removed, orderly }: ViewChange): void {
     this.#revision++;
     this.#inSync = false;
-    this.#surplus = true;
     const { self } = this.#context;
     if (!this.#membership.view.has(self) || !before.has(self)) return;
     const grew = removed.length > 0 && before.arcOf(self).after !== this.#membership.view.arcOf(self).after;
@@ -133,7 +131,15 @@ export class Repair {
   #run(): void {
     if (this.#running !== undefined || !this.#membership.view.has(this.#context.self)) return;
     this.#correctClock();
+    this.#gossip();
     this.#round(0);
+  }
+
+  /** Whom this box knows, to one member at random: so that no two stay unknown to each other. */
+  #gossip(): void {
+    const others = this.#membership.view.ids.filter((id) => id !== this.#context.self);
+    const chosen = others[others.length === 0 ? 0 : this.#context.random.below(others.length)];
+    if (chosen !== undefined) this.#parts.tellWhomWeKnow(chosen);
   }
 
   #round(number: number): void {
@@ -144,6 +150,8 @@ export class Repair {
       if (revision !== this.#revision || !complete) return this.#turnEnds(false);
       const moved = outcomes.some(({ pulled }) => pulled > 0) && tasks.length > 1;
       if (moved && number + 1 < MAX_ROUNDS) return this.#round(number + 1);
+      // Who still sees another box responsible (one we have no link to) knows of writes that we do not.
+      if (!outcomes.every(({ agreed }) => agreed)) return this.#turnEnds(false);
       this.#settled();
       this.#offerSurplus();
     });
@@ -173,7 +181,6 @@ export class Repair {
 
   /** What this box holds of arcs where it holds no copy by the ring. */
   #offerSurplus(): void {
-    if (!this.#surplus) return this.#turnEnds(true);
     const { self } = this.#context;
     const revision = this.#revision;
     const foreign = this.#membership.view.placements().filter(
@@ -188,7 +195,6 @@ export class Repair {
         if (complete && pushed === 0 && partnerInSync && revision === this.#revision) this.#forget(task.arc);
         else left = true;
       });
-      if (revision === this.#revision) this.#surplus = left;
       this.#turnEnds(!left);
     });
   }

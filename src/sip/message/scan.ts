@@ -139,9 +139,9 @@ export function equalIgnoringCase(a: string, b: string): boolean {
   return true;
 }
 
-/** Whether `lowerCase` stands at `at`, in any case. */
-export function standsAt(text: string, at: number, lowerCase: string): boolean {
-  for (let i = 0; i < lowerCase.length; i++) if (lower(text.charCodeAt(at + i)) !== lowerCase.charCodeAt(i)) return false;
+/** Whether `word`, which is in lower case, stands at `at` in any case. */
+export function standsAt(text: string, at: number, word: string): boolean {
+  for (let i = 0; i < word.length; i++) if (lower(text.charCodeAt(at + i)) !== word.charCodeAt(i)) return false;
   return true;
 }
 
@@ -162,10 +162,8 @@ function lowerFrom(text: string, at: number): string {
 
 /** Whether each `%` in [at, end) begins an escape (25.1 escaped). */
 export function hasSoundEscapes(text: string, at: number, end: number): boolean {
-  for (let i = at; i < end; i++) {
-    if (text.charCodeAt(i) !== PERCENT) continue;
+  for (let i = text.indexOf("%", at); i >= 0 && i < end; i = text.indexOf("%", i + 3)) {
     if (i + 2 >= end || !isIn(text.charCodeAt(i + 1), HEX) || !isIn(text.charCodeAt(i + 2), HEX)) return false;
-    i += 2;
   }
   return true;
 }

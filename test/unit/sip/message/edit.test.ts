@@ -51,8 +51,9 @@ test("Max-Forwards is added where it was missing", () => {
   assert.equal(new RequestEdit(without).setMaxForwards(70).request().maxForwards, 70);
 });
 
+const routes = (edited: RequestEdit): readonly string[] | undefined => edited.request().routes?.map((route) => route.uriText);
+
 test("routes are added and removed at both ends", () => {
-  const routes = (edit: RequestEdit): readonly string[] | undefined => edit.request().routes?.map((route) => route.uriText);
   const edit = (): RequestEdit => new RequestEdit(request(inviteMessage(ODD)));
   assert.deepEqual(routes(edit().removeFirstRoute()), ["sip:p2;lr", "sip:p3;lr"]);
   assert.deepEqual(routes(edit().removeFirstRoute().removeFirstRoute().removeFirstRoute()), []);

@@ -69,6 +69,36 @@ for (const boxes of [1, 2] as const) {
   }
 }
 
+for (const [aliceAt, bobAt] of [["2001:db8::11", "2001:db8::12"], ["10.0.1.1", "2001:db8::12"], ["2001:db8::11", "10.0.1.2"]] as const) {
+  for (const bobBy of ["udp", "tcp"] as const) {
+    test(`a call from ${aliceAt} to ${bobAt} by ${bobBy}, hung up from either side`, () => {
+      const world = new SipWorld();
+      for (const name of ["alice", "bob"]) world.addUser(name);
+      const box = world.box("10.0.0.1", { localAddresses: ["10.0.0.1", "2001:db8::1"] });
+      const alice = world.phone("alice", aliceAt, box);
+      const bob = world.phone("bob", bobAt, box, bobBy);
+      for (const phone of [alice, bob]) assert.equal(phone.register().status, 200);
+      const answer = establish({ world, alice, bob });
+      assert.equal(bob.requests.filter(({ method }) => method === "ACK").length, 1);
+      alice.inDialog("INFO", alice.dialogOf(answer));
+      bob.inDialog("BYE", bob.dialogOf(bob.last("INVITE"), answer));
+      world.run();
+      assert.equal(bob.last("INFO").method, "INFO");
+      assert.equal(alice.last("BYE").method, "BYE");
+      assert.equal(bob.responses.at(-1)?.status, 200);
+    });
+  }
+}
+
+test("a phone behind an outside proxy is reached through its Path", () => {
+  const { world, alice, bob } = registered("udp", "udp", 1);
+  const edge = world.phone("edge", "192.0.2.50", alice.box);
+  bob.register({ callId: "by-path", contact: "<sip:bob@172.16.0.9>", fields: ["Supported: path", "Path: <sip:192.0.2.50;lr>"] });
+  alice.ask("MESSAGE", BOB);
+  const heard = [...bob.requests, ...edge.requests].find(({ uriText }) => uriText === "sip:bob@172.16.0.9");
+  assert.equal(heard?.header("route"), "<sip:192.0.2.50;lr>");
+});
+
 test("an ACK and a BYE of a caller that ignores Record-Route arrive all the same", () => {
   const { world, bob, boxes } = registered("udp", "udp", 2);
   const [box] = boxes;

@@ -175,6 +175,24 @@ test("nobody from outside is relayed to the outside, nor with a To tag or a forg
   assert.equal(victim.requests.length, 0);
 });
 
+test("the token of one's own flow, learnt from a call, relays no new call to the outside", () => {
+  const { world, bob, boxes } = registered("udp", "udp", 1);
+  const [box] = boxes;
+  assert.ok(box);
+  const victim = world.phone("victim", "192.0.2.67", box);
+  const stranger = world.phone("eve", "192.0.2.66", box);
+  const from = "<sip:eve@elsewhere.example>";
+  bob.answers = (request) => (request.method === "INVITE" ? [200] : []);
+  const answer = stranger.exchange(stranger.request("INVITE", BOB, { from, callId: "learn" }));
+  const [own] = answer.list("record-route").toReversed();
+  assert.ok(own);
+  for (const callId of ["learn", "other"]) {
+    const octets = stranger.request("INVITE", "sip:victim@192.0.2.67", { from, callId, routes: [own] });
+    assert.equal(stranger.exchange(octets).status, 403);
+  }
+  assert.equal(victim.requests.length, 0);
+});
+
 test("a Record-Route token of one dialog opens nothing for another Call-ID", () => {
   const call = registered("udp", "udp", 2);
   const answer = establish(call);

@@ -1,3 +1,4 @@
+// NOTICE FROM THE LEAD: this file is being written by somebody else right now (branches io-mdns, main). Leave it alone; go on with links.ts and enrollment.ts only, then commit and report.
 import type { Address } from "../base/address.ts";
 import type { Announcement } from "../provision/admission.ts";
 

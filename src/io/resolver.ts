@@ -146,13 +146,22 @@ export function orderSrv(records: readonly SrvRecord[], random: Random): readonl
     const priority = waiting[0]?.priority;
     const group = waiting.filter((record) => record.priority === priority);
     const total = group.reduce((sum, { weight }) => sum + weight, 0);
-    let left = random.below(total + 1);
-    const drawn = group.find(({ weight }) => (left -= weight) <= 0) ?? group[0];
+    const drawn = drawByWeight(group, random.below(total + 1));
     if (drawn === undefined) break;
     ordered.push(drawn);
     waiting.splice(waiting.indexOf(drawn), 1);
   }
   return ordered;
+}
+
+/** The first record at which the running sum of weights reaches the number drawn. */
+function drawByWeight(group: readonly SrvRecord[], number: number): SrvRecord | undefined {
+  let sum = 0;
+  for (const record of group) {
+    sum += record.weight;
+    if (sum >= number) return record;
+  }
+  return group[0];
 }
 
 function literalTarget({ host, port, transport }: ResolveCommand): Target | undefined {

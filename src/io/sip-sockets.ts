@@ -156,9 +156,11 @@ export class SipSockets {
   #follow(): void {
     if (this.#following) return;
     this.#following = true;
-    this.#adapt().finally(() => {
-      this.#following = false;
-    });
+    this.#adapt()
+      .catch((error: unknown) => this.#settings.onReport("warning", `SIP addresses: ${error instanceof Error ? error.message : String(error)}`))
+      .finally(() => {
+        this.#following = false;
+      });
   }
 
   async #adapt(): Promise<void> {

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { suite, type TestContext, test } from "node:test";
 import { type Box, Lan, whyNoLan } from "./mdns-lan.ts";
 
-/** Sends to the group everything that a stranger might. */
+/** Sends to the group everything that a stranger might, the last of it again and again: a burst may not fit into a socket. */
 const GARBAGE = `
   const { createSocket } = require("node:dgram");
   const { randomFillSync } = require("node:crypto");
@@ -28,14 +28,14 @@ const GARBAGE = `
     for (let length = 0; length < 90; length++) await send(says(["f=", "s=blank", "i=cc"], [10, 77, 0, 3], 1).subarray(0, length));
     const question = Buffer.concat([service, u16(12, 1)]);
     for (let times = 0; times < 20; times++) await send(Buffer.concat([u16(0, 0, 55, 0, 0, 0), ...Array(55).fill(question)]));
-    await send(says(["nonsense"], [10, 77, 0, 3], 1));
-    await send(says(["f=", "s=asleep", "i=cc"], [10, 77, 0, 3], 1));
-    await send(says(["f=", "s=blank", "i=cc"], [192, 0, 2, 1], 1));
-    await send(says(["f=", "s=blank", "i=cc"], [10, 77, 0, 3], 0));
-    await send(says(["f=", "s=blank", "i=dd"], [10, 77, 0, 3], 7));
-    socket.close();
+    setInterval(async () => {
+      await send(says(["nonsense"], [10, 77, 0, 3], 1));
+      await send(says(["f=", "s=asleep", "i=cc"], [10, 77, 0, 3], 1));
+      await send(says(["f=", "s=blank", "i=cc"], [192, 0, 2, 1], 1));
+      await send(says(["f=", "s=blank", "i=cc"], [10, 77, 0, 3], 0));
+      await send(says(["f=", "s=blank", "i=dd"], [10, 77, 0, 3], 7));
+    }, 300);
   });
-  setTimeout(() => process.exit(1), 20_000).unref();
 `;
 
 async function closed(t: TestContext, box: Box): Promise<void> {
@@ -126,8 +126,7 @@ suite("multicast DNS on a LAN without a default route", { skip: whyNoLan(), conc
     for (const [index, name] of ["a", "b", "c"].entries()) lan.host(name, `10.77.0.${index + 1}/24`);
     const [a, b] = [lan.box("a", "aa"), lan.box("b", "bb")];
     await a.prints({ type: "heard", instance: "bb" });
-    const [code] = await once(lan.run("c", ["-e", GARBAGE]), "exit");
-    assert.equal(code, 0);
+    lan.run("c", ["-e", GARBAGE]);
     await a.prints({ type: "heard", instance: "dd", at: "10.77.0.3:7" });
     b.tell("announce serving");
     await a.prints({ type: "heard", instance: "bb", state: "serving" });

@@ -118,10 +118,14 @@ export class Box {
 
   /** Waits for a line that has all of this; returns it, and how long that was after `since`, by default the start of the box. */
   async prints(wanted: Line, since = this.#started): Promise<{ readonly value: Line; readonly seconds: number }> {
+    const hasAll = (line: Line): boolean => isSubset(Object.entries(wanted), new Map(Object.entries(line)));
     return await until(JSON.stringify(wanted), 40, () => {
-      const found = this.lines.find((line) => Object.entries(wanted).every(([key, value]) => Object.entries(line).some((entry) => entry[0] === key && entry[1] === value)));
+      const found = this.lines.find(hasAll);
       if (found === undefined) throw new Error(`only ${JSON.stringify(this.lines)}`);
       return found;
     }, since);
   }
 }
+
+const isSubset = (wanted: readonly (readonly [string, unknown])[], line: ReadonlyMap<string, unknown>): boolean =>
+  wanted.every(([key, value]) => line.get(key) === value);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { createInterface } from "node:readline";
 import { suite, type TestContext, test } from "node:test";
 import { type Box, Lan, whyNoLan } from "./mdns-lan.ts";
 
@@ -35,6 +36,27 @@ const GARBAGE = `
       await send(says(["f=", "s=blank", "i=cc"], [10, 77, 0, 3], 0));
       await send(says(["f=", "s=blank", "i=dd"], [10, 77, 0, 3], 7));
     }, 300);
+  });
+`;
+
+/** Asks 200 times at once; prints the responses, in hexadecimal, one a line, up to the repeated announcement that the box serves. */
+const CURIOUS = `
+  const { createSocket } = require("node:dgram");
+  const socket = createSocket({ type: "udp4", reuseAddr: true });
+  const question = Buffer.concat([Buffer.of(0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 8), Buffer.from("_ringbox"), Buffer.of(4),
+    Buffer.from("_tcp"), Buffer.of(5), Buffer.from("local"), Buffer.of(0, 0, 12, 0, 1)]);
+  let announcements = 0;
+  socket.on("message", (bytes, { address }) => {
+    if (address !== "10.77.0.1" || (bytes[2] & 128) === 0) return;
+    process.stdout.write(bytes.toString("hex") + "\\n");
+    // Announcements name the type of the service, replies do not.
+    if (bytes.includes("_dns-sd") && bytes.includes("s=serving") && ++announcements === 2) process.exit();
+  });
+  socket.bind(5353, () => {
+    socket.addMembership("224.0.0.251", "10.77.0.2");
+    socket.setMulticastInterface("10.77.0.2");
+    process.stdin.once("data", () => { for (let times = 0; times < 200; times++) socket.send(question, 5353, "224.0.0.251"); });
+    process.stdout.write("listening\\n");
   });
 `;
 
@@ -135,6 +157,31 @@ suite("multicast DNS on a LAN without a default route", { skip: whyNoLan(), conc
     const { value } = await a.prints({ type: "closed" });
     assert.ok((value.malformed ?? 0) >= 3, `${value.malformed} malformed`);
     assert.ok(a.lines.filter(({ type }) => type === "report").length <= 3, "once for each kind");
+  });
+
+  test("on each link a box names only its address there, and it does not answer whoever asks too much", async (t) => {
+    const lan = new Lan(t);
+    lan.host("a", "10.77.0.1/24");
+    lan.ip("a", "link", "add", "other", "type", "veth", "peer", "name", "end");
+    lan.ip("a", "address", "add", "192.168.55.1/24", "dev", "other");
+    lan.ip("a", "link", "set", "other", "up");
+    lan.ip("a", "link", "set", "end", "up");
+    lan.host("b", "10.77.0.2/24");
+    const listener = lan.run("b", ["-e", CURIOUS]);
+    assert.ok(listener.stdout !== null);
+    const output = createInterface({ input: listener.stdout });
+    await once(output, "line");
+    const a = lan.box("a", "aa");
+    await a.prints({ type: "open" });
+    listener.stdin?.write("ask\n");
+    a.tell("announce serving");
+    const responses: string[] = [];
+    for await (const line of output) responses.push(line);
+    t.diagnostic(`${responses.length} responses`);
+    assert.ok(responses.length <= 20, `${responses.length} responses`);
+    assert.ok(responses.some((response) => response.includes("00040a4d0001")), "its address here");
+    assert.ok(!responses.some((response) => response.includes("0004c0a83701")), "its address elsewhere");
+    assert.deepEqual(a.lines.map(({ type }) => type), ["open"]);
   });
 
   test("a port that another program holds for itself is reported once, and taken when it is free", async (t) => {

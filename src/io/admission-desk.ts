@@ -1,8 +1,7 @@
 // Takes a blank box to an enrolled one: drives the admission machine with what mDNS and the hints bring,
 // carries out its enrollments and foundings, and returns what the box then has.
 
-import type { AdmissionEffect, AdmissionInput, Announcement } from "../provision/admission.ts";
-import { Admission } from "../provision/admission.ts";
+import { Admission, type AdmissionEffect, type AdmissionInput, type Announcement } from "../provision/admission.ts";
 import type { Hint } from "../provision/hint.ts";
 import type { AdmissionTicket } from "../provision/ticket.ts";
 import type { Clock } from "./clock.ts";

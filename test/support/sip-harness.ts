@@ -382,7 +382,7 @@ export class Phone {
   }
 
   /** Credentials for the first challenge of a response that has this algorithm. */
-  credentials(challenged: SipResponse, method: string, uri: string, password = "secret", algorithm: "MD5" | "SHA-256" = "SHA-256", nc = "00000001"): string {
+  credentials(challenged: SipResponse, method: string, uri: string, password = "secret", algorithm: "MD5" | "SHA-256" = "MD5", nc = "00000001"): string {
     const name = challenged.status === 401 ? "www-authenticate" : "proxy-authenticate";
     const text = challenged.headers(name).find((value) => value.includes(`algorithm=${algorithm}`));
     const challenge = parseDigestCredentials(`${text}, username="x", uri="x", response="x"`);

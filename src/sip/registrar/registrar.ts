@@ -14,7 +14,6 @@ import { addressOfRecord, isSipUri } from "../message/uri.ts";
 import { validateRegister } from "../message/validate.ts";
 import type { Binding, Flow, UserLookup } from "../ports.ts";
 import type { ServerTransaction } from "../transaction/transaction-layer.ts";
-import { responseFlow } from "../transport/transport.ts";
 import { type Origin, planRegistration } from "./contact-rules.ts";
 
 /** Option tags that a REGISTER may require of us. */
@@ -48,7 +47,7 @@ export class Registrar {
     const inspection = this.#gatekeeper.inspect(request.authorization);
     if (inspection.type === "challenge") {
       this.#core.outbox.count(inspection.stale ? "register-stale-nonce" : "register-challenged");
-      return this.#core.answer(request, flow, 401, "", this.#challenge(inspection.stale));
+      return this.#core.answer(request, flow, 401, "", this.#challenge(request, inspection.stale));
     }
     const server = this.#core.serve(now, request, flow);
     if (server !== undefined) this.#enqueue(now, { server, request, credentials: inspection.credentials });
@@ -58,8 +57,8 @@ export class Registrar {
     return this.#queues.size;
   }
 
-  #challenge(stale: boolean): readonly NameAndValue[] {
-    return this.#gatekeeper.challenges(stale).map((value) => ["WWW-Authenticate", value]);
+  #challenge(request: ValidRequest, stale: boolean): readonly NameAndValue[] {
+    return this.#gatekeeper.challenges(request, stale).map((value) => ["WWW-Authenticate", value]);
   }
 
   #enqueue(now: Instant, registration: Registration): void {
@@ -96,7 +95,7 @@ export class Registrar {
     const verdict = this.#gatekeeper.verify(request, credentials, lookup.credentials);
     if (verdict !== "right") {
       this.#core.outbox.count(verdict === "wrong" ? "register-wrong-credentials" : "register-replayed");
-      return this.#end(now, aor, registration, 401, "", this.#challenge(verdict === "replayed"));
+      return this.#end(now, aor, registration, 401, "", this.#challenge(request, verdict === "replayed"));
     }
     const to = this.#aorOf(request, "to");
     if (to === undefined) return this.#end(now, aor, registration, 404);
@@ -117,7 +116,7 @@ export class Registrar {
   #change(now: Instant, aor: string, registration: Registration, stored: readonly Binding[]): void {
     const { request } = registration;
     const { settings, crypto } = this.#core;
-    const plan = planRegistration(request, stored, this.#origin(registration.server), settings.expiry, crypto);
+    const plan = planRegistration(request, stored, this.#origin(registration), settings.expiry, crypto);
     switch (plan.type) {
       case "refuse": {
         const fields: NameAndValue[] = plan.minimumExpires === undefined ? [] : [["Min-Expires", String(plan.minimumExpires)]];
@@ -135,8 +134,8 @@ export class Registrar {
   }
 
   /** The phone's flow; none if another proxy stands between and wrote no Path: then the Contact is the way. */
-  #origin({ request, source }: ServerTransaction): Origin {
-    const flow = responseFlow(request, source);
+  #origin({ request, server }: Registration): Origin {
+    const flow = server.back;
     const behindProxy = (request.vias?.length ?? 1) > 1 && (request.paths ?? []).length === 0;
     return {
       wall: this.#core.wallClock(),

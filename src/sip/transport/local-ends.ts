@@ -24,31 +24,23 @@ export class LocalEnds {
   /** Whether a URI's host and port name this box or the domain it serves: phones may be set up with either. */
   isOurs(host: string, port: number | undefined): boolean {
     if (host === this.#domain) return port === undefined || port === this.#port || port === 5060;
-    return this.#isLocal(host) && (port ?? this.#port) === this.#port;
+    return this.isLocal(host) && (port ?? this.#port) === this.#port;
   }
 
   /** Whether a Via sent-by is this box (for loops). */
   isSentBy(host: string, port: number | undefined): boolean {
-    return this.#isLocal(host) && (port ?? 5060) === this.#port;
+    return this.isLocal(host) && (port ?? 5060) === this.#port;
   }
 
-  #isLocal(host: string): boolean {
+  /** Whether SIP is served on this address now. */
+  isLocal(host: string): boolean {
     return this.#addresses.includes(canonicalHost(host));
   }
 
-  /** The local end to send from: the address of the same family with the longest common prefix. */
+  /** The local end to send from. */
   localFor(remote: string): Address {
-    let best: string | undefined;
-    let bestBits = -1;
-    for (const address of this.#addresses) {
-      if (isIpv6(address) !== isIpv6(remote)) continue;
-      const bits = isLoopback(address) === isLoopback(remote) ? commonBits(address, remote) : -1;
-      if (best === undefined || bits > bestBits) {
-        best = address;
-        bestBits = bits;
-      }
-    }
-    return { host: best ?? (isIpv6(remote) ? "::" : "0.0.0.0"), port: this.#port };
+    const host = nearestAddress(this.#addresses, remote) ?? (isIpv6(remote) ? "::" : "0.0.0.0");
+    return { host, port: this.#port };
   }
 
   /**
@@ -62,6 +54,21 @@ export class LocalEnds {
     if (this.#addresses.includes(host) && remote.port === this.#port) return false;
     return this.#addresses.some((address) => isIpv6(address) === isIpv6(host));
   }
+}
+
+/** Of several local addresses the one of the same family with the longest common prefix: the one to send from. */
+export function nearestAddress(addresses: readonly string[], remote: string): string | undefined {
+  let best: string | undefined;
+  let bestBits = -1;
+  for (const address of addresses) {
+    if (isIpv6(address) !== isIpv6(remote)) continue;
+    const bits = isLoopback(address) === isLoopback(remote) ? commonBits(address, remote) : -1;
+    if (best === undefined || bits > bestBits) {
+      best = address;
+      bestBits = bits;
+    }
+  }
+  return best;
 }
 
 function commonBits(a: string, b: string): number {

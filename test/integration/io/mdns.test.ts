@@ -14,7 +14,7 @@ interface Box {
 const announcement = (instance: string, state: "blank" | "serving" = "blank"): Announcement => ({ fleetHash: "ab".repeat(16), state, instance });
 
 /** A box that speaks on the loopback link alone. Tags are random: other tests may run beside this one. */
-async function box(t: TestContext, instance: string, port: number): Promise<Box> {
+function box(t: TestContext, instance: string, port: number): Box {
   const heard: Box["heard"] = [];
   const gone: string[] = [];
   const mdns = new Mdns({
@@ -33,8 +33,8 @@ const hears = (listener: Box, instance: string, state: "blank" | "serving"): boo
 describe("mDNS", { timeout: 30_000 }, () => {
   test("lets two boxes hear each other, and nobody itself", async (t) => {
     const [one, two] = [tag(), tag()];
-    const a = await box(t, one, 7001);
-    const b = await box(t, two, 7002);
+    const a = box(t, one, 7001);
+    const b = box(t, two, 7002);
     await until(() => hears(a, two, "blank") && hears(b, one, "blank"));
     assert.deepEqual(a.heard.find(({ announcement: said }) => said.instance === two), { address: { host: "127.0.0.1", port: 7002 }, announcement: announcement(two) });
     assert.ok(!hears(a, one, "blank") && !hears(b, two, "blank"));
@@ -42,8 +42,8 @@ describe("mDNS", { timeout: 30_000 }, () => {
 
   test("tells a new state at once and a goodbye at the end", async (t) => {
     const [one, two] = [tag(), tag()];
-    const a = await box(t, one, 7001);
-    const b = await box(t, two, 7002);
+    const a = box(t, one, 7001);
+    const b = box(t, two, 7002);
     await until(() => hears(a, two, "blank"));
     b.mdns.announce(announcement(two, "serving"));
     await until(() => hears(a, two, "serving"));
@@ -54,7 +54,7 @@ describe("mDNS", { timeout: 30_000 }, () => {
 
   test("lives on through packets that are no DNS, or odd DNS", async (t) => {
     const [one, two] = [tag(), tag()];
-    const a = await box(t, one, 7001);
+    const a = box(t, one, 7001);
     const socket = createSocket("udp4");
     t.after(() => socket.close());
     const header = Buffer.from("000084000000000100000000", "hex");
@@ -63,7 +63,7 @@ describe("mDNS", { timeout: 30_000 }, () => {
     for (const bytes of [Buffer.alloc(0), Buffer.alloc(500, 0xff), header, odd, Buffer.concat([header, Buffer.from("c00cc00c", "hex")])]) {
       socket.send(bytes, 5353, "127.0.0.1");
     }
-    await box(t, two, 7002);
+    box(t, two, 7002);
     await until(() => hears(a, two, "blank"));
   });
 });

@@ -69,6 +69,21 @@ for (const boxes of [1, 2] as const) {
   }
 }
 
+test("an ACK and a BYE of a caller that ignores Record-Route arrive all the same", () => {
+  const { world, bob, boxes } = registered("udp", "udp", 2);
+  const [box] = boxes;
+  assert.ok(box);
+  const stranger = world.phone("eve", "192.0.2.66", box);
+  const dialog = { from: "<sip:eve@elsewhere.example>", callId: "careless" };
+  bob.answers = (request) => (request.method === "ACK" ? [] : [200]);
+  const answer = stranger.exchange(stranger.request("INVITE", BOB, { ...dialog, cseq: 1 }));
+  const to = answer.header("to") ?? "";
+  stranger.send(stranger.request("ACK", BOB, { ...dialog, to, cseq: 1 }));
+  world.run();
+  assert.equal(bob.requests.filter(({ method }) => method === "ACK").length, 1);
+  assert.equal(stranger.exchange(stranger.request("BYE", BOB, { ...dialog, to, cseq: 2 })).status, 200);
+});
+
 test("credentials for our realm and claimed identities stay at the first box", () => {
   const call = registered("udp", "udp", 2);
   call.bob.answers = () => [200];

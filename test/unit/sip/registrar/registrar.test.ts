@@ -10,9 +10,20 @@ function worldOfAlice() {
   return { world, box, phone };
 }
 
-test("a REGISTER without credentials is challenged twice, SHA-256 first, without a look-up", () => {
+test("a REGISTER without credentials is challenged, without a look-up and without a transaction", () => {
   const { box, phone } = worldOfAlice();
   const response = phone.exchange(phone.request("REGISTER", `sip:${DOMAIN}`, { to: "<sip:alice@example.test>" }));
+  assert.equal(response.status, 401);
+  assert.match(response.header("www-authenticate") ?? "", /algorithm=MD5/);
+  assert.match(response.header("www-authenticate") ?? "", /qop="auth"/);
+  assert.equal(response.headers("www-authenticate").length, 1);
+  assert.equal(box.core.snapshot().serverTransactions, 0);
+});
+
+test("a phone known to choose among challenges is offered SHA-256 first", () => {
+  const { box, phone } = worldOfAlice();
+  const fields = ["User-Agent: Linphonec/5.1.65"];
+  const response = phone.exchange(phone.request("REGISTER", `sip:${DOMAIN}`, { to: "<sip:alice@example.test>", fields }));
   assert.equal(response.status, 401);
   const challenges = response.headers("www-authenticate");
   assert.deepEqual(challenges.map((value) => value.includes("SHA-256")), [true, false]);
@@ -254,10 +265,14 @@ test("a nonce count that was used is stale too", () => {
   assert.match(replay.header("www-authenticate") ?? "", /stale=true/i);
 });
 
-test("MD5 is good enough for an old phone", () => {
+test("either algorithm is taken, whichever the phone chose", () => {
   const { phone } = worldOfAlice();
   const to = `<${phone.aor}>`;
-  const challenged = phone.exchange(phone.request("REGISTER", `sip:${DOMAIN}`, { to }));
-  const fields = [phone.credentials(challenged, "REGISTER", `sip:${DOMAIN}`, "secret", "MD5")];
-  assert.equal(phone.exchange(phone.request("REGISTER", `sip:${DOMAIN}`, { to, fields })).status, 200);
+  const userAgent = "User-Agent: Linphonec/5.1.65";
+  for (const algorithm of ["MD5", "SHA-256"] as const) {
+    const challenged = phone.exchange(phone.request("REGISTER", `sip:${DOMAIN}`, { to, fields: [userAgent] }));
+    const nc = algorithm === "MD5" ? "00000001" : "00000002";
+    const fields = [phone.credentials(challenged, "REGISTER", `sip:${DOMAIN}`, "secret", algorithm, nc)];
+    assert.equal(phone.exchange(phone.request("REGISTER", `sip:${DOMAIN}`, { to, fields })).status, 200);
+  }
 });

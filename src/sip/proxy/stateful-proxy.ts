@@ -56,11 +56,11 @@ export class StatefulProxy {
     return this.#clockwork.alive;
   }
   nextDeadline(): Instant | undefined {
-    return this.#clockwork.timerC.next();
+    return this.#clockwork.timers.next();
   }
   tick(now: Instant): void {
-    const { timerC } = this.#clockwork;
-    for (let fire = timerC.takeDue(now); fire !== undefined; fire = timerC.takeDue(now)) fire(now);
+    const { timers } = this.#clockwork;
+    for (let fire = timers.takeDue(now); fire !== undefined; fire = timers.takeDue(now)) fire(now);
   }
 
   /** A request that belongs to no transaction yet; no ACK and no CANCEL. */
@@ -171,7 +171,9 @@ export class StatefulProxy {
     if (destination.type === "user" && isNew && (request.method === "SUBSCRIBE" || request.method === "PUBLISH")) {
       return this.#core.answer(request, flow, 489);
     }
-    if (passage.route.vouched) return this.#begin(now, passage);
+    // To a flow of ours anybody may come who was given its token. For the way onward a token counts only
+    // within a dialog: else a stranger could have a new call relayed by the token of his own last one.
+    if (passage.route.flow !== undefined || (passage.route.vouched && !isNew)) return this.#begin(now, passage);
     const isLocalTarget = destination.type === "user";
     if (!this.#isOurCaller(request)) {
       return isLocalTarget ? this.#begin(now, passage) : this.#core.answer(request, flow, 403, "Relaying Denied");

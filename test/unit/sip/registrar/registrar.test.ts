@@ -69,6 +69,17 @@ test("a phone set up with the box's address instead of the domain registers all 
   assert.equal(world.bindings("alice@example.test").length, 1);
 });
 
+test("a phone set up with the address of a box that died registers at another one, and calls", () => {
+  const { world, box, phone } = worldOfAlice();
+  const dead = { host: "10.0.0.9", port: 5060 };
+  const register = () => phone.ask("REGISTER", "sip:10.0.0.9", { to: "<sip:alice@10.0.0.9>", from: "<sip:alice@10.0.0.9>" });
+  assert.equal(register().status, 403);
+  box.core.setFleetAddresses([dead]);
+  assert.equal(register().status, 200);
+  assert.equal(world.bindings("alice@example.test").length, 1);
+  assert.equal(phone.ask("MESSAGE", "sip:alice@10.0.0.9", { from: "<sip:alice@10.0.0.9>" }).status, 200);
+});
+
 test("an option tag that is required and not known is refused with 420", () => {
   const { phone } = worldOfAlice();
   const response = phone.register({ fields: ["Require: teleport"] });

@@ -1,6 +1,6 @@
 // The links to other boxes: TLS 1.3 with certificates on both sides, one port for links and enrollment.
 
-import { createServer, type Server, type TLSSocket, connect } from "node:tls";
+import { connect, createSecureContext, createServer, type SecureContext, type Server, type TLSSocket } from "node:tls";
 import type { Address } from "../base/address.ts";
 import { BoundedMap } from "../base/bounded-map.ts";
 import type { Random } from "../base/random.ts";
@@ -51,6 +51,8 @@ type Dial = Extract<LinkCommand, { type: "dial" }>;
 export class Links {
   readonly #settings: LinksSettings;
   readonly #overlay: number;
+  /** Made once: to read the certificates anew for each dial costs as much as the handshake. */
+  readonly #identity: SecureContext;
   readonly #listener: LinkListener;
   /** BOUNDED: a connection above the bound is refused. */
   readonly #links = new BoundedMap<LinkId, LinkConnection>(MAX_LINKS, "refuse");
@@ -67,6 +69,7 @@ export class Links {
   constructor(settings: LinksSettings) {
     this.#settings = settings;
     this.#overlay = overlayHash(settings.overlayName, new NodeCrypto(undefined));
+    this.#identity = createSecureContext(tlsIdentity(settings));
     this.#listener = {
       opened: (link) => this.#emit({ type: "link-opened", link: link.id, ...link.ends }),
       told: (link, effect) =>
@@ -182,7 +185,7 @@ export class Links {
     const socket = connect({
       host: address.host,
       port: address.port,
-      ...tlsIdentity(this.#settings),
+      secureContext: this.#identity,
       ALPNProtocols: [LINK_ALPN],
       rejectUnauthorized: false, // identifyPeer decides, and says why
       checkServerIdentity: () => undefined,

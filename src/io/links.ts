@@ -39,6 +39,7 @@ export interface LinksSettings {
 
 const DIAL_TIMEOUT_MS = 4_000;
 const HANDSHAKE_TIMEOUT_MS = 5_000;
+const CLOSE_PATIENCE_MS = 1_500;
 /** Links that are open or greeting. */
 const MAX_LINKS = 1_024;
 const MAX_DIALS_IN_FLIGHT = 32;
@@ -134,7 +135,7 @@ export class Links {
     this.#dialsWaiting = [];
     const server = this.#server;
     this.#server = undefined;
-    if (server?.listening === true) await new Promise((resolve) => server.close(resolve));
+    if (server?.listening === true) await closed(server);
   }
 
   #accepted(socket: TLSSocket): void {
@@ -281,6 +282,17 @@ export class Links {
       else this.#wakeBy(deadline);
     }
   }
+}
+
+/** Resolves when the last connection has ended, or soon: somebody's slow enrollment does not keep this box from stopping. */
+function closed(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const patience = setTimeout(resolve, CLOSE_PATIENCE_MS);
+    server.close(() => {
+      clearTimeout(patience);
+      resolve();
+    });
+  });
 }
 
 function remoteOf(socket: TLSSocket): Address {

@@ -77,6 +77,7 @@ async function admit(options: RingboxdOptions, data: DataDirectory): Promise<Adm
     listening: options.mdns,
     hints: hintsOf(options),
     privateKeyPem: data.identityKey(),
+    previousCertificate: data.lastCertificate(),
     clock: systemClock,
     random,
     onReport: report,

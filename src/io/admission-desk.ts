@@ -17,6 +17,8 @@ export interface AdmissionDeskSettings {
   readonly listening: boolean;
   readonly hints: readonly Hint[];
   readonly privateKeyPem: string;
+  /** DER of the certificate this key had last: with it the box gets its place on the ring again. */
+  readonly previousCertificate: Uint8Array | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly onReport: (level: "debug" | "info" | "warning", text: string) => void;
@@ -90,8 +92,8 @@ export class AdmissionDesk {
   }
 
   async #enroll(address: Hint): Promise<void> {
-    const { ticket, privateKeyPem, clock } = this.#settings;
-    const answer = await requestEnrollment({ address, ticket, privateKeyPem, clock });
+    const { ticket, privateKeyPem, previousCertificate, clock } = this.#settings;
+    const answer = await requestEnrollment({ address, ticket, privateKeyPem, previousCertificate, clock });
     if (answer.outcome === "granted") {
       this.#take({ type: "granted", address });
       this.#admitted?.({ enrolled: answer.enrolled, by: address });

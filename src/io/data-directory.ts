@@ -2,7 +2,7 @@
 // has seen. `fleet.json` is written whole in one rename, so that a box is enrolled or is not; a power cut
 // leaves nothing between.
 
-import { existsSync, mkdirSync, readFileSync, renameSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, renameSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
 import type Database from "better-sqlite3";
@@ -35,7 +35,8 @@ export class DataDirectory {
   open(): void {
     this.#explained(() => makeDirectories(resolve(this.path)));
     if (!statSync(this.path).isDirectory()) throw new DataDirectoryError(`${this.path} is not a directory`);
-    this.#explained(() => replaceFile(join(this.path, "README"), "This directory belongs to a Ringbox.\n", PUBLIC));
+    this.#explained(() => accessSync(this.path, constants.R_OK | constants.W_OK | constants.X_OK));
+    if (!existsSync(join(this.path, "README"))) this.replaceFile("README", "This directory belongs to a Ringbox.\n");
     this.#takeLock();
   }
 
@@ -79,13 +80,19 @@ export class DataDirectory {
 
   /**
    * Rises with each call; one call a start. Without its file it starts at the clock, which is above
-   * all earlier numbers unless the clock is wrong as well.
+   * all earlier numbers unless the clock is wrong as well. A full disk does not keep a box from starting.
    */
   nextIncarnation(): number {
     const stored = Number.parseInt(this.#read("incarnation") ?? "", 10);
-    const next = Number.isSafeInteger(stored) && stored > 0 ? stored + 1 : Math.floor(Date.now() / 1_000);
-    this.replaceFile("incarnation", `${next}\n`, PUBLIC);
-    return next;
+    const byClock = Math.floor(Date.now() / 1_000);
+    const next = Number.isSafeInteger(stored) && stored > 0 ? stored + 1 : byClock;
+    try {
+      this.replaceFile("incarnation", `${next}\n`);
+      return next;
+    } catch (error) {
+      this.#onReport("warning", `the count of starts is not kept: ${error instanceof Error ? error.message : String(error)}`);
+      return Math.max(next, byClock);
+    }
   }
 
   /** Members seen last, to be dialed after a start. */

@@ -1,6 +1,6 @@
 // The links to other boxes: TLS 1.3 with certificates on both sides, one port for links and enrollment.
 
-import { createServer, type Server, type TLSSocket, connect } from "node:tls";
+import { connect, createSecureContext, createServer, type SecureContext, type Server, type TLSSocket } from "node:tls";
 import type { Address } from "../base/address.ts";
 import { BoundedMap } from "../base/bounded-map.ts";
 import type { Random } from "../base/random.ts";
@@ -39,6 +39,7 @@ export interface LinksSettings {
 
 const DIAL_TIMEOUT_MS = 4_000;
 const HANDSHAKE_TIMEOUT_MS = 5_000;
+const CLOSE_PATIENCE_MS = 1_500;
 /** Links that are open or greeting. */
 const MAX_LINKS = 1_024;
 const MAX_DIALS_IN_FLIGHT = 32;
@@ -51,6 +52,8 @@ type Dial = Extract<LinkCommand, { type: "dial" }>;
 export class Links {
   readonly #settings: LinksSettings;
   readonly #overlay: number;
+  /** Made once: to read the certificates anew for each dial costs as much as the handshake. */
+  readonly #identity: SecureContext;
   readonly #listener: LinkListener;
   /** BOUNDED: a connection above the bound is refused. */
   readonly #links = new BoundedMap<LinkId, LinkConnection>(MAX_LINKS, "refuse");
@@ -67,6 +70,7 @@ export class Links {
   constructor(settings: LinksSettings) {
     this.#settings = settings;
     this.#overlay = overlayHash(settings.overlayName, new NodeCrypto(undefined));
+    this.#identity = createSecureContext(tlsIdentity(settings));
     this.#listener = {
       opened: (link) => this.#emit({ type: "link-opened", link: link.id, ...link.ends }),
       told: (link, effect) =>
@@ -131,7 +135,7 @@ export class Links {
     this.#dialsWaiting = [];
     const server = this.#server;
     this.#server = undefined;
-    if (server?.listening === true) await new Promise((resolve) => server.close(resolve));
+    if (server?.listening === true) await closed(server);
   }
 
   #accepted(socket: TLSSocket): void {
@@ -182,7 +186,7 @@ export class Links {
     const socket = connect({
       host: address.host,
       port: address.port,
-      ...tlsIdentity(this.#settings),
+      secureContext: this.#identity,
       ALPNProtocols: [LINK_ALPN],
       rejectUnauthorized: false, // identifyPeer decides, and says why
       checkServerIdentity: () => undefined,
@@ -278,6 +282,17 @@ export class Links {
       else this.#wakeBy(deadline);
     }
   }
+}
+
+/** Resolves when the last connection has ended, or soon: somebody's slow enrollment does not keep this box from stopping. */
+function closed(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const patience = setTimeout(resolve, CLOSE_PATIENCE_MS);
+    server.close(() => {
+      clearTimeout(patience);
+      resolve();
+    });
+  });
 }
 
 function remoteOf(socket: TLSSocket): Address {

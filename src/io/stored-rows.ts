@@ -45,14 +45,21 @@ export class StoredRows {
   open(): Loaded {
     const saved: StoredRow[] = [];
     try {
-      return { ...this.#load(saved), movedTo: undefined };
+      return { ...this.#load(saved, "NORMAL"), movedTo: undefined };
     } catch (error) {
-      if (!isDamage(error)) throw error;
+      if (!isDamage(error)) return this.#openWithoutRoom(error);
       const movedTo = this.#moveAside();
-      this.#load([]);
+      this.#load([], "NORMAL");
       this.commit(saved.map((put) => ({ put })));
       return { rows: saved, damagedRows: 0, movedTo };
     }
+  }
+
+  /** On a full disk there is no room for the file that connections share; a connection that is alone needs none. */
+  #openWithoutRoom(cause: unknown): Loaded {
+    this.close();
+    if (!existsSync(this.#path)) throw cause;
+    return { ...this.#load([], "EXCLUSIVE"), movedTo: undefined };
   }
 
   /** All or nothing; throws what SQLite throws. */
@@ -66,9 +73,10 @@ export class StoredRows {
     this.#commit = undefined;
   }
 
-  #load(rows: StoredRow[]): { readonly rows: readonly StoredRow[]; readonly damagedRows: number } {
+  #load(rows: StoredRow[], locking: "NORMAL" | "EXCLUSIVE"): { readonly rows: readonly StoredRow[]; readonly damagedRows: number } {
     const database = openDatabase(this.#path);
     this.#database = database;
+    database.pragma(`locking_mode = ${locking}`);
     database.pragma("journal_mode = WAL");
     database.pragma(`synchronous = ${this.#synchronous}`);
     database.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);

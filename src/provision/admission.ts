@@ -59,7 +59,7 @@ export const ADMISSION_TIMING: {
   readonly rumor: Duration;
   /** Between two dials, unless the one before has failed: usually the first answers. */
   readonly stagger: Duration;
-} = { listen: milliseconds(1_500), patience: seconds(6), rumor: seconds(15), stagger: milliseconds(250) };
+} = { listen: milliseconds(1_500), patience: seconds(6), rumor: seconds(15), stagger: seconds(1) };
 
 const MAX_DIALS = 4;
 

@@ -28,6 +28,8 @@ export class CandidateList {
   readonly #candidates = new BoundedMap<string, Candidate>(MAX_CANDIDATES, "refuse");
   readonly #random: Random;
   #dialing = 0;
+  /** The lowest tag of a blank box that said goodbye: very likely it founds now and comes back as a serving one. */
+  #lowestDeparted: string | undefined;
 
   constructor(random: Random) {
     this.#random = random;
@@ -62,7 +64,9 @@ export class CandidateList {
   /** The box with this instance tag is no longer announced. */
   forget(instance: string): void {
     for (const [key, candidate] of this.#candidates) {
-      if (candidate.source === "rumor" && candidate.instance === instance && !candidate.dialing) this.#candidates.delete(key);
+      if (candidate.source !== "rumor" || candidate.instance !== instance || candidate.dialing) continue;
+      this.#candidates.delete(key);
+      if (!candidate.serving && !(this.#lowestDeparted !== undefined && this.#lowestDeparted < instance)) this.#lowestDeparted = instance;
     }
   }
 
@@ -105,7 +109,7 @@ export class CandidateList {
   outlook(instance: string): { readonly served: boolean; readonly untried: boolean; readonly comesBefore: boolean } {
     let served = false;
     let untried = false;
-    let comesBefore = false;
+    let comesBefore = this.#lowestDeparted !== undefined && this.#lowestDeparted < instance;
     for (const candidate of this.#candidates.values()) {
       if (candidate.source === "hint") untried ||= candidate.failures === 0;
       else if (candidate.serving) served = true;

@@ -112,7 +112,7 @@ describe("certificates of a fleet", { timeout: 30_000 }, () => {
     assert.equal((await checkCertificateRequest(certificate)).ok, false);
   });
 
-  test("give every box of the fleet one secret, and no other fleet the same", async () => {
+  test("give every box of the fleet one secret, and no other fleet the same", () => {
     const again = createPrivateKey(issuing.privateKeyPem).export({ type: "sec1", format: "pem" }).toString();
     assert.equal(fleetSecret(issuing.privateKeyPem).length, 32);
     assert.deepEqual(fleetSecret(again), fleetSecret(issuing.privateKeyPem));

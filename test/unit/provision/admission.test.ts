@@ -69,8 +69,17 @@ test("a box founds by itself if the one before it does not", () => {
   assert.ok(run({ instance: "20" }, [start, [100, heard(2, "blank", "10")]]).includes("6000 found"));
 });
 
-test("a box founds as soon as the one before it has gone", () => {
-  assert.ok(run({ instance: "20" }, [start, [100, heard(2, "blank", "10")], [3_000, { type: "unheard", instance: "10" }]]).includes("3000 found"));
+test("a box that came before and says goodbye is founding: its return is waited for", () => {
+  const script: (readonly [number, AdmissionInput])[] = [start, [100, heard(2, "blank", "10")], [1_600, { type: "unheard", instance: "10" }]];
+  const back = run({ instance: "20" }, [...script, [1_700, heard(2, "serving", "c0")], [1_800, { type: "granted", address: at(2) }]]);
+  assert.deepEqual(back, ["0 seeking", "1700 enroll 10.0.0.2", "1700 enrolling", "1800 enrolled"]);
+  assert.ok(run({ instance: "20" }, script).includes("6000 found"), "but not for ever");
+  assert.ok(run({ instance: "05" }, script).includes("1500 found"), "and not by the box that comes first");
+});
+
+test("a second member is asked only when the first has had a second to answer", () => {
+  const lines = run({ ticket: "join" }, [start, [100, heard(2, "serving", "10")], [110, heard(3, "serving", "11")]], 5_000);
+  assert.deepEqual(dials(lines), ["100 enroll 10.0.0.2", "1100 enroll 10.0.0.3"]);
 });
 
 test("hints are tried before a box founds", () => {

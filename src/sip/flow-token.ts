@@ -54,7 +54,7 @@ export class FlowTokens {
 
   read(token: string, callId: string): TokenReading {
     const bytes = decodeBase64Url(token);
-    if (bytes === undefined || bytes.length <= MAC_BYTES + 5) return { type: "tampered" };
+    if (bytes === undefined || bytes.length < MAC_BYTES + 5) return { type: "tampered" };
     const payload = bytes.subarray(0, bytes.length - MAC_BYTES);
     const bound = payload[0] === ONWARD ? callId : "";
     if (this.#sign(payload, bound) !== token) return { type: "tampered" };

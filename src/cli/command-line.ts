@@ -3,13 +3,16 @@
 
 import { type Command, CommanderError } from "commander";
 import { CliError } from "./cli-error.ts";
+import type { Terminal } from "./terminal.ts";
 
-/** Settings of a program and of every command made from it afterwards. Help that was asked for goes to `print`. */
-export function asHouseCommand(program: Command, print: (text: string) => void, note: (text: string) => void): Command {
+export type Voice = Pick<Terminal, "print" | "note">;
+
+/** Settings of a program and of every command made from it afterwards. Help that was asked for is printed. */
+export function asHouseCommand(program: Command, voice: Voice): Command {
   return program
     .exitOverride()
     .showSuggestionAfterError(false)
-    .configureOutput({ outputError: () => undefined, writeOut: (text) => print(text.trimEnd()), writeErr: (text) => note(text.trimEnd()) });
+    .configureOutput({ outputError: () => undefined, writeOut: (text) => voice.print(text.trimEnd()), writeErr: (text) => voice.note(text.trimEnd()) });
 }
 
 /** The exit status. `name` opens the line that says what is wrong. */
@@ -17,19 +20,19 @@ export async function runProgram(
   program: Command,
   args: readonly string[],
   name: string,
-  note: (text: string) => void,
+  voice: Voice,
 ): Promise<number> {
   try {
     await program.parseAsync(args, { from: "user" });
     return 0;
   } catch (error) {
     if (error instanceof CliError) {
-      note(`${name}: ${error.message}`);
+      voice.note(`${name}: ${error.message}`);
       return error.exitStatus;
     }
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return 0;
-      if (error.code !== "commander.help") note(`${name}: ${oneLine(error.message)} (see ${name} --help)`);
+      if (error.code !== "commander.help") voice.note(`${name}: ${oneLine(error.message)} (see ${name} --help)`);
       return 2;
     }
     throw error;

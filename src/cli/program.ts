@@ -20,11 +20,11 @@ interface JsonOption {
 
 /** The exit status of `ringbox ARGS…`. */
 export function runRingbox(args: readonly string[], terminal: Terminal): Promise<number> {
-  return runProgram(ringboxProgram(terminal), args, NAME, terminal.note);
+  return runProgram(ringboxProgram(terminal), args, NAME, terminal);
 }
 
 function ringboxProgram(terminal: Terminal): Command {
-  const program = asHouseCommand(new Command(NAME), terminal.print, terminal.note)
+  const program = asHouseCommand(new Command(NAME), terminal)
     .description("Looks after a Ringbox: its fleet, its subscribers, its phones.")
     .version(VERSION)
     .option("--data <dir>", "data directory of the running box", USUAL_DATA);

@@ -1,9 +1,8 @@
 // The options of `ringboxd`, read and checked before anything is touched.
 
 import { Command } from "commander";
-import { asHouseCommand, runProgram } from "./command-line.ts";
+import { asHouseCommand, runProgram, type Voice } from "./command-line.ts";
 import { collected, domainOption, hintOption, listenOption, nameOption, portOption } from "./option-values.ts";
-import type { Terminal } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 
 const NAME = "ringboxd";
@@ -43,10 +42,10 @@ interface ParsedOptions {
 /** The options, or the exit status after what there was to say was said. */
 export async function parseRingboxdOptions(
   args: readonly string[],
-  terminal: Pick<Terminal, "print" | "note">,
+  voice: Voice,
 ): Promise<{ readonly options: RingboxdOptions } | { readonly exitStatus: number }> {
   let options: RingboxdOptions | undefined;
-  const program = asHouseCommand(new Command(NAME), terminal.print, terminal.note)
+  const program = asHouseCommand(new Command(NAME), voice)
     .description("Runs a box: SIP registrar and proxy, member of the ring.")
     .version(VERSION)
     .requiredOption("--data <dir>", "data directory; made if it is not there")
@@ -62,7 +61,7 @@ export async function parseRingboxdOptions(
     .action((parsed: ParsedOptions) => {
       options = plain(parsed);
     });
-  const exitStatus = await runProgram(program, args, NAME, terminal.note);
+  const exitStatus = await runProgram(program, args, NAME, voice);
   return options === undefined ? { exitStatus } : { options };
 }
 

@@ -18,7 +18,7 @@ import type {
 const described = <Schema extends z.ZodMiniType>(schema: Schema, description: string): Schema =>
   schema.check(z.describe(description));
 
-const address = z.object({ host: z.string(), port: z.int() });
+const address = z.object({ host: z.string(), port: z.int().check(z.gte(0), z.lte(65_535)) });
 const nodeId = z.string().check(z.regex(/^[0-9a-f]{32}$/), z.describe("Node-ID: a place on the ring, 32 hex digits"));
 const aor = described(z.string(), "address of record, `user@domain`");
 const share = z.number().check(z.gte(0), z.lte(1), z.describe("part of the ring the box is responsible for"));

@@ -21,11 +21,18 @@ export interface AdmissionDeskSettings {
   readonly onReport: (level: "debug" | "info" | "warning", text: string) => void;
 }
 
+/** How a box came into its fleet. */
+export interface Admitted {
+  readonly enrolled: Enrolled;
+  /** The member that admitted it; `undefined`: it founded the fleet itself. */
+  readonly by: Hint | undefined;
+}
+
 export class AdmissionDesk {
   readonly #settings: AdmissionDeskSettings;
   readonly #machine: Admission;
   #timer: NodeJS.Timeout | undefined;
-  #enrolled: ((enrolled: Enrolled) => void) | undefined;
+  #admitted: ((admitted: Admitted) => void) | undefined;
   #failed: ((reason: Error) => void) | undefined;
 
   constructor(settings: AdmissionDeskSettings) {
@@ -35,9 +42,9 @@ export class AdmissionDesk {
   }
 
   /** Resolves when the box has its certificate; it looks for members for as long as that takes. */
-  run(): Promise<Enrolled> {
+  run(): Promise<Admitted> {
     return new Promise((resolve, reject) => {
-      this.#enrolled = resolve;
+      this.#admitted = resolve;
       this.#failed = reject;
       for (const address of [...this.#settings.ticket.hints, ...this.#settings.hints]) this.#take({ type: "hint", address });
       this.#take({ type: "start" });
@@ -54,12 +61,12 @@ export class AdmissionDesk {
 
   close(): void {
     clearTimeout(this.#timer);
-    this.#enrolled = undefined;
+    this.#admitted = undefined;
     this.#failed = undefined;
   }
 
   #take(input: AdmissionInput): void {
-    if (this.#enrolled === undefined) return;
+    if (this.#admitted === undefined) return;
     for (const effect of this.#machine.step(this.#settings.clock.now(), input)) this.#perform(effect);
     this.#arm();
   }
@@ -86,7 +93,7 @@ export class AdmissionDesk {
     const answer = await requestEnrollment({ address, ticket, privateKeyPem, clock });
     if (answer.outcome === "granted") {
       this.#take({ type: "granted", address });
-      this.#enrolled?.(answer.enrolled);
+      this.#admitted?.({ enrolled: answer.enrolled, by: address });
       return this.close();
     }
     this.#take({ type: answer.outcome, address, reason: answer.reason });
@@ -96,7 +103,7 @@ export class AdmissionDesk {
     const { ticket, privateKeyPem, random } = this.#settings;
     const enrolled = await foundFleet({ ticket, privateKeyPem, random });
     this.#take({ type: "founded" });
-    this.#enrolled?.(enrolled);
+    this.#admitted?.({ enrolled, by: undefined });
     this.close();
   }
 
@@ -108,7 +115,7 @@ export class AdmissionDesk {
   #arm(): void {
     clearTimeout(this.#timer);
     const deadline = this.#machine.nextDeadline();
-    if (deadline === undefined || this.#enrolled === undefined) return;
+    if (deadline === undefined || this.#admitted === undefined) return;
     this.#timer = setTimeout(() => this.#take({ type: "tick" }), Math.max(0, Math.ceil(deadline - this.#settings.clock.now())));
   }
 }

@@ -14,6 +14,7 @@ import type { PeerSettings } from "./ports.ts";
 import type { BindingReport, RegistrationReport, ReplicaReport, SubscriberReport } from "./reports.ts";
 import { bindingReport, boxReference, peerReports, statusReport } from "./status.ts";
 import { decodeSubscriber, encodeSubscriber } from "./subscriber-codec.ts";
+import { nameProblem } from "./subscriber-name.ts";
 import type { Binding } from "../sip/ports.ts";
 
 type ListOutcome = Extract<OverlayEffect, { type: "listed" }>["outcome"];
@@ -68,7 +69,7 @@ export class ControlDesk {
         return reply(ticket, {
           ok: true,
           op: "status",
-          status: statusReport(this.#settings, this.#overlay.snapshot(), this.#sip.counters(), counters, now),
+          status: statusReport(this.#settings, this.#overlay.snapshot(), this.#sip.snapshot().counts, counters, now),
         });
       case "peers":
         return reply(ticket, { ok: true, op: "peers", peers: peerReports(this.#overlay.snapshot()) });
@@ -284,21 +285,14 @@ function subscribers(found: readonly Found[]): SubscriberReport[] {
   return reports.sort((a, b) => (a.aor < b.aor ? -1 : 1));
 }
 
-const NAME_MAX = 64;
-
 /** Why a subscriber cannot be one, in one sentence; `undefined` if it can. */
 function unacceptable(subscriber: NewSubscriber, domain: string): string | undefined {
   if (subscriber.realm !== domain) return `This fleet serves ${domain}, not ${subscriber.realm}.`;
-  if (subscriber.username.length === 0 || subscriber.username.length > NAME_MAX) return `A name has 1 to ${NAME_MAX} characters.`;
-  for (const character of subscriber.username) {
-    if (!USER_CHARACTERS.includes(character)) return `"${character}" cannot be in a subscriber's name.`;
-  }
+  const problem = nameProblem(subscriber.username);
+  if (problem !== undefined) return problem;
   if (!isHex(subscriber.ha1Md5, 32) || !isHex(subscriber.ha1Sha256, 64)) return "The credentials are not digest hashes.";
   return undefined;
 }
-
-/** RFC 3261 section 25.1: unreserved and user-unreserved that need no escape and no thought. */
-const USER_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!~*'()&=+$,/";
 
 const isHex = (text: string, length: number): boolean =>
   text.length === length && [...text].every((digit) => "0123456789abcdef".includes(digit));

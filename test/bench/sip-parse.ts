@@ -10,7 +10,7 @@ const REPEATS = 300_000;
 
 /** Fresh flat strings, as they come from a socket, so that nothing is remembered from the last round. */
 const source = Buffer.from(registerMessage(), "latin1");
-const fresh = (): string => source.latin1Slice(0, source.length);
+const fresh = (): string => source.toString("latin1");
 
 function measure(name: string, once: () => unknown): void {
   for (let i = 0; i < 30_000; i++) once();
@@ -35,7 +35,7 @@ measure("… stamped, answered 200, written", () => {
   const read = readMessage(fresh());
   if (!read.ok || read.value.type !== "request") throw new Error("the benchmark's message is not valid");
   read.value.stampReceived(source5060);
-  return target.latin1Write(responseTo(read.value, 200, "OK", { toTag: "a1b2c3" }).octets, 0);
+  return target.write(responseTo(read.value, 200, "OK", { toTag: "a1b2c3" }).octets, "latin1");
 });
 
 measure("… stamped, forwarded, written", () => {
@@ -48,7 +48,7 @@ measure("… stamped, forwarded, written", () => {
     .pushRecordRoute("<sip:10.99.0.2;lr>")
     .pushVia("SIP/2.0/UDP 10.99.0.2:5060;branch=z9hG4bK0123456789abcdef")
     .request();
-  return target.latin1Write(forwarded.octets, 0);
+  return target.write(forwarded.octets, "latin1");
 });
 
 const framer = new StreamFramer();

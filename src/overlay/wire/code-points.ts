@@ -1,0 +1,81 @@
+// Numbers of RFC 6940 section 14 and RFC 7851 section 9, and those this profile chose itself.
+
+/** Error codes (RFC 6940 section 14.9, RFC 7851 section 9.4). */
+export const ERROR = {
+  Error_Forbidden: 2,
+  Error_Not_Found: 3,
+  Error_Request_Timeout: 4,
+  Error_Generation_Counter_Too_Low: 5,
+  Error_Incompatible_with_Overlay: 6,
+  Error_Unsupported_Forwarding_Option: 7,
+  Error_Data_Too_Large: 8,
+  Error_Data_Too_Old: 9,
+  Error_TTL_Exceeded: 0x0a,
+  Error_Message_Too_Large: 0x0b,
+  Error_Unknown_Kind: 0x0c,
+  Error_Unknown_Extension: 0x0d,
+  Error_Response_Too_Large: 0x0e,
+  Error_Config_Too_Old: 0x0f,
+  Error_Config_Too_New: 0x10,
+  Error_In_Progress: 0x11,
+  Error_Exp_A: 0x12,
+  Error_Exp_B: 0x13,
+  Error_Invalid_Message: 0x14,
+  Error_Underlay_Destination_Unreachable: 0x15,
+  Error_Underlay_Time_Exceeded: 0x16,
+  Error_Message_Expired: 0x17,
+  Error_Upstream_Misrouting: 0x18,
+  Error_Loop_Detected: 0x19,
+  Error_TTL_Hops_Exceeded: 0x1a,
+} as const;
+
+export type ErrorName = keyof typeof ERROR;
+
+/** Message codes (RFC 6940 section 14.8, RFC 7851 section 9.3). A request is odd, its answer one more. */
+export const MESSAGE_CODE = {
+  probe_req: 0x01,
+  probe_ans: 0x02,
+  attach_req: 0x03,
+  attach_ans: 0x04,
+  store_req: 0x07,
+  store_ans: 0x08,
+  fetch_req: 0x09,
+  fetch_ans: 0x0a,
+  find_req: 0x0d,
+  find_ans: 0x0e,
+  join_req: 0x0f,
+  join_ans: 0x10,
+  leave_req: 0x11,
+  leave_ans: 0x12,
+  update_req: 0x13,
+  update_ans: 0x14,
+  route_query_req: 0x15,
+  route_query_ans: 0x16,
+  ping_req: 0x17,
+  ping_ans: 0x18,
+  stat_req: 0x19,
+  stat_ans: 0x1a,
+  app_attach_req: 0x1d,
+  app_attach_ans: 0x1e,
+  config_update_req: 0x21,
+  config_update_ans: 0x22,
+  exp_a_req: 0x23,
+  exp_a_ans: 0x24,
+  exp_b_req: 0x25,
+  exp_b_ans: 0x26,
+  path_track_req: 0x27,
+  path_track_ans: 0x28,
+  error: 0xffff,
+} as const;
+
+export type MessageName = keyof typeof MESSAGE_CODE;
+
+/** Types of message extensions: RFC 7851, RFC 7363, and two of this profile. */
+export const EXTENSION = {
+  diagnostic_ping: 2,
+  self_tuning_data: 3,
+  /** Who a box is (Attach request and answer): see `peer-info.ts`. */
+  peer_info: 0xf001,
+  /** On a Fetch: answer from what you hold, owner or not. Empty, not critical. */
+  replica_read: 0xf002,
+} as const;

@@ -68,6 +68,11 @@ export class Operations implements Observer, Work {
     this.#active = false;
   }
 
+  requireRest(): void {
+    const [open] = this.#pending.values();
+    if (open !== undefined) throw new InvariantBroken(`${open.what} is still under way`);
+  }
+
   #schedule(): void {
     this.#world.queue.after(this.#random.exponential(this.#settings.mean), () => {
       if (!this.#active) return;

@@ -57,7 +57,7 @@ export function runRequest(request: RunRequest, trace?: (line: string) => void):
     loss: loss / 100,
     mix: faults,
     faultMean: large ? 600_000 : 90_000,
-    quiet: large ? 240_000 : 120_000,
+    quiet: large ? 780_000 : 240_000,
     spell: large ? 7_200_000 : 900_000,
     setting: machine === "overlay" ? overlaySetting(boxes) : peerSetting(boxes, phones, storm),
     ...(trace === undefined ? {} : { trace }),

@@ -1,7 +1,6 @@
 // One run: a world, boxes, weather, work, and what must be so. Active spells, in which things go wrong,
 // alternate with quiet ones, at whose end the whole ring is looked at.
 
-import type { OverlayTiming } from "../../src/overlay/ports.ts";
 import { type Box, InvariantBroken, type BoxMachine, type Boot, World } from "../support/world.ts";
 import { requireWholeRing, StepInvariants } from "./invariants.ts";
 import { type FaultMix, Weather } from "./weather.ts";
@@ -34,6 +33,8 @@ export interface Work {
   begin(): void;
   /** No new work; what is under way ends. */
   pause(): void;
+  /** Throws if anything is still under way that has had its time. */
+  requireRest(): void;
   /** Looks at everything that was done, over some seconds of virtual time. */
   lookBack(): void;
   /** Throws if the looking back found anything, or found too little. */
@@ -61,6 +62,8 @@ export interface Failure {
 /** A newcomer a quarter of a second, so that a rack of a hundred boxes is up within half a minute. */
 const BETWEEN_STARTS = 250;
 const LOOKING_BACK = 10_000;
+/** Work goes on for this long after the weather has cleared. */
+const RECOVERY = 45_000;
 
 export function simulate(settings: SimulationSettings): Outcome {
   const startedAt = process.cpuUsage();
@@ -108,10 +111,11 @@ function runAll(settings: SimulationSettings, world: World, weather: Weather, wo
     weather.begin();
     world.run(Math.min(random.exponential(settings.spell), end - world.now));
     weather.clear();
-    world.run(settings.quiet / 2);
+    world.run(RECOVERY);
     work.pause();
-    world.run(settings.quiet / 2);
+    world.run(settings.quiet);
     requireWholeRing(world);
+    work.requireRest();
     work.lookBack();
     world.run(LOOKING_BACK);
     work.conclude();
@@ -128,9 +132,4 @@ function rackUp(settings: SimulationSettings, world: World, weather: Weather): v
     if (box !== boxes[0] && !stormy) world.run(BETWEEN_STARTS);
     weather.start(box);
   }
-}
-
-/** The overlay's waiting times for a run in which a day must be cheap: the idle chores are rarer. */
-export function rareChores(timing: OverlayTiming, antiEntropy: OverlayTiming["antiEntropy"]): OverlayTiming {
-  return { ...timing, antiEntropy };
 }

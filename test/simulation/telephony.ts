@@ -17,6 +17,8 @@ export interface TelephonySettings {
   readonly operatorMean: number;
   /** What phones ask for, seconds. */
   readonly expires: number;
+  /** SIP transactions, questions and forked requests that a box has under way. */
+  openTransactions(box: Box): number;
 }
 
 interface Registration {
@@ -75,6 +77,14 @@ export class Telephony implements Observer, Work {
   }
   pause(): void {
     this.#active = false;
+  }
+
+  /** Nobody calls and no phone refreshes: every transaction has ended (RFC 3261 section 17, RFC 6026). */
+  requireRest(): void {
+    for (const box of this.#world.boxes) {
+      const open = this.#settings.openTransactions(box);
+      if (open > 0) throw new InvariantBroken(`${box.name} has ${open} SIP transactions left over`);
+    }
   }
 
   #every(mean: number, action: () => void): void {
@@ -184,6 +194,7 @@ export class Telephony implements Observer, Work {
   /** At the box it knows, if that one is well; else at any its place can reach. */
   #register(desk: Desk): void {
     const { phone } = desk;
+    if (!this.#active) return this.#registerSoon(desk, 120_000);
     const reachable = this.#serving().filter(({ place }) => !this.#world.network.isCut(phone.place, place));
     const last = desk.confirmed?.life.box;
     const box = last !== undefined && reachable.includes(last) ? last : reachable.length === 0 ? undefined : this.#random.pick(reachable);

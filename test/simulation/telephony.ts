@@ -1,5 +1,6 @@
 // People with phones, and an operator who adds and removes subscribers. For machines that are whole boxes.
 
+import type { Address } from "../../src/base/address.ts";
 import { SimulatedCrypto } from "../support/simulated-crypto.ts";
 import { headerOf, parameterOf, type SipText, statusOf } from "../support/sip-text.ts";
 import { type Box, type BoxEffect, InvariantBroken, type Life, type Observer, type World } from "../support/world.ts";
@@ -44,11 +45,14 @@ const UNSETTLED = 6_000;
 const LARGEST_SKEW = 300_000;
 const OFFICE_NAMES = 20;
 const WHERE_ASKED = 5;
+/** Every so many people have one. */
+const SECOND_PHONE = 4;
 
 export class Telephony implements Observer, Work {
-  readonly counts = { registers: 0, registerFailures: 0, calls: 0, callsAnswered: 0, callsFailed: 0, operator: 0 };
+  readonly counts = { registers: 0, registerFailures: 0, calls: 0, callsAnswered: 0, callsFailed: 0, callsPromised: 0, operator: 0 };
   readonly #subscribers = new Ledger();
   readonly #desks: Desk[] = [];
+  readonly #seconds: Desk[] = [];
   readonly #replies = new Map<number, (reply: ControlReply) => void>();
   readonly #open = new Set<string>();
   readonly #crypto = new SimulatedCrypto(new Uint8Array(32));
@@ -100,15 +104,25 @@ export class Telephony implements Observer, Work {
   /** Puts a phone on every desk, each with its subscriber. */
   #wire(): void {
     this.#wired = true;
-    for (let i = 0; i < this.#settings.phones; i++) {
-      const address = { host: `10.9.${i >> 8}.${i & 255}`, port: 5062 };
-      const account = { user: `p${i}`, domain: this.#settings.domain, password: `secret${i}` };
-      const place = this.#random.below(this.#world.boxes.length);
-      const phone = new Phone(this.#world, this.#crypto, account, place, address);
-      const desk: Desk = { phone, confirmed: undefined, attemptedUntil: 0, busy: false, refresh: 0 };
-      this.#desks.push(desk);
-      this.#subscribe(account.user, account.password, () => this.#registerSoon(desk, 60_000));
-    }
+    for (let i = 0; i < this.#settings.phones; i++) this.#putPhone(`p${i}`, i, i % SECOND_PHONE === 0);
+  }
+
+  /** Some people have a second phone somewhere; often nobody is there to take it. */
+  #putPhone(user: string, i: number, second: boolean): void {
+    const desks = [this.#makeDesk(user, { host: `10.9.${i >> 8}.${i & 255}`, port: 5062 })];
+    this.#desks.push(...desks);
+    if (second) desks.push(this.#makeDesk(user, { host: `10.10.${i >> 8}.${i & 255}`, port: 5062 }));
+    this.#seconds.push(...desks.slice(1));
+    this.#subscribe(user, `secret ${user}`, () => {
+      for (const desk of desks) this.#registerSoon(desk, 60_000);
+    });
+  }
+
+  #makeDesk(user: string, address: Address): Desk {
+    const account = { user, domain: this.#settings.domain, password: `secret ${user}` };
+    const place = this.#random.below(this.#world.boxes.length);
+    const phone = new Phone(this.#world, this.#crypto, account, place, address);
+    return { phone, confirmed: undefined, attemptedUntil: 0, busy: false, refresh: 0 };
   }
 
   /** Until it is so. */
@@ -227,7 +241,7 @@ export class Telephony implements Observer, Work {
 
   /** Half of the phones keep asking their box whether it is there, and find another one soon. */
   ended(life: Life): void {
-    for (const desk of this.#desks) {
+    for (const desk of [...this.#desks, ...this.#seconds]) {
       if (desk.confirmed?.life === life && this.#random.chance(0.5)) this.#registerSoon(desk, 60_000);
     }
   }
@@ -240,8 +254,11 @@ export class Telephony implements Observer, Work {
     if (caller === undefined || callee === undefined || caller.busy || callee.busy || caller.confirmed === undefined) return;
     const callerLife = caller.confirmed.life;
     const binding = callee.confirmed;
+    for (const { phone } of this.#seconds) phone.deaf = this.#random.chance(0.5);
     const mustRing = this.#isCalmFor(callerLife) && this.#holds(caller) && this.#holds(callee);
+    const startedAt = this.#world.now;
     this.counts.calls++;
+    if (mustRing) this.counts.callsPromised++;
     caller.busy = true;
     callee.busy = true;
     const free = (): void => {
@@ -253,7 +270,7 @@ export class Telephony implements Observer, Work {
       const status = response === undefined ? 0 : statusOf(response);
       if (step === "BYE" || status !== 200) free();
       if (step === "INVITE") this.counts[status === 200 ? "callsAnswered" : "callsFailed"]++;
-      if (status !== 200 && mustRing && this.#weather.isCalm(CALM + 32_000) && binding === callee.confirmed) {
+      if (status !== 200 && mustRing && this.#weather.isCalm(CALM + this.#world.now - startedAt) && binding === callee.confirmed) {
         throw new InvariantBroken(`${what} failed at ${step} in calm weather: ${response?.start ?? "no answer"}`);
       }
     };
@@ -302,7 +319,7 @@ export class Telephony implements Observer, Work {
     if (!reply.ok || reply.op !== "registration-list") return;
     const listed = new Map(reply.registrations.map(({ aor, bindings }) => [aor, bindings]));
     const { now } = this.#world;
-    for (const { phone, confirmed, attemptedUntil } of this.#desks) {
+    for (const { phone, confirmed, attemptedUntil } of [...this.#desks, ...this.#seconds]) {
       const bindings = listed.get(phone.aor) ?? [];
       const isListed = bindings.some(({ contact }) => contact.includes(`${phone.address.host}:`));
       if (isListed && attemptedUntil + LARGEST_SKEW < now) throw new InvariantBroken(`the binding of ${phone.aor} is expired and listed`);

@@ -42,7 +42,6 @@ interface Desk {
 const CALM = 20_000;
 const ANSWER_TIME = 10_000;
 const UNSETTLED = 6_000;
-const LARGEST_SKEW = 300_000;
 const OFFICE_NAMES = 20;
 const WHERE_ASKED = 5;
 /** Every so many people have one. */
@@ -279,7 +278,7 @@ export class Telephony implements Observer, Work {
 
   /** Confirmed, not about to expire, and the box that holds the flow is the one that did then. */
   #holds({ confirmed }: Desk): boolean {
-    return confirmed !== undefined && confirmed.life.box.life === confirmed.life && confirmed.expiresAt - LARGEST_SKEW > this.#world.now;
+    return confirmed !== undefined && confirmed.life.box.life === confirmed.life && confirmed.expiresAt - this.#weather.largestSkew > this.#world.now;
   }
 
   // --- looking back -------------------------------------------------------------------------
@@ -306,7 +305,7 @@ export class Telephony implements Observer, Work {
     if (!reply.ok || reply.op !== "subscriber-list") return;
     const listed = new Map(reply.subscribers.map(({ username, displayName }) => [username, displayName]));
     for (const username of new Set([...this.#subscribers.keys(), ...listed.keys()])) {
-      this.#subscribers.read(username, listed.get(username), this.#world.now, LARGEST_SKEW, (at) => this.#isExcused(at));
+      this.#subscribers.read(username, listed.get(username), this.#world.now, this.#weather.largestSkew, (at) => this.#isExcused(at));
     }
     this.#seen.subscribers = true;
   }
@@ -322,8 +321,8 @@ export class Telephony implements Observer, Work {
     for (const { phone, confirmed, attemptedUntil } of [...this.#desks, ...this.#seconds]) {
       const bindings = listed.get(phone.aor) ?? [];
       const isListed = bindings.some(({ contact }) => contact.includes(`${phone.address.host}:`));
-      if (isListed && attemptedUntil + LARGEST_SKEW < now) throw new InvariantBroken(`the binding of ${phone.aor} is expired and listed`);
-      if (isListed || confirmed === undefined || confirmed.expiresAt - LARGEST_SKEW < now) continue;
+      if (isListed && attemptedUntil + this.#weather.largestSkew < now) throw new InvariantBroken(`the binding of ${phone.aor} is expired and listed`);
+      if (isListed || confirmed === undefined || confirmed.expiresAt - this.#weather.largestSkew < now) continue;
       if (this.#isExcused(confirmed.at) || this.#weather.disasters.some((at) => confirmed.at <= at)) continue;
       throw new InvariantBroken(`the binding of ${phone.aor}, confirmed at ${confirmed.at} by ${confirmed.life.box.name}, is lost`);
     }

@@ -27,7 +27,9 @@ export const NO_FAULTS: FaultMix = {
 export const FAULT_MIXES = {
   calm: NO_FAULTS,
   churn: { ...NO_FAULTS, kill: 4, power: 2, twoAtOnce: 1, replace: 3, leave: 3, stall: 3, clock: 1, diskFull: 1 },
-  partition: { ...NO_FAULTS, partition: 5, stall: 3, clock: 1 },
+  partition: { ...NO_FAULTS, partition: 5, stall: 3 },
+  clocks: { ...NO_FAULTS, clock: 5, kill: 1, stall: 1 },
+  "registration-storm": { ...NO_FAULTS, kill: 4, power: 2, twoAtOnce: 1, replace: 3, leave: 3, stall: 3 },
   "power-cut": { ...NO_FAULTS, power: 5, twoAtOnce: 2, allAtOnce: 1, diskFull: 1 },
 } as const satisfies Record<string, FaultMix>;
 
@@ -106,6 +108,10 @@ export class Weather {
   isCalm(duration: number): boolean {
     if (this.#partitioned || this.#stalled.size > 0 || this.#leaving.size > 0) return false;
     return this.#world.now - this.lastChangeAt >= duration;
+  }
+  /** How far wall clocks may be from true time, and what is stamped by them: milliseconds. */
+  get largestSkew(): number {
+    return this.#settings.mix.clock > 0 ? 300_000 : 5_000;
   }
   get isPartitioned(): boolean {
     return this.#partitioned;

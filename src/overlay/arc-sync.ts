@@ -1,0 +1,266 @@
+import { type ComparedPart, decodeSummaryAnswer, type EntryNote, encodeSummaryRequest, MAX_PARTS, type SummaryAnswer, type SummaryRequest } from "./arc-summary.ts";
+import type { CoreContext } from "./core-context.ts";
+import type { Exchanges, Outcome } from "./exchanges.ts";
+import type { Membership } from "./membership.ts";
+import type { KindId, NodeId, ResourceId } from "./ports.ts";
+import type { Arc, RingId } from "./ring.ts";
+import { entriesOf } from "./summaries.ts";
+import type { StoredEntry } from "./storage/entry.ts";
+import type { Holdings } from "./storage/holdings.ts";
+import { EXTENSION } from "./wire/code-points.ts";
+import type { MessageExtension } from "./wire/message.ts";
+import type { StoreKindData } from "./wire/message-body.ts";
+import { ALL_OF, encodeSelection } from "./wire/stored-data.ts";
+
+/** Fetches and Stores of one comparison under way at once; so repair never starves the clients. */
+const WINDOW = 64;
+
+/** A part with at most so many entries is listed rather than divided further. */
+const LISTED_AT_ONCE = 256;
+
+/** Times that one exchange is tried again before the comparison is given up. */
+const RETRIES = 2;
+
+export const REPLICA_READ: MessageExtension = { type: EXTENSION.replica_read, critical: false, contents: new Uint8Array(0) };
+
+export interface SyncTask {
+  readonly partner: NodeId;
+  readonly arc: Arc;
+  /** Take over what the partner has newer. */
+  readonly pull: boolean;
+  /** Give it what this box has newer. */
+  readonly push: boolean;
+}
+
+export interface SyncOutcome {
+  /** Everything that was to move has moved. */
+  readonly complete: boolean;
+  readonly pulled: number;
+  readonly pushed: number;
+  /** The partner is responsible for the arc and its replicas have all of it. */
+  readonly partnerInSync: boolean;
+}
+
+/** Fetch what the partner has of a resource, or Store there what we have. */
+interface Transfer {
+  readonly resource: ResourceId;
+  readonly kinds: readonly KindId[];
+  readonly push: readonly StoredEntry[] | undefined;
+  attempts: number;
+}
+
+/**
+ * Makes two boxes hold the same in one arc: digests first, divided where they differ, then lists page by
+ * page, then the entries themselves. This box asks and sets the pace. One mechanism for join, repair,
+ * merge and leave.
+ */
+export class ArcSync {
+  readonly #context: CoreContext;
+  readonly #membership: Membership;
+  readonly #exchanges: Exchanges;
+  readonly #holdings: Holdings;
+  readonly #task: SyncTask;
+  readonly #told: (outcome: SyncOutcome) => void;
+  /** Parts still to be compared; those to be listed. BOUNDED: by dividing 16-fold, at most three levels deep. */
+  #toCompare: Arc[];
+  readonly #toList: Arc[] = [];
+  /** BOUNDED: by one page of a list. */
+  readonly #transfers: Transfer[] = [];
+  #underWay = 0;
+  #retries = 0;
+  #resume: (() => void) | undefined;
+  #pulled = 0;
+  #pushed = 0;
+  #partnerInSync = true;
+  #over = false;
+
+  constructor(
+    parts: { context: CoreContext; membership: Membership; exchanges: Exchanges; holdings: Holdings },
+    task: SyncTask,
+    told: (outcome: SyncOutcome) => void,
+  ) {
+    this.#context = parts.context;
+    this.#membership = parts.membership;
+    this.#exchanges = parts.exchanges;
+    this.#holdings = parts.holdings;
+    this.#task = task;
+    this.#toCompare = [task.arc];
+    this.#told = told;
+  }
+
+  start(): void {
+    this.#next();
+  }
+  /** Nothing is told any more. */
+  abandon(): void {
+    this.#over = true;
+  }
+
+  #next(): void {
+    if (this.#over) return;
+    if (this.#toCompare.length > 0) return this.#compare(this.#toCompare.splice(0, MAX_PARTS));
+    const arc = this.#toList.shift();
+    if (arc !== undefined) return this.#list(arc, arc.after);
+    this.#finish(true);
+  }
+
+  #finish(complete: boolean): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#told({ complete, pulled: this.#pulled, pushed: this.#pushed, partnerInSync: this.#partnerInSync && complete });
+  }
+
+  #compare(arcs: readonly Arc[]): void {
+    const parts: readonly ComparedPart[] = arcs.map((arc) => ({ arc, digest: this.#holdings.store.digest(arc) }));
+    this.#ask({ type: "compare", time: this.#context.clock.now(), parts }, (answer) => {
+      if (answer.type !== "compared") return this.#finish(false);
+      for (const { index, count } of answer.differing) {
+        const part = parts[index];
+        if (part !== undefined) this.#divide(part, count);
+      }
+      this.#next();
+    });
+  }
+
+  #divide({ arc, digest }: ComparedPart, theirCount: number): void {
+    const pieces = Math.max(digest.count, theirCount) <= LISTED_AT_ONCE ? [arc] : this.#holdings.store.split(arc, MAX_PARTS);
+    if (pieces.length === 1) this.#toList.push(arc);
+    else this.#toCompare.push(...pieces);
+  }
+
+  #list(arc: Arc, cursor: RingId): void {
+    this.#ask({ type: "list", time: this.#context.clock.now(), arc, cursor, kind: 0 }, (answer) => {
+      if (answer.type !== "listed") return this.#finish(false);
+      const { next } = answer;
+      this.#plan({ after: cursor, upTo: next ?? arc.upTo }, cursor === arc.after && next === undefined ? arc : undefined, answer.entries);
+      this.#resume = next === undefined ? () => this.#next() : () => this.#list(arc, next);
+      this.#pump();
+    });
+  }
+
+  /** What must move so that both hold the newest of the listed stretch. */
+  #plan(stretch: Arc, wholeArc: Arc | undefined, notes: readonly EntryNote[]): void {
+    const { store } = this.#holdings;
+    const listed = new Map<ResourceId, Map<string, EntryNote>>();
+    for (const note of notes) {
+      const held = store.find(note.resource, note.kind, note.key);
+      const place = `${note.kind} ${note.key}`;
+      const resource = listed.get(note.resource) ?? new Map<string, EntryNote>();
+      listed.set(note.resource, resource.set(place, note));
+      if (this.#task.pull && (held === undefined || differsAndMayBeNewer(note, held))) this.#planPull(note);
+    }
+    if (!this.#task.push) return;
+    for (const resource of store.resourcesIn(wholeArc ?? stretch)) {
+      const theirs = listed.get(resource);
+      const push = [...entriesOf(store, resource)].filter((entry) => {
+        const note = theirs?.get(`${entry.kind} ${entry.key}`);
+        return note === undefined || isNewer(entry, note);
+      });
+      if (push.length > 0) this.#transfers.push({ resource, kinds: [], push, attempts: 0 });
+    }
+  }
+
+  #planPull({ resource, kind }: EntryNote): void {
+    const last = this.#transfers.at(-1);
+    if (last?.resource !== resource || last.push !== undefined) this.#transfers.push({ resource, kinds: [kind], push: undefined, attempts: 0 });
+    else if (!last.kinds.includes(kind)) this.#transfers[this.#transfers.length - 1] = { ...last, kinds: [...last.kinds, kind] };
+  }
+
+  #pump(): void {
+    if (this.#over) return;
+    while (this.#underWay < WINDOW) {
+      const transfer = this.#transfers.shift();
+      if (transfer === undefined) break;
+      this.#underWay++;
+      if (transfer.push === undefined) this.#fetch(transfer);
+      else this.#store(transfer, transfer.push);
+    }
+    if (this.#underWay > 0 || this.#transfers.length > 0) return;
+    const resume = this.#resume;
+    this.#resume = undefined;
+    resume?.();
+  }
+
+  #fetch(transfer: Transfer): void {
+    const specifiers = transfer.kinds.flatMap((id) => {
+      const kind = this.#context.kind(id);
+      return kind === undefined ? [] : [{ kind: id, generation: 0, selection: encodeSelection(ALL_OF[kind.model]) }];
+    });
+    const body = { type: "fetch_req", resource: transfer.resource, specifiers } as const;
+    this.#exchanges.request({ hop: this.#task.partner, body, extensions: [REPLICA_READ], timeout: this.#context.settings.timing.attempt }, (outcome) => {
+      if (outcome.type === "answer" && outcome.body.type === "fetch_ans") {
+        this.#pulled += this.#takeOver(transfer.resource, outcome.body.kinds, outcome.message.security.certificates);
+        return this.#transferred();
+      }
+      this.#transferFailed(transfer, outcome);
+    });
+  }
+
+  #takeOver(resource: ResourceId, kinds: readonly StoreKindData[], certificates: readonly Uint8Array[]): number {
+    let count = 0;
+    for (const kind of kinds) {
+      const entries = this.#holdings.decode(resource, [kind], certificates);
+      if (!entries.ok) this.#context.count("replica-value-refused");
+      else for (const entry of entries.value) if (this.#holdings.accept(entry, kind.generation) === "stored") count++;
+    }
+    return count;
+  }
+
+  #store(transfer: Transfer, entries: readonly StoredEntry[]): void {
+    const kinds = groupByKind(entries, (kind) => this.#holdings.store.kind(transfer.resource, kind)?.generation ?? 1);
+    const body = { type: "store_req", resource: transfer.resource, replicaNumber: 1, kinds } as const;
+    const certificates = this.#holdings.certificatesFor(kinds);
+    this.#exchanges.request({ hop: this.#task.partner, body, certificates, timeout: this.#context.settings.timing.attempt }, (outcome) => {
+      if (outcome.type === "answer") {
+        this.#pushed += entries.length;
+        return this.#transferred();
+      }
+      this.#transferFailed(transfer, outcome);
+    });
+  }
+
+  #transferred(): void {
+    this.#underWay--;
+    this.#pump();
+  }
+  #transferFailed(transfer: Transfer, outcome: Outcome): void {
+    if (outcome.type === "unreachable" || transfer.attempts >= RETRIES) return this.#finish(false);
+    transfer.attempts++;
+    this.#transfers.push(transfer);
+    this.#transferred();
+  }
+
+  #ask(request: SummaryRequest, told: (answer: SummaryAnswer) => void): void {
+    const body = { type: "exp_a_req", body: encodeSummaryRequest(request) } as const;
+    this.#exchanges.request({ hop: this.#task.partner, body, timeout: this.#context.settings.timing.attempt }, (outcome) => {
+      if (this.#over) return;
+      const answer = outcome.type === "answer" && outcome.body.type === "exp_a_ans" ? decodeSummaryAnswer(outcome.body.body) : undefined;
+      if (answer?.ok === true) {
+        this.#retries = 0;
+        this.#partnerInSync &&= answer.value.inSync;
+        const member = this.#membership.find(this.#task.partner);
+        if (member !== undefined) member.clockDifference = answer.value.time - this.#context.clock.now();
+        return told(answer.value);
+      }
+      if (outcome.type === "timeout" && this.#retries++ < RETRIES) return this.#ask(request, told);
+      this.#finish(false);
+    });
+  }
+}
+
+/** At equal times only the bytes tell who wins, so both are shown to both. */
+const differsAndMayBeNewer = (note: EntryNote, held: StoredEntry): boolean =>
+  note.storedAt > held.storedAt || (note.storedAt === held.storedAt && !isSame(note, held));
+const isNewer = (held: StoredEntry, note: EntryNote): boolean =>
+  held.storedAt > note.storedAt || (note.storedAt === held.storedAt && !isSame(note, held));
+const isSame = (note: EntryNote, held: StoredEntry): boolean => note.high === held.high >>> 0 && note.low === held.low >>> 0;
+
+export function groupByKind(entries: readonly StoredEntry[], generation: (kind: KindId) => number): readonly StoreKindData[] {
+  const kinds = new Map<KindId, Uint8Array[]>();
+  for (const { kind, bytes } of entries) {
+    const values = kinds.get(kind);
+    if (values === undefined) kinds.set(kind, [bytes]);
+    else values.push(bytes);
+  }
+  return [...kinds].map(([kind, values]) => ({ kind, generation: generation(kind), values }));
+}

@@ -1,0 +1,150 @@
+import { type Address, formatAddress, sameAddress } from "../base/address.ts";
+import { BoundedMap } from "../base/bounded-map.ts";
+import { type Duration, milliseconds } from "../base/time.ts";
+import type { CoreContext } from "./core-context.ts";
+import type { Member, Membership } from "./membership.ts";
+import type { NodeId, Ticket } from "./ports.ts";
+
+/** Rumors are many and may be lies: so many are kept, the oldest makes room… */
+const MAX_CANDIDATES = 64;
+/** …so many are dialed at a time… */
+const MAX_CANDIDATE_DIALS = 4;
+/** …and those that mDNS brought are dropped after so many failures: it will bring them again. */
+const MAX_RUMOR_ATTEMPTS = 5;
+
+interface Candidate {
+  readonly address: Address;
+  readonly source: "hint" | "mdns";
+  attempts: number;
+  dialing: boolean;
+}
+
+/** Opens links: to members that are gone, again and again, and to places where a member might be. */
+export class Dialer {
+  readonly #context: CoreContext;
+  readonly #membership: Membership;
+  readonly #candidates = new BoundedMap<string, Candidate>(MAX_CANDIDATES, "evict");
+  /** BOUNDED: by members and candidates, one dial each. */
+  readonly #dials = new Map<Ticket, NodeId | Candidate>();
+  /** Failed dials in a row. BOUNDED: by members. */
+  readonly #attempts = new Map<NodeId, number>();
+  #stopped = false;
+
+  constructor(context: CoreContext, membership: Membership) {
+    this.#context = context;
+    this.#membership = membership;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  candidate(address: Address, source: "hint" | "mdns"): void {
+    if (this.#stopped || sameAddress(address, this.#context.settings.self.overlay)) return;
+    const name = formatAddress(address);
+    if (this.#candidates.has(name)) return;
+    this.#candidates.set(name, { address, source, attempts: 0, dialing: false });
+    this.#dialCandidates();
+  }
+
+  /** Dials a member now, unless it is linked or being dialed. */
+  dial(nodeId: NodeId): void {
+    const address = this.#membership.find(nodeId)?.info?.overlay;
+    if (this.#stopped || address === undefined || this.#membership.isLinked(nodeId) || this.#isDialing(nodeId)) return;
+    this.#context.agenda.cancel(`redial ${nodeId}`);
+    this.#emitDial(address, nodeId);
+  }
+
+  /** A link to it has closed. The box with the larger Node-ID waits longer, so that seldom both dial. */
+  lost({ nodeId, state }: Member): void {
+    if (state === "left") return this.#context.agenda.cancel(`redial ${nodeId}`);
+    const { redialFirst } = this.#context.settings.timing;
+    this.#redialAfter(nodeId, this.#context.self < nodeId ? redialFirst : milliseconds(2 * redialFirst));
+  }
+
+  opened(dial: Ticket | undefined, nodeId: NodeId): void {
+    this.#attempts.delete(nodeId);
+    this.#context.agenda.cancel(`redial ${nodeId}`);
+    const target = dial === undefined ? undefined : this.#dials.get(dial);
+    if (dial === undefined || target === undefined) return;
+    this.#dials.delete(dial);
+    // From here on the member itself is remembered and dialed.
+    if (typeof target !== "string") this.#candidates.delete(formatAddress(target.address));
+    else if (target !== nodeId) this.#redialAfter(target, this.#context.settings.timing.redialLongest);
+    this.#dialCandidates();
+  }
+
+  failed(dial: Ticket): void {
+    const target = this.#dials.get(dial);
+    this.#dials.delete(dial);
+    if (target === undefined) return;
+    if (typeof target === "string") this.#memberFailed(target);
+    else this.#candidateFailed(target);
+    this.#dialCandidates();
+  }
+
+  #memberFailed(nodeId: NodeId): void {
+    const attempts = (this.#attempts.get(nodeId) ?? 0) + 1;
+    this.#attempts.set(nodeId, attempts);
+    this.#redialAfter(nodeId, this.#backOff(attempts));
+  }
+
+  #candidateFailed(candidate: Candidate): void {
+    candidate.attempts++;
+    const name = formatAddress(candidate.address);
+    if (candidate.source === "mdns" && candidate.attempts >= MAX_RUMOR_ATTEMPTS) {
+      candidate.dialing = false;
+      this.#candidates.delete(name);
+      return;
+    }
+    this.#context.later(`candidate ${name}`, this.#context.jittered(this.#backOff(candidate.attempts)), () => {
+      candidate.dialing = false;
+      this.#dialCandidates();
+    });
+  }
+
+  #backOff(attempts: number): Duration {
+    const { redialFirst, redialLongest } = this.#context.settings.timing;
+    return milliseconds(Math.min(redialFirst * 2 ** Math.min(attempts, 20), redialLongest));
+  }
+
+  #redialAfter(nodeId: NodeId, delay: Duration): void {
+    if (this.#stopped) return;
+    this.#context.later(`redial ${nodeId}`, this.#context.jittered(delay), () => {
+      const member = this.#membership.find(nodeId);
+      if (member?.state === "gone") this.dial(nodeId);
+    });
+  }
+
+  #dialCandidates(): void {
+    if (this.#stopped) return;
+    for (const [name, candidate] of [...this.#candidates]) {
+      const dialing = [...this.#dials.values()].filter((target) => typeof target !== "string").length;
+      if (dialing >= MAX_CANDIDATE_DIALS) return;
+      if (candidate.dialing) continue;
+      if (this.#isKnown(candidate.address)) this.#candidates.delete(name);
+      else {
+        candidate.dialing = true;
+        this.#emitDial(candidate.address, candidate);
+      }
+    }
+  }
+
+  #isKnown(address: Address): boolean {
+    for (const { info, links } of this.#membership.members) {
+      if (info !== undefined && links.length > 0 && sameAddress(info.overlay, address)) return true;
+    }
+    return false;
+  }
+
+  #isDialing(nodeId: NodeId): boolean {
+    for (const target of this.#dials.values()) if (target === nodeId) return true;
+    return false;
+  }
+
+  #emitDial(address: Address, target: NodeId | Candidate): void {
+    const dial = this.#context.newTicket();
+    this.#dials.set(dial, target);
+    this.#context.emit({ type: "dial", dial, address });
+  }
+}

@@ -1,0 +1,176 @@
+import { BoundedMap } from "../base/bounded-map.ts";
+import { fromUtf8Octets, toOctets } from "../base/bytes.ts";
+import { type Duration } from "../base/time.ts";
+import type { CoreContext } from "./core-context.ts";
+import type { Member, Membership } from "./membership.ts";
+import type { LinkId, NodeId } from "./ports.ts";
+import { UNSIGNED } from "./wire/security-block.ts";
+import type { Destination } from "./wire/destination.ts";
+import { type ForwardingHeader, INITIAL_TTL } from "./wire/forwarding-header.ts";
+import { newTransactionId, type TransactionId } from "./wire/identifiers.ts";
+import {
+  type DecodedMessage,
+  encodeMessage,
+  encodeSignedMessage,
+  encodeWithSecurity,
+  type Message,
+  type MessageExtension,
+  verifyMessage,
+} from "./wire/message.ts";
+import type { MessageBody } from "./wire/message-body.ts";
+
+/** This overlay's configuration document has not changed since it was made. */
+export const CONFIGURATION_SEQUENCE = 1;
+
+/** Requests of this box that wait for an answer; above, a request fails at once as unreachable. */
+const MAX_OUTSTANDING = 65_536;
+
+export type Outcome =
+  | { readonly type: "answer"; readonly message: DecodedMessage; readonly body: MessageBody }
+  | { readonly type: "error"; readonly code: number; readonly text: string }
+  | { readonly type: "timeout" }
+  /** No link, or it closed before the answer came. */
+  | { readonly type: "unreachable" };
+
+export interface Request {
+  /** The linked member the request is sent to. */
+  readonly hop: NodeId;
+  /** What follows the hop in the destination list; the request is signed if it will travel further. */
+  readonly beyond?: readonly Destination[];
+  readonly body: MessageBody;
+  readonly extensions?: readonly MessageExtension[];
+  /** For what may be forwarded: otherwise whoever is not meant refuses it. */
+  readonly signed?: boolean;
+  /** Certificates the receiver may need to verify values inside. */
+  readonly certificates?: readonly Uint8Array[];
+  /** Who must have signed the answer, if not the hop. */
+  readonly answeredBy?: NodeId;
+  readonly timeout: Duration;
+}
+
+interface Outstanding {
+  readonly link: LinkId;
+  readonly hop: NodeId;
+  readonly signed: boolean;
+  readonly answeredBy: NodeId | undefined;
+  readonly told: (outcome: Outcome) => void;
+}
+
+/** One overlay request and its answer, matched by transaction id. */
+export class Exchanges {
+  readonly #context: CoreContext;
+  readonly #membership: Membership;
+  readonly #outstanding = new BoundedMap<TransactionId, Outstanding>(MAX_OUTSTANDING, "refuse");
+
+  constructor(context: CoreContext, membership: Membership) {
+    this.#context = context;
+    this.#membership = membership;
+  }
+
+  get outstanding(): number {
+    return this.#outstanding.size;
+  }
+
+  /** `told` is called once, never within this call. */
+  request(request: Request, told: (outcome: Outcome) => void): void {
+    const link = this.#membership.linkTo(request.hop);
+    const transactionId = newTransactionId(this.#context.random);
+    const signed = request.signed ?? false;
+    const waiting = { link: link ?? -1, hop: request.hop, signed, answeredBy: request.answeredBy, told };
+    if (link === undefined || !this.#outstanding.set(transactionId, waiting)) {
+      this.#context.soon(() => told({ type: "unreachable" }));
+      return;
+    }
+    this.#context.later(`exchange ${transactionId}`, request.timeout, () => this.#end(transactionId, { type: "timeout" }));
+    const message: Message = {
+      header: {
+        overlay: this.#context.overlay,
+        configurationSequence: CONFIGURATION_SEQUENCE,
+        ttl: INITIAL_TTL,
+        transactionId,
+        maxResponseLength: 0,
+        via: [],
+        destinations: [{ type: "node", nodeId: request.hop }, ...(request.beyond ?? [])],
+        options: [],
+      },
+      body: request.body,
+      extensions: request.extensions ?? [],
+    };
+    this.#context.emit({ type: "link-send", link, message: this.#encode(message, signed, request.certificates) });
+  }
+
+  /** Answers a request that came over the link of `hop`. */
+  respond(hop: Member, link: LinkId, request: Message, body: MessageBody, extensions: readonly MessageExtension[] = []): void {
+    this.respondTo(hop, link, request.header, body, extensions);
+  }
+
+  /** Along the via list, backwards (RFC 6940 section 6.2.2). */
+  respondTo(
+    hop: Member,
+    link: LinkId,
+    { via, transactionId }: ForwardingHeader,
+    body: MessageBody,
+    extensions: readonly MessageExtension[] = [],
+  ): void {
+    const message: Message = {
+      header: {
+        overlay: this.#context.overlay,
+        configurationSequence: CONFIGURATION_SEQUENCE,
+        ttl: INITIAL_TTL,
+        transactionId,
+        maxResponseLength: 0,
+        via: [],
+        destinations: [{ type: "node", nodeId: hop.nodeId }, ...[...via].reverse()],
+        options: [],
+      },
+      body,
+      extensions,
+    };
+    const out = hop.links.some(({ id }) => id === link) ? link : hop.links[0]?.id;
+    if (out !== undefined) this.#context.emit({ type: "link-send", link: out, message: this.#encode(message, via.length > 0) });
+  }
+
+  /** An answer came over a link of `hop`. */
+  answered(hop: Member, message: DecodedMessage): void {
+    const waiting = this.#outstanding.get(message.header.transactionId);
+    if (waiting === undefined) return this.#context.count("answer-unexpected");
+    if (!this.#isGenuine(waiting, hop, message)) return this.#context.count("answer-not-genuine");
+    const { body } = message;
+    this.#end(
+      message.header.transactionId,
+      body.type === "error"
+        ? { type: "error", code: body.code, text: fromUtf8Octets(toOctets(body.info)) }
+        : { type: "answer", message, body },
+    );
+  }
+
+  /** Whatever waits for an answer over this link will not get it. */
+  linkClosed(link: LinkId): void {
+    for (const [transactionId, waiting] of [...this.#outstanding]) {
+      if (waiting.link === link) this.#context.soon(() => this.#end(transactionId, { type: "unreachable" }));
+    }
+  }
+
+  /** What travels further is signed; between two enrolled boxes the hop authenticates. */
+  #isGenuine(waiting: Outstanding, hop: Member, message: DecodedMessage): boolean {
+    if (message.security.signature.identity.type === "none") return hop.nodeId === waiting.hop && waiting.answeredBy === undefined;
+    const verified = verifyMessage(message, this.#context.crypto);
+    if (!verified.ok) return false;
+    const signer = this.#context.trust.inspect(verified.value);
+    return "nodeId" in signer && (waiting.answeredBy === undefined || signer.nodeId === waiting.answeredBy || message.body.type === "error");
+  }
+
+  #end(transactionId: TransactionId, outcome: Outcome): void {
+    const waiting = this.#outstanding.get(transactionId);
+    if (waiting === undefined) return;
+    this.#outstanding.delete(transactionId);
+    this.#context.agenda.cancel(`exchange ${transactionId}`);
+    waiting.told(outcome);
+  }
+
+  #encode(message: Message, signed: boolean, certificates: readonly Uint8Array[] = []): Uint8Array {
+    if (signed) return encodeSignedMessage(message, this.#context.signer);
+    if (certificates.length === 0) return encodeMessage(message);
+    return encodeWithSecurity({ ...message, security: { ...UNSIGNED, certificates } });
+  }
+}

@@ -1,0 +1,247 @@
+import { BoundedMap } from "../base/bounded-map.ts";
+import { seconds, type Duration } from "../base/time.ts";
+import type { CoreContext } from "./core-context.ts";
+import { MEMBER_TRANSITIONS, type MemberState, type MemberTrigger } from "./member-states.ts";
+import type { LinkId, NodeId, OverlayInput, PeerInfo } from "./ports.ts";
+import { RingView } from "./ring.ts";
+
+/** Known boxes. At the bound one that is gone or left makes room; if there is none, its links are closed. */
+export const MAX_MEMBERS = 1024;
+
+/** A link that is not needed stays open this long, so that what is under way over it arrives. */
+const DRAIN = seconds(2);
+
+export interface Member {
+  readonly nodeId: NodeId;
+  state: MemberState;
+  info: PeerInfo | undefined;
+  /** Where it was dialed, if we did: its own word (`info`) counts more. */
+  certificate: Uint8Array;
+  /** Links in the order of preference: what is sent goes over the first. BOUNDED: 4, the last is closed. */
+  links: readonly OpenLink[];
+  /** Clock of the other side minus ours when last heard, milliseconds. */
+  clockDifference: number | undefined;
+}
+
+interface OpenLink {
+  readonly id: LinkId;
+  readonly outbound: boolean;
+  readonly silent: boolean;
+}
+
+export interface ViewChange {
+  readonly before: RingView;
+  readonly added: readonly NodeId[];
+  readonly removed: readonly NodeId[];
+  /** Whoever came received its share first; whoever went handed it over. */
+  readonly orderly: boolean;
+}
+
+export interface MembershipEvents {
+  viewChanged(change: ViewChange): void;
+  /** A first link to a box that had none. */
+  linked(member: Member, outbound: boolean): void;
+  /** It counts as gone or left now; it was in the given state. */
+  lost(member: Member, was: MemberState): void;
+  /** The link we prefer has gone silent; or it is heard again. */
+  silent(member: Member): void;
+  heard(member: Member): void;
+}
+
+type LinkOpened = Extract<OverlayInput, { type: "link-opened" }>;
+
+/** Who is there: links, states, and the ring view that follows from them. */
+export class Membership {
+  readonly #context: CoreContext;
+  readonly #events: MembershipEvents;
+  readonly #members = new BoundedMap<NodeId, Member>(MAX_MEMBERS, "refuse");
+  readonly #byLink = new Map<LinkId, Member>();
+  #view: RingView;
+  #selfServes = false;
+
+  constructor(context: CoreContext, events: MembershipEvents) {
+    this.#context = context;
+    this.#events = events;
+    this.#view = new RingView([], (id) => this.#zoneOf(id));
+  }
+
+  get view(): RingView {
+    return this.#view;
+  }
+  get members(): Iterable<Member> {
+    return this.#members.values();
+  }
+  find(nodeId: NodeId): Member | undefined {
+    return this.#members.get(nodeId);
+  }
+  findByLink(link: LinkId): Member | undefined {
+    return this.#byLink.get(link);
+  }
+  /** The link to send over. */
+  linkTo(nodeId: NodeId): LinkId | undefined {
+    return this.#members.get(nodeId)?.links[0]?.id;
+  }
+  isLinked(nodeId: NodeId): boolean {
+    return this.linkTo(nodeId) !== undefined;
+  }
+  inState(state: MemberState): readonly Member[] {
+    return [...this.#members.values()].filter((member) => member.state === state);
+  }
+  isSilent(nodeId: NodeId): boolean {
+    return this.#members.get(nodeId)?.links[0]?.silent === true;
+  }
+
+  /** Remembers a box from before, or one that was named to us. */
+  remember(info: PeerInfo): void {
+    if (info.nodeId === this.#context.self) return;
+    const member = this.#members.get(info.nodeId) ?? this.#add(info.nodeId, new Uint8Array(0));
+    if (member !== undefined && (member.info === undefined || info.incarnation >= member.info.incarnation)) member.info = info;
+  }
+
+  selfServes(serves: boolean): void {
+    this.#selfServes = serves;
+    this.#refresh(true);
+  }
+
+  linkOpened({ link, nodeId, certificate, outbound }: LinkOpened): void {
+    const { self } = this.#context;
+    const member = nodeId === self ? undefined : (this.#members.get(nodeId) ?? this.#add(nodeId, certificate));
+    if (member === undefined) {
+      this.#context.emit({ type: "link-close", link, reason: nodeId === self ? "this is the box itself" : "too many members" });
+      return;
+    }
+    member.certificate = certificate;
+    this.#byLink.set(link, member);
+    const first = member.links.length === 0;
+    this.#rank(member, [{ id: link, outbound, silent: false }, ...member.links]);
+    if (first) this.apply(member, "link opened");
+    if (first || outbound) this.#events.linked(member, outbound);
+  }
+
+  linkClosed(link: LinkId): void {
+    const member = this.#byLink.get(link);
+    if (member === undefined) return;
+    this.#byLink.delete(link);
+    this.#context.agenda.cancel(`drain ${link}`);
+    member.links = member.links.filter((open) => open.id !== link);
+    if (member.links.length === 0) this.apply(member, "link closed");
+  }
+
+  /** Gives a member up: its links are closed, and it is gone at once. */
+  close(member: Member, reason: string): void {
+    for (const { id } of [...member.links]) {
+      this.#context.emit({ type: "link-close", link: id, reason });
+      this.linkClosed(id);
+    }
+  }
+
+  linkSilent(link: LinkId): void {
+    const member = this.#markSilence(link, true);
+    if (member?.links[0]?.silent !== true) return;
+    this.apply(member, "link silent");
+    this.#events.silent(member);
+  }
+  linkHeard(link: LinkId): void {
+    const member = this.#markSilence(link, false);
+    if (member === undefined) return;
+    this.apply(member, "link heard");
+    this.#events.heard(member);
+  }
+
+  /** What a box says of itself. A higher incarnation than known: what we knew of it is over. */
+  heardInfo(member: Member, info: PeerInfo, link: LinkId): void {
+    const old = member.info;
+    if (old !== undefined && info.incarnation < old.incarnation) return;
+    member.info = info;
+    if (old !== undefined && info.incarnation > old.incarnation) this.#startedAnew(member, link);
+    if (old?.zone !== info.zone && this.#view.has(member.nodeId)) this.#refresh(true);
+    if (old === undefined || JSON.stringify(old) !== JSON.stringify(info)) this.#announce();
+  }
+
+  /** Whether the state changed. */
+  apply(member: Member, trigger: MemberTrigger): boolean {
+    const was = member.state;
+    const cell = MEMBER_TRANSITIONS[was][trigger];
+    if (cell === "ignore") return false;
+    member.state = cell;
+    const orderly = trigger === "leave" || (was === "joining" && trigger === "ready");
+    this.#refresh(orderly);
+    if (cell === "gone" || cell === "left") this.#events.lost(member, was);
+    return true;
+  }
+
+  /** The members worth remembering over a restart. */
+  remembered(): readonly PeerInfo[] {
+    return [...this.#members.values()].flatMap(({ info, state }) => (info === undefined || state === "left" ? [] : [info]));
+  }
+
+  /** Links of its former life are dead even if nobody noticed; its former state is over. */
+  #startedAnew(member: Member, link: LinkId): void {
+    for (const { id } of member.links.filter((open) => open.id !== link)) {
+      this.#context.emit({ type: "link-close", link: id, reason: "the box has started anew" });
+      this.linkClosed(id);
+    }
+    if (member.state !== "linked" && this.apply(member, "link closed")) this.apply(member, "link opened");
+  }
+
+  #announce(): void {
+    this.#context.emit({ type: "members-changed", members: this.remembered() });
+  }
+
+  #refresh(orderly: boolean): void {
+    const before = this.#view;
+    const ids = [...this.#members.values()].filter(({ state }) => state === "serving" || state === "silent").map(({ nodeId }) => nodeId);
+    if (this.#selfServes) ids.push(this.#context.self);
+    const view = new RingView(ids, (id) => this.#zoneOf(id));
+    const added = view.ids.filter((id) => !before.has(id));
+    const removed = before.ids.filter((id) => !view.has(id));
+    if (added.length === 0 && removed.length === 0 && sameHolders(before, view)) return;
+    this.#view = view;
+    this.#events.viewChanged({ before, added, removed, orderly });
+  }
+
+  #zoneOf(id: NodeId): string {
+    return id === this.#context.self ? this.#context.settings.self.zone : (this.#members.get(id)?.info?.zone ?? "");
+  }
+
+  #add(nodeId: NodeId, certificate: Uint8Array): Member | undefined {
+    if (this.#members.size >= MAX_MEMBERS) {
+      const spare = [...this.#members.values()].find(({ state }) => state === "gone" || state === "left");
+      if (spare !== undefined) this.#members.delete(spare.nodeId);
+    }
+    const member: Member = { nodeId, state: "gone", info: undefined, certificate, links: [], clockDifference: undefined };
+    return this.#members.set(nodeId, member) ? member : undefined;
+  }
+
+  /**
+   * Preference both ends agree on without talking: a link that is heard before a silent one; then the
+   * one dialed by the smaller Node-ID; of two dialed by one side the newer.
+   */
+  #rank(member: Member, links: readonly OpenLink[]): void {
+    const preferOutbound = this.#context.self < member.nodeId;
+    const rank = ({ silent, outbound }: OpenLink): number => (silent ? 2 : 0) + (outbound === preferOutbound ? 0 : 1);
+    member.links = [...links].sort((a, b) => rank(a) - rank(b));
+    for (const { id } of member.links.slice(1)) this.#closeLater(member, id, DRAIN);
+    const [first] = member.links;
+    if (first !== undefined) this.#context.agenda.cancel(`drain ${first.id}`);
+  }
+
+  /** Closing a spare link is no verdict; if it has become the only one meanwhile it stays. */
+  #closeLater(member: Member, link: LinkId, delay: Duration): void {
+    this.#context.later(`drain ${link}`, delay, () => {
+      if (member.links[0]?.id === link || !member.links.some(({ id }) => id === link)) return;
+      this.#context.emit({ type: "link-close", link, reason: "one link between two boxes is enough" });
+      this.linkClosed(link);
+    });
+  }
+
+  #markSilence(link: LinkId, silent: boolean): Member | undefined {
+    const member = this.#byLink.get(link);
+    if (member === undefined) return undefined;
+    this.#rank(member, member.links.map((open) => (open.id === link ? { ...open, silent } : open)));
+    return member;
+  }
+}
+
+const sameHolders = (a: RingView, b: RingView): boolean =>
+  a.ids.every((id) => a.holders(id).join() === b.holders(id).join());

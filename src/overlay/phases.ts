@@ -1,0 +1,62 @@
+// Where this box stands on its way into the ring and out of it.
+
+import type { Phase } from "./ports.ts";
+
+export type PhaseTrigger =
+  /** An Update from a linked member: there is a ring. */
+  | "ring found"
+  /** Nobody was found in time, and this box may stand alone. */
+  | "alone"
+  /** This box has its share. */
+  | "share received"
+  /** No linked member is in a ring any more. */
+  | "ring lost"
+  | "leave asked"
+  | "handed over";
+
+export type PhaseCell = Phase | "ignore";
+
+export const PHASE_TRANSITIONS = {
+  seeking: {
+    "ring found": "joining",
+    alone: "serving",
+    "share received": "ignore",
+    "ring lost": "ignore",
+    "leave asked": "left",
+    "handed over": "ignore",
+  },
+  joining: {
+    "ring found": "ignore",
+    alone: "ignore",
+    "share received": "serving",
+    "ring lost": "seeking",
+    "leave asked": "left",
+    "handed over": "ignore",
+  },
+  serving: {
+    // Two rings meet: both go on serving and unite.
+    "ring found": "ignore",
+    alone: "ignore",
+    "share received": "ignore",
+    // Both halves of a cut go on.
+    "ring lost": "ignore",
+    "leave asked": "leaving",
+    "handed over": "ignore",
+  },
+  leaving: {
+    "ring found": "ignore",
+    alone: "ignore",
+    "share received": "ignore",
+    "ring lost": "ignore",
+    "leave asked": "ignore",
+    "handed over": "left",
+  },
+  left: {
+    "ring found": "ignore",
+    alone: "ignore",
+    "share received": "ignore",
+    "ring lost": "ignore",
+    "leave asked": "ignore",
+    "handed over": "ignore",
+  },
+} as const satisfies Record<Phase, Record<PhaseTrigger, PhaseCell>>;

@@ -1,0 +1,133 @@
+import { type Duration, milliseconds } from "../base/time.ts";
+import { REPLICA_READ } from "./arc-sync.ts";
+import type { CoreContext } from "./core-context.ts";
+import type { Exchanges, Outcome } from "./exchanges.ts";
+import type { KindEntries, KindId, NodeId, ResourceId } from "./ports.ts";
+import type { Repair } from "./repair.ts";
+import type { StoredEntry } from "./storage/entry.ts";
+import type { Holdings } from "./storage/holdings.ts";
+import type { FetchReq, FetchSpecifier, StoreKindData } from "./wire/message-body.ts";
+import { ALL_OF, decodeSelection, encodeSelection, type Selection } from "./wire/stored-data.ts";
+
+/** A reader does not wait longer than this for boxes that may know more. */
+const GATHER: Duration = milliseconds(500);
+
+/** What is read from this box's memory, and from others' where that may not be enough. */
+export class Reading {
+  readonly #context: CoreContext;
+  readonly #exchanges: Exchanges;
+  readonly #holdings: Holdings;
+  readonly #repair: Repair;
+
+  constructor(parts: { context: CoreContext; exchanges: Exchanges; holdings: Holdings; repair: Repair }) {
+    this.#context = parts.context;
+    this.#exchanges = parts.exchanges;
+    this.#holdings = parts.holdings;
+    this.#repair = parts.repair;
+  }
+
+  /** As the responsible peer: calls `told` at once, unless it is unsettled who has the newest. */
+  asOwner(resource: ResourceId, kinds: readonly KindId[], told: () => void): void {
+    const others = this.#repair.othersToAsk(resource);
+    if (others.length === 0) return told();
+    this.#context.count("read-gathered");
+    this.gather(resource, kinds, others, () => told());
+  }
+
+  /** Brings what the others hold into this box's memory, newest first; tells how many answered. */
+  gather(resource: ResourceId, kinds: readonly KindId[], others: readonly NodeId[], told: (answers: number) => void): void {
+    this.ask(resource, kinds, others, GATHER, (answers) => {
+      for (const { kinds: found, certificates } of answers) {
+        const entries = this.#holdings.decode(resource, found, certificates);
+        if (entries.ok) for (const entry of entries.value) this.#holdings.accept(entry);
+      }
+      told(answers.length);
+    });
+  }
+
+  /** Asks several boxes at once for what they hold, owner or not; tells once, when all have answered or failed. */
+  ask(
+    resource: ResourceId,
+    kinds: readonly KindId[],
+    others: readonly NodeId[],
+    timeout: Duration,
+    told: (answers: readonly ReplicaAnswer[]) => void,
+  ): void {
+    const answers: ReplicaAnswer[] = [];
+    let waiting = others.length;
+    if (waiting === 0) return this.#context.soon(() => told([]));
+    const body = this.fetchRequest(resource, kinds);
+    const one = (outcome: Outcome): void => {
+      if (outcome.type === "answer" && outcome.body.type === "fetch_ans") {
+        answers.push({ kinds: outcome.body.kinds, certificates: outcome.message.security.certificates });
+      }
+      if (--waiting === 0) told(answers);
+    };
+    for (const hop of others) this.#exchanges.request({ hop, body, extensions: [REPLICA_READ], timeout }, one);
+  }
+
+  fetchRequest(resource: ResourceId, kinds: readonly KindId[]): FetchReq {
+    return { type: "fetch_req", resource, specifiers: kinds.flatMap((id) => this.#specifier(id)) };
+  }
+  #specifier(id: KindId): readonly FetchSpecifier[] {
+    const kind = this.#context.kind(id);
+    return kind === undefined ? [] : [{ kind: id, generation: 0, selection: encodeSelection(ALL_OF[kind.model]) }];
+  }
+
+  /** From memory, as others are told it: tombstones included. `undefined`: a kind nobody knows. */
+  answer({ resource, specifiers }: Pick<FetchReq, "resource" | "specifiers">): readonly StoreKindData[] | { readonly unknown: readonly KindId[] } {
+    const unknown = specifiers.filter(({ kind }) => this.#context.kind(kind) === undefined).map(({ kind }) => kind);
+    if (unknown.length > 0) return { unknown };
+    return specifiers.map((specifier) => {
+      const held = this.#holdings.store.kind(resource, specifier.kind);
+      const generation = held?.generation ?? 0;
+      const current = specifier.generation !== 0 && specifier.generation === generation;
+      const values = current ? [] : this.selected(resource, specifier).map(({ bytes }) => bytes);
+      return { kind: specifier.kind, generation, values };
+    });
+  }
+
+  selected(resource: ResourceId, { kind: id, selection }: FetchSpecifier): readonly StoredEntry[] {
+    const kind = this.#context.kind(id);
+    const wanted = kind === undefined ? undefined : decodeSelection(selection, kind.model);
+    if (wanted?.ok !== true) return [];
+    const held = this.#holdings.store.kind(resource, id);
+    return held === undefined ? [] : [...held.entries.values()].filter(({ key }) => isSelected(wanted.value, key));
+  }
+
+  /** From memory, as users of this box see it. */
+  shown(resource: ResourceId, kinds: readonly KindId[]): readonly KindEntries[] {
+    return kinds.map((kind) => {
+      const held = this.#holdings.store.kind(resource, kind);
+      const entries = held === undefined ? [] : [...held.entries.values()];
+      return shownEntries(kind, held?.generation ?? 0, entries);
+    });
+  }
+}
+
+export interface ReplicaAnswer {
+  readonly kinds: readonly StoreKindData[];
+  readonly certificates: readonly Uint8Array[];
+}
+
+export const shownEntries = (kind: KindId, generation: number, entries: readonly StoredEntry[]): KindEntries => ({
+  kind,
+  generation,
+  entries: entries
+    .filter(({ exists }) => exists)
+    .map(({ key, value, storedAt }) => ({ key, value, storedAt }))
+    .sort((a, b) => (a.key < b.key ? -1 : 1)),
+});
+
+function isSelected(selection: Selection, key: string): boolean {
+  switch (selection.model) {
+    case "single":
+      return true;
+    case "array": {
+      const index = Number.parseInt(key, 16);
+      return selection.ranges.some(({ first, last }) => first <= index && index <= last);
+    }
+    case "dictionary":
+      return selection.keys.length === 0 || selection.keys.includes(key);
+  }
+}

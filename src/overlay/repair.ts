@@ -1,0 +1,235 @@
+import { after, between, type Duration, type Instant, milliseconds, seconds } from "../base/time.ts";
+import { ArcSync, type SyncOutcome, type SyncTask } from "./arc-sync.ts";
+import type { CoreContext } from "./core-context.ts";
+import type { Exchanges } from "./exchanges.ts";
+import type { Membership, ViewChange } from "./membership.ts";
+import type { NodeId, ResourceId } from "./ports.ts";
+import { type Arc, intersect, type Placement, RingView } from "./ring.ts";
+import { entriesOf } from "./summaries.ts";
+import type { Holdings } from "./storage/holdings.ts";
+
+/** What one partner brought has to reach the others too: so many rounds, then the next turn goes on. */
+const MAX_ROUNDS = 4;
+
+/** Boxes asked while it is unsettled who has what: replica sets of before, of now, and of the other side. */
+export const MAX_ASKED = 8;
+
+/** A box that stood alone after a restart asks whoever joins it, for so long. */
+const REMEMBERING = seconds(60);
+
+interface Parts {
+  readonly context: CoreContext;
+  readonly membership: Membership;
+  readonly exchanges: Exchanges;
+  readonly holdings: Holdings;
+}
+
+/**
+ * The one mechanism that makes replicas equal. The responsible peer compares its arc with each of its
+ * replicas, takes what they have newer and gives what it has newer: after a change of the ring, and
+ * every `antiEntropy`. A box that holds what is not its own offers it to the responsible peer, and
+ * forgets it only when that one and its replicas have it.
+ */
+export class Repair {
+  readonly #parts: Parts;
+  readonly #context: CoreContext;
+  readonly #membership: Membership;
+  #running: ArcSync | undefined;
+  /** The own arc's contents may be incomplete: reads ask others too. */
+  #unsettled = false;
+  /** Who might have what we lack: the ring before, and those that came from another ring. */
+  #formerView: RingView | undefined;
+  #fromElsewhere = new Set<NodeId>();
+  #aloneSince: Instant | undefined;
+  /** All replicas had everything when last compared, and no write has missed one since. */
+  #inSync = false;
+  #surplus = false;
+  /** Rises when what is being compared has changed meanwhile. */
+  #revision = 0;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#context = parts.context;
+    this.#membership = parts.membership;
+  }
+
+  get inSync(): boolean {
+    return this.#inSync;
+  }
+  get unsettled(): boolean {
+    return this.#unsettled;
+  }
+
+  /** This box has begun to serve. */
+  begin(alone: boolean): void {
+    if (alone) this.#aloneSince = this.#context.now;
+    this.#surplus = true;
+    this.#inSync = false;
+    this.#after(this.#context.settings.timing.holdDown);
+  }
+  stop(): void {
+    this.#running?.abandon();
+    this.#running = undefined;
+    this.#context.agenda.cancel("repair");
+  }
+
+  viewChanged({ before, added, removed, orderly }: ViewChange): void {
+    this.#revision++;
+    this.#inSync = false;
+    this.#surplus = true;
+    const { self } = this.#context;
+    if (!this.#membership.view.has(self) || !before.has(self)) return;
+    const grew = removed.length > 0 && before.arcOf(self).after !== this.#membership.view.arcOf(self).after;
+    const merged = !orderly && added.length > 0;
+    if (merged || (grew && !orderly)) {
+      this.#unsettled = true;
+      this.#formerView ??= before;
+      for (const id of added) this.#fromElsewhere.add(id);
+    }
+    this.#after(merged ? milliseconds(0) : this.#context.settings.timing.holdDown);
+  }
+
+  /** A replica did not get a write, or was silent for a while. */
+  missed(): void {
+    this.#inSync = false;
+    this.#after(this.#context.settings.timing.holdDown);
+  }
+
+  isInSync(arc: Arc): boolean {
+    const { view } = this.#membership;
+    const { self } = this.#context;
+    if (!this.#inSync || this.#unsettled || !view.has(self)) return false;
+    const [piece, ...others] = intersect(arc, view.arcOf(self));
+    return others.length === 0 && piece?.after === arc.after && piece.upTo === arc.upTo;
+  }
+
+  /** Who else may have newer values of a resource of ours; empty when the memory of this box is enough. */
+  othersToAsk(resource: ResourceId): readonly NodeId[] {
+    const joining = this.#remembers() ? this.#membership.inState("joining").map(({ nodeId }) => nodeId) : [];
+    const holders = this.#unsettled ? this.#views().flatMap((view) => view.holders(resource)) : [];
+    const others = [...new Set([...holders, ...joining])];
+    return others.filter((id) => id !== this.#context.self && this.#membership.isLinked(id)).slice(0, MAX_ASKED);
+  }
+
+  #remembers(): boolean {
+    return this.#aloneSince !== undefined && between(this.#aloneSince, this.#context.now) < REMEMBERING;
+  }
+
+  #views(): readonly RingView[] {
+    const elsewhere = new RingView(this.#fromElsewhere, () => "");
+    return [this.#membership.view, ...(this.#formerView === undefined ? [] : [this.#formerView]), elsewhere];
+  }
+
+  /** Earlier work already planned stands. */
+  #after(delay: Duration): void {
+    const at = after(this.#context.now, delay);
+    const planned = this.#plannedAt;
+    if (planned !== undefined && this.#context.agenda.isSet("repair") && planned <= at) return;
+    this.#plannedAt = at;
+    this.#context.agenda.set("repair", at, () => this.#run());
+  }
+  #plannedAt: Instant | undefined;
+
+  #run(): void {
+    if (this.#running !== undefined || !this.#membership.view.has(this.#context.self)) return;
+    this.#correctClock();
+    this.#round(0);
+  }
+
+  #round(number: number): void {
+    const revision = this.#revision;
+    const tasks = this.#ownTasks();
+    this.#runAll(tasks, (outcomes) => {
+      const complete = outcomes.length === tasks.length && outcomes.every((outcome) => outcome.complete);
+      if (revision !== this.#revision || !complete) return this.#turnEnds(false);
+      const moved = outcomes.some(({ pulled }) => pulled > 0) && tasks.length > 1;
+      if (moved && number + 1 < MAX_ROUNDS) return this.#round(number + 1);
+      this.#settled();
+      this.#offerSurplus();
+    });
+  }
+
+  #settled(): void {
+    this.#inSync = true;
+    this.#unsettled = false;
+    this.#formerView = undefined;
+    this.#fromElsewhere = new Set();
+  }
+
+  /** The own arc with each of its replicas; while unsettled with all that may know more of it. */
+  #ownTasks(): readonly SyncTask[] {
+    const { self } = this.#context;
+    const { view } = this.#membership;
+    const arc = view.arcOf(self);
+    const views = this.#unsettled ? this.#views() : [view];
+    const tasks = views.flatMap((each) => each.placementsIn(arc)).flatMap((placement) => this.#tasksFor(placement));
+    return tasks.filter((task, index) => tasks.findIndex((other) => isSameTask(task, other)) === index);
+  }
+  #tasksFor({ arc, holders }: Placement): readonly SyncTask[] {
+    return holders
+      .filter((id) => id !== this.#context.self && this.#membership.isLinked(id))
+      .map((partner) => ({ partner, arc, pull: true, push: this.#membership.view.isHolder(partner, arc.upTo) }));
+  }
+
+  /** What this box holds of arcs where it holds no copy by the ring. */
+  #offerSurplus(): void {
+    if (!this.#surplus) return this.#turnEnds(true);
+    const { self } = this.#context;
+    const revision = this.#revision;
+    const foreign = this.#membership.view.placements().filter(
+      ({ arc, holders }) => !holders.includes(self) && this.#parts.holdings.store.digest(arc).count > 0,
+    );
+    const tasks = foreign.map(({ arc, holders }) => ({ partner: holders[0] ?? self, arc, pull: false, push: true }));
+    this.#runAll(tasks, (outcomes) => {
+      let left = outcomes.length < tasks.length;
+      outcomes.forEach(({ complete, pushed, partnerInSync }, index) => {
+        const task = tasks[index];
+        if (task === undefined) return;
+        if (complete && pushed === 0 && partnerInSync && revision === this.#revision) this.#forget(task.arc);
+        else left = true;
+      });
+      if (revision === this.#revision) this.#surplus = left;
+      this.#turnEnds(!left);
+    });
+  }
+
+  /** Another box and its replicas have it all: see `offerSurplus`. */
+  #forget(arc: Arc): void {
+    const { holdings } = this.#parts;
+    for (const resource of [...holdings.store.resourcesIn(arc)]) {
+      for (const entry of [...entriesOf(holdings.store, resource)]) holdings.drop(entry);
+    }
+    this.#context.count("surplus-dropped");
+  }
+
+  #turnEnds(done: boolean): void {
+    const { antiEntropy, holdDown } = this.#context.settings.timing;
+    this.#after(done ? this.#context.jittered(antiEntropy) : this.#context.jittered(milliseconds(2 * holdDown)));
+  }
+
+  #runAll(tasks: readonly SyncTask[], told: (outcomes: readonly SyncOutcome[]) => void): void {
+    const outcomes: SyncOutcome[] = [];
+    const next = (): void => {
+      this.#running = undefined;
+      const task = tasks[outcomes.length];
+      if (task === undefined) return told(outcomes);
+      this.#running = new ArcSync(this.#parts, task, (outcome) => {
+        outcomes.push(outcome);
+        this.#context.soon(next);
+      });
+      this.#running.start();
+    };
+    next();
+  }
+
+  #correctClock(): void {
+    const members = [...this.#membership.members];
+    const differences = members.flatMap(({ clockDifference, links }) => (clockDifference === undefined || links.length === 0 ? [] : [clockDifference]));
+    if (differences.length < 2 || !this.#context.clock.agreeWith(differences)) return;
+    for (const member of members) member.clockDifference = undefined;
+    this.#context.report("warning", "This box's clock differs from the others'; theirs is used.");
+  }
+}
+
+const isSameTask = (a: SyncTask, b: SyncTask): boolean =>
+  a.partner === b.partner && a.arc.after === b.arc.after && a.arc.upTo === b.arc.upTo;

@@ -1,0 +1,153 @@
+import type { CoreContext } from "./core-context.ts";
+import { textBytes } from "./core-context.ts";
+import { CONFIGURATION_SEQUENCE, type Exchanges } from "./exchanges.ts";
+import type { Member, Membership } from "./membership.ts";
+import type { LinkId, NodeId } from "./ports.ts";
+import type { Topology } from "./topology.ts";
+import { ERROR, type ErrorName } from "./wire/code-points.ts";
+import { rewriteForForwarding } from "./wire/forwarding.ts";
+import { type DecodedHeader, decodeHeader, INITIAL_TTL } from "./wire/forwarding-header.ts";
+import type { Destination } from "./wire/destination.ts";
+import { WILDCARD_NODE_ID } from "./wire/identifiers.ts";
+import { type DecodedMessage, decodeMessage, type MessageExtension, verifyMessage } from "./wire/message.ts";
+import type { MessageBody } from "./wire/message-body.ts";
+
+/** A request meant for this box, and the way back to whoever sent it. */
+export interface Received {
+  readonly message: DecodedMessage;
+  /** The member at the other end of the link it came over: the previous hop. */
+  readonly hop: Member;
+  readonly link: LinkId;
+  /** Who made the request: the hop itself, or the signer if it travelled. */
+  readonly sender: NodeId;
+  /** Came over one hop from its sender. */
+  readonly direct: boolean;
+  respond(body: MessageBody, extensions?: readonly MessageExtension[]): void;
+  refuse(error: ErrorName, info?: string | Uint8Array): void;
+}
+
+/** What comes over links: forwarded, matched with its request, or handed to `deliver` (RFC 6940 section 6.1). */
+export class Router {
+  readonly #context: CoreContext;
+  readonly #membership: Membership;
+  readonly #exchanges: Exchanges;
+  readonly #topology: Topology;
+  readonly #deliver: (received: Received) => void;
+
+  constructor(
+    context: CoreContext,
+    membership: Membership,
+    exchanges: Exchanges,
+    topology: Topology,
+    deliver: (received: Received) => void,
+  ) {
+    this.#context = context;
+    this.#membership = membership;
+    this.#exchanges = exchanges;
+    this.#topology = topology;
+    this.#deliver = deliver;
+  }
+
+  receive(link: LinkId, bytes: Uint8Array): void {
+    const hop = this.#membership.findByLink(link);
+    if (hop === undefined) return this.#context.count("message-without-link");
+    const header = decodeHeader(bytes, this.#context.overlay);
+    if (!header.ok) return this.#context.count("message-malformed");
+    const { destinations, ttl } = header.value;
+    let mine = 0;
+    while (this.#isSelf(destinations[mine])) mine++;
+    const next = destinations[mine];
+    if (next === undefined) return this.#arrived(link, hop, bytes);
+    if (next.type === "resource" && mine === destinations.length - 1 && this.#topology.isResponsible(next.resource)) {
+      return this.#arrived(link, hop, bytes);
+    }
+    if (ttl > INITIAL_TTL || ttl <= 1) return this.#turnBack(link, hop, bytes, "Error_TTL_Exceeded", "ttl");
+    this.#forward(link, hop, bytes, header.value, mine, next);
+  }
+
+  #isSelf(destination: Destination | undefined): boolean {
+    return destination?.type === "node" && (destination.nodeId === this.#context.self || destination.nodeId === WILDCARD_NODE_ID);
+  }
+
+  #forward(link: LinkId, hop: Member, bytes: Uint8Array, header: DecodedHeader, mine: number, next: Destination): void {
+    const target = next.type === "node" ? next.nodeId : next.type === "resource" ? next.resource : undefined;
+    const decoded = decodeMessage(bytes, this.#context.overlay);
+    if (!decoded.ok || target === undefined) return this.#context.count("message-malformed");
+    const request = isRequest(decoded.value.body);
+    if (request && decoded.value.security.signature.identity.type === "none") {
+      return this.#turnBack(link, hop, bytes, "Error_Forbidden", NOT_RESPONSIBLE);
+    }
+    if (header.via.some((destination) => this.#isSelf(destination))) {
+      return this.#turnBack(link, hop, bytes, "Error_Loop_Detected", "this peer forwarded it before");
+    }
+    const nextHop = this.#topology.nextHop(target);
+    const out = nextHop === undefined ? undefined : this.#membership.linkTo(nextHop);
+    if (out === undefined) return this.#turnBack(link, hop, bytes, "Error_Not_Found", "no way to the destination");
+    this.#context.count("message-forwarded");
+    const change = { dropDestinations: mine, ...(request ? { appendVia: { type: "node", nodeId: hop.nodeId } as const } : {}) };
+    this.#context.emit({ type: "link-send", link: out, message: rewriteForForwarding(bytes, header, change) });
+  }
+
+  /** Requests are told why they go no further; answers are dropped. */
+  #turnBack(link: LinkId, hop: Member, bytes: Uint8Array, error: ErrorName, text: string): void {
+    this.#context.count("message-turned-back");
+    const decoded = decodeMessage(bytes, this.#context.overlay);
+    if (!decoded.ok || !isRequest(decoded.value.body)) return;
+    this.#exchanges.respond(hop, link, decoded.value, { type: "error", code: ERROR[error], info: textBytes(text) });
+  }
+
+  #arrived(link: LinkId, hop: Member, bytes: Uint8Array): void {
+    const decoded = decodeMessage(bytes, this.#context.overlay);
+    if (!decoded.ok) {
+      this.#context.count("message-malformed");
+      return this.#refuseMalformed(link, hop, decoded.fault);
+    }
+    const message = decoded.value;
+    if (!isRequest(message.body)) return this.#exchanges.answered(hop, message);
+    const sender = this.#senderOf(hop, message);
+    if (sender === undefined) return this.#context.count("message-not-genuine");
+    const received = this.#receivedFrom(link, hop, message, sender);
+    const { configurationSequence } = message.header;
+    if (configurationSequence < CONFIGURATION_SEQUENCE) return received.refuse("Error_Config_Too_Old");
+    if (configurationSequence > CONFIGURATION_SEQUENCE && message.body.type !== "config_update_req") {
+      return received.refuse("Error_Config_Too_New");
+    }
+    this.#deliver(received);
+  }
+
+  #refuseMalformed(link: LinkId, hop: Member, fault: Extract<ReturnType<typeof decodeMessage>, { ok: false }>["fault"]): void {
+    if (fault.error === undefined || fault.header === undefined) return;
+    const { error, header } = fault;
+    this.#exchanges.respondTo(hop, link, header, { type: "error", code: ERROR[error], info: textBytes(fault.reason) });
+  }
+
+  #receivedFrom(link: LinkId, hop: Member, message: DecodedMessage, sender: NodeId): Received {
+    const respond = (body: MessageBody, extensions: readonly MessageExtension[] = []): void =>
+      this.#exchanges.respond(hop, link, message, body, extensions);
+    return {
+      message,
+      hop,
+      link,
+      sender,
+      direct: message.header.via.length === 0,
+      respond,
+      refuse: (error, info = "") =>
+        respond({ type: "error", code: ERROR[error], info: typeof info === "string" ? textBytes(info) : info }),
+    };
+  }
+
+  /** Over one hop the link says who sends; what was forwarded must be signed by an enrolled box. */
+  #senderOf(hop: Member, message: DecodedMessage): NodeId | undefined {
+    if (message.header.via.length === 0) return hop.nodeId;
+    const verified = verifyMessage(message, this.#context.crypto);
+    if (!verified.ok) return undefined;
+    const signer = this.#context.trust.inspect(verified.value);
+    return "nodeId" in signer ? signer.nodeId : undefined;
+  }
+}
+
+/** The text by which a requester knows that its view of the ring is old. */
+export const NOT_RESPONSIBLE = "not responsible";
+
+/** Requests have odd codes, answers even ones and 0xffff (RFC 6940 section 14.8). */
+const isRequest = (body: MessageBody): boolean => body.type.endsWith("_req");

@@ -1,0 +1,54 @@
+import { type WallTime, wallTime } from "../../base/time.ts";
+
+/** Values from further ahead are refused: one box in 2099 must not outdate everybody's writes. */
+export const FUTURE_TOLERANCE_MS = 5 * 60_000;
+
+/** A wall clock before this was never set (no battery): 2025-01-01. */
+export const CLOCK_FLOOR = wallTime(1_735_689_600_000);
+
+/** A clock that differs more than this from what most members say is corrected. */
+const AGREEMENT_MS = 60_000;
+
+/**
+ * The hybrid logical clock that stamps writes: wall time, but never at or before a stamp seen.
+ * The wall clock is corrected by an offset learned from the other members when it is plainly wrong.
+ */
+export class HybridClock {
+  readonly #wall: () => WallTime;
+  #offset = 0;
+  #last = 0;
+
+  constructor(wall: () => WallTime) {
+    this.#wall = wall;
+  }
+
+  /** What this box takes the time to be; for expiry. */
+  now(): WallTime {
+    return wallTime(this.#wall() + this.#offset);
+  }
+
+  /** A new stamp, above every stamp seen. */
+  stamp(): WallTime {
+    this.#last = Math.max(this.now(), this.#last + 1);
+    return wallTime(this.#last);
+  }
+
+  /** A stamp was seen on a value that was accepted. */
+  observe(stamp: WallTime): void {
+    if (this.now() < CLOCK_FLOOR && stamp > this.now()) this.#offset = stamp - this.#wall();
+    if (stamp > this.#last) this.#last = stamp;
+  }
+
+  isTooFarAhead(stamp: WallTime): boolean {
+    return this.now() >= CLOCK_FLOOR && stamp > this.now() + FUTURE_TOLERANCE_MS;
+  }
+
+  /** What the other members' clocks show, as differences from `now()`; own clock included as 0. */
+  agreeWith(differences: readonly number[]): boolean {
+    const sorted = [0, ...differences].sort((a, b) => a - b);
+    const middle = sorted[sorted.length >> 1] ?? 0;
+    if (Math.abs(middle) <= AGREEMENT_MS) return false;
+    this.#offset += middle;
+    return true;
+  }
+}

@@ -1,0 +1,165 @@
+import { BoundedMap } from "../../base/bounded-map.ts";
+import { toHex } from "../../base/bytes.ts";
+import { fault, ok, type Result } from "../../base/result.ts";
+import { after, type Instant, instant, milliseconds } from "../../base/time.ts";
+import type { CoreContext } from "../core-context.ts";
+import type { Persistence } from "../persistence.ts";
+import type { KindDefinition, KindId, ResourceId, StoredRow } from "../ports.ts";
+import type { ErrorName } from "../wire/code-points.ts";
+import type { StoreKindData } from "../wire/message-body.ts";
+import { decodeStoredData, verifyStoredData } from "../wire/stored-data.ts";
+import { decodeEntry, entryFrom, type StoredEntry } from "./entry.ts";
+import { EntryStore, type MergeOutcome } from "./store.ts";
+
+/** Expiry is looked at once a second. */
+const EXPIRY_GRAIN_MS = 1_000;
+
+export interface Refusal {
+  readonly error: ErrorName;
+  readonly info: string;
+}
+
+/** What this box holds, in memory and on disk: every way in goes through `accept`. */
+export class Holdings {
+  readonly store = new EntryStore();
+  readonly #context: CoreContext;
+  readonly #persistence: Persistence;
+  /** Certificates by the hash that signatures name. BOUNDED: the oldest makes room. */
+  readonly #certificates = new BoundedMap<string, Uint8Array>(4096, "evict");
+
+  constructor(context: CoreContext, persistence: Persistence) {
+    this.#context = context;
+    this.#persistence = persistence;
+  }
+
+  /** What was on disk; a row that cannot be read is left where it is and counted. */
+  restore(rows: readonly StoredRow[], now: Instant): void {
+    for (const row of rows) {
+      const kind = this.#context.kind(row.kind);
+      const entry = kind === undefined ? undefined : decodeEntry(row.resource, kind, row.stored);
+      if (entry === undefined || !entry.ok) {
+        this.#context.count("row-unreadable");
+        continue;
+      }
+      this.#context.clock.observe(entry.value.storedAt);
+      const expires = this.#expiryOf(entry.value, now);
+      if (expires === undefined) this.#persistence.remove(entry.value, this.#durability(row.kind));
+      else this.store.merge(entry.value, expires);
+    }
+  }
+
+  /** Keeps an entry if it is newer than what is held, and has it written to disk. */
+  accept(entry: StoredEntry, generation = 0): MergeOutcome | "expired" {
+    const expires = this.#expiryOf(entry, this.#context.now);
+    if (expires === undefined) return "expired";
+    const outcome = this.store.merge(entry, expires);
+    if (outcome === "stored") {
+      this.#context.clock.observe(entry.storedAt);
+      this.store.raiseGeneration(entry.resource, entry.kind, generation);
+    }
+    // The same bytes again: a repeated request, whose first copy may still be on its way to the disk.
+    if (outcome === "stored" || (outcome === "same" && this.#durability(entry.kind) === "durable")) {
+      this.#persistence.put(entry, this.#durability(entry.kind));
+    }
+    return outcome;
+  }
+
+  drop(entry: StoredEntry): void {
+    if (this.store.remove(entry)) this.#persistence.remove(entry, this.#durability(entry.kind));
+  }
+
+  expire(): void {
+    for (let entry = this.store.takeExpired(this.#context.now); entry !== undefined; ) {
+      this.#persistence.remove(entry, this.#durability(entry.kind));
+      entry = this.store.takeExpired(this.#context.now);
+    }
+  }
+  nextExpiry(): Instant | undefined {
+    return this.store.nextExpiry();
+  }
+
+  knowCertificate(certificate: Uint8Array): void {
+    if (certificate.length > 0) this.#certificates.set(toHex(this.#context.crypto.sha256(certificate)), certificate);
+  }
+  /** The certificates that values of these resources are signed with, as far as they are known. */
+  certificatesFor(kinds: readonly StoreKindData[]): readonly Uint8Array[] {
+    const found = new Set<Uint8Array>();
+    for (const { kind: id, values } of kinds) {
+      const kind = this.#context.kind(id);
+      if (kind?.signed !== true) continue;
+      for (const value of values) {
+        const stored = decodeStoredData(value, kind.model);
+        const identity = stored.ok ? stored.value.signature.identity : undefined;
+        const certificate = identity?.type === "cert_hash" ? this.#certificates.get(identity.hash) : undefined;
+        if (certificate !== undefined && found.size < 16) found.add(certificate);
+      }
+    }
+    return [...found];
+  }
+
+  /** The values of a request or answer as entries, checked as far as any box can (RFC 6940 section 7.4.1.1). */
+  decode(
+    resource: ResourceId,
+    kinds: readonly StoreKindData[],
+    certificates: readonly Uint8Array[],
+  ): Result<readonly StoredEntry[], Refusal> {
+    const entries: StoredEntry[] = [];
+    const seen = new Set<KindId>();
+    for (const { kind: id, values } of kinds) {
+      const kind = this.#context.kind(id);
+      if (kind === undefined) return fault({ error: "Error_Unknown_Kind", info: String(id) });
+      if (seen.has(id)) return fault({ error: "Error_Invalid_Message", info: "a kind twice" });
+      seen.add(id);
+      for (const bytes of values) {
+        const entry = this.#decodeOne(resource, kind, bytes, certificates);
+        if (!entry.ok) return entry;
+        entries.push(entry.value);
+      }
+    }
+    return ok(entries);
+  }
+
+  #decodeOne(
+    resource: ResourceId,
+    kind: KindDefinition,
+    bytes: Uint8Array,
+    certificates: readonly Uint8Array[],
+  ): Result<StoredEntry, Refusal> {
+    const stored = decodeStoredData(bytes, kind.model);
+    if (!stored.ok) return fault({ error: "Error_Invalid_Message", info: stored.fault.reason });
+    const { storageTime, value, signature } = stored.value;
+    if (value.length > kind.maxValueBytes) return fault({ error: "Error_Data_Too_Large", info: "value" });
+    if (this.#context.clock.isTooFarAhead(storageTime)) return fault({ error: "Error_Forbidden", info: "storage_time lies in the future" });
+    if (kind.signed) {
+      if (signature.identity.type !== "cert_hash") return fault({ error: "Error_Forbidden", info: "not signed" });
+      const known = this.#certificateNamed(signature.identity.hash, certificates);
+      // Without the writer's certificate the hop between two enrolled boxes has to be enough.
+      if (known === undefined) this.#context.count("value-of-unknown-writer");
+      else if (!verifyStoredData(resource, kind.id, stored.value, [known], this.#context.crypto)) {
+        return fault({ error: "Error_Forbidden", info: "wrong signature" });
+      }
+    }
+    return ok(entryFrom(resource, kind.id, bytes, stored.value));
+  }
+
+  #certificateNamed(hash: string, offered: readonly Uint8Array[]): Uint8Array | undefined {
+    const known = this.#certificates.get(hash);
+    if (known !== undefined) return known;
+    for (const certificate of offered) {
+      if ("nodeId" in this.#context.trust.inspect(certificate)) this.knowCertificate(certificate);
+    }
+    return this.#certificates.get(hash);
+  }
+
+  #durability(kind: KindId): KindDefinition["durability"] {
+    return this.#context.kind(kind)?.durability ?? "soft";
+  }
+
+  /** By the monotonic clock from here on: a wall clock that jumps expires nothing. `undefined`: over already. */
+  #expiryOf({ storedAt, lifetime }: StoredEntry, now: Instant): Instant | undefined {
+    const whole = lifetime * 1_000;
+    const left = Math.min(whole, storedAt + whole - this.#context.clock.now());
+    if (left <= 0) return undefined;
+    return instant(Math.ceil(after(now, milliseconds(left)) / EXPIRY_GRAIN_MS) * EXPIRY_GRAIN_MS);
+  }
+}

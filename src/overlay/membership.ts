@@ -165,7 +165,7 @@ export class Membership {
     if (cell === "ignore") return false;
     member.state = cell;
     const orderly = trigger === "leave" || (was === "joining" && trigger === "ready");
-    this.#refresh(orderly);
+    if (isInRing(was) !== isInRing(cell)) this.#refresh(orderly);
     if (cell === "gone" || cell === "left") this.#events.lost(member, was);
     return true;
   }
@@ -190,7 +190,7 @@ export class Membership {
 
   #refresh(orderly: boolean): void {
     const before = this.#view;
-    const ids = [...this.#members.values()].filter(({ state }) => state === "serving" || state === "silent").map(({ nodeId }) => nodeId);
+    const ids = [...this.#members.values()].filter(({ state }) => isInRing(state)).map(({ nodeId }) => nodeId);
     if (this.#selfServes) ids.push(this.#context.self);
     const view = new RingView(ids, (id) => this.#zoneOf(id));
     const added = view.ids.filter((id) => !before.has(id));
@@ -242,6 +242,9 @@ export class Membership {
     return member;
   }
 }
+
+/** A silent peer keeps its place until the verdict. */
+const isInRing = (state: MemberState): boolean => state === "serving" || state === "silent";
 
 const sameHolders = (a: RingView, b: RingView): boolean =>
   a.ids.every((id) => a.holders(id).join() === b.holders(id).join());

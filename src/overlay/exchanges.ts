@@ -99,18 +99,14 @@ export class Exchanges {
     this.#context.emit({ type: "link-send", link, message: this.#encode(message, signed, request.certificates) });
   }
 
-  /** Answers a request that came over the link of `hop`. */
-  respond(hop: Member, link: LinkId, request: Message, body: MessageBody, extensions: readonly MessageExtension[] = []): void {
-    this.respondTo(hop, link, request.header, body, extensions);
-  }
-
-  /** Along the via list, backwards (RFC 6940 section 6.2.2). */
+  /** Answers a request that came over the link of `hop`: along its via list, backwards (RFC 6940 section 6.2.2). */
   respondTo(
     hop: Member,
     link: LinkId,
     { via, transactionId }: ForwardingHeader,
     body: MessageBody,
     extensions: readonly MessageExtension[] = [],
+    certificates: readonly Uint8Array[] = [],
   ): void {
     const message: Message = {
       header: {
@@ -127,7 +123,7 @@ export class Exchanges {
       extensions,
     };
     const out = hop.links.some(({ id }) => id === link) ? link : hop.links[0]?.id;
-    if (out !== undefined) this.#context.emit({ type: "link-send", link: out, message: this.#encode(message, via.length > 0) });
+    if (out !== undefined) this.#context.emit({ type: "link-send", link: out, message: this.#encode(message, via.length > 0, certificates) });
   }
 
   /** An answer came over a link of `hop`. */

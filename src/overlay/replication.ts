@@ -155,19 +155,23 @@ export class Replication {
     attempt: number,
     outcome: Outcome,
   ): void {
-    if (outcome.type === "timeout" && attempt < ATTEMPTS) return this.#send(write, target, kinds, replicaNumber, attempt + 1);
     if (outcome.type !== "answer") {
       this.#missed();
-      this.#refuseJoin(target, outcome);
+      if (attempt >= ATTEMPTS || outcome.type === "error") this.#refuseJoin(target);
+    }
+    // Until the write is acknowledged or its time is over: the verdict on a silent box may come before.
+    const again = attempt < ATTEMPTS || write.told !== undefined;
+    if (outcome.type === "timeout" && again && this.#writes.has(write.id)) {
+      return this.#send(write, target, kinds, replicaNumber, attempt + 1);
     }
     // A link that closed may come back: then the box is sent it again.
     if (outcome.type === "unreachable") write.waitingFor.delete(target);
     this.#answered(write, target, outcome.type === "answer", outcome.type !== "unreachable");
   }
 
-  #refuseJoin(target: NodeId, outcome: Outcome): void {
+  #refuseJoin(target: NodeId): void {
     const member = this.#membership.find(target);
-    if (member?.state === "joining" && outcome.type !== "unreachable") this.#membership.close(member, "it takes no writes");
+    if (member?.state === "joining") this.#membership.close(member, "it takes no writes");
   }
 
   #answered(write: Write, by: NodeId, stored: boolean, final = true): void {
@@ -179,9 +183,9 @@ export class Replication {
 
   #judge(write: Write): void {
     const { view } = this.#membership;
-    const { holders, joining } = this.targets(write.resource);
+    const { joining } = this.targets(write.resource);
     const lateJoiner = joining.some((id) => write.waitingFor.has(id) && this.#membership.isLinked(id));
-    const copies = [...write.copies].filter((id) => holders.includes(id) || !view.has(this.#context.self));
+    const copies = [...write.copies].filter((id) => view.has(id));
     const needed = Math.min(ACKNOWLEDGED_COPIES, Math.max(1, view.size));
     if (write.told !== undefined && copies.length >= needed && !lateJoiner) {
       const { told } = write;

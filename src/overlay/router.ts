@@ -22,7 +22,7 @@ export interface Received {
   readonly sender: NodeId;
   /** Came over one hop from its sender. */
   readonly direct: boolean;
-  respond(body: MessageBody, extensions?: readonly MessageExtension[]): void;
+  respond(body: MessageBody, extensions?: readonly MessageExtension[], certificates?: readonly Uint8Array[]): void;
   refuse(error: ErrorName, info?: string | Uint8Array): void;
 }
 
@@ -93,7 +93,7 @@ export class Router {
     this.#context.count("message-turned-back");
     const decoded = decodeMessage(bytes, this.#context.overlay);
     if (!decoded.ok || !isRequest(decoded.value.body)) return;
-    this.#exchanges.respond(hop, link, decoded.value, { type: "error", code: ERROR[error], info: textBytes(text) });
+    this.#exchanges.respondTo(hop, link, decoded.value.header, { type: "error", code: ERROR[error], info: textBytes(text) });
   }
 
   #arrived(link: LinkId, hop: Member, bytes: Uint8Array): void {
@@ -122,8 +122,8 @@ export class Router {
   }
 
   #receivedFrom(link: LinkId, hop: Member, message: DecodedMessage, sender: NodeId): Received {
-    const respond = (body: MessageBody, extensions: readonly MessageExtension[] = []): void =>
-      this.#exchanges.respond(hop, link, message, body, extensions);
+    const respond = (body: MessageBody, extensions: readonly MessageExtension[] = [], certificates: readonly Uint8Array[] = []): void =>
+      this.#exchanges.respondTo(hop, link, message.header, body, extensions, certificates);
     return {
       message,
       hop,

@@ -43,9 +43,12 @@ export class HybridClock {
     return this.now() >= CLOCK_FLOOR && stamp > this.now() + FUTURE_TOLERANCE_MS;
   }
 
-  /** What the other members' clocks show, as differences from `now()`; own clock included as 0. */
+  /**
+   * What the members' clocks show, as differences from `now()`: the middle one counts. A box in the
+   * ring puts its own among them (0); a newcomer does not.
+   */
   agreeWith(differences: readonly number[]): boolean {
-    const sorted = [0, ...differences].sort((a, b) => a - b);
+    const sorted = [...differences].sort((a, b) => a - b);
     const middle = sorted[sorted.length >> 1] ?? 0;
     if (Math.abs(middle) <= AGREEMENT_MS) return false;
     this.#offset += middle;

@@ -1,0 +1,205 @@
+import { BoundedMap } from "../base/bounded-map.ts";
+import { milliseconds } from "../base/time.ts";
+import type { CoreContext } from "./core-context.ts";
+import type { Dialer } from "./dialer.ts";
+import type { Exchanges, Outcome } from "./exchanges.ts";
+import { MAX_MEMBERS, type Member, type Membership } from "./membership.ts";
+import type { LinkId, NodeId, PeerInfo, ResourceId } from "./ports.ts";
+import type { Received } from "./router.ts";
+import { EXTENSION } from "./wire/code-points.ts";
+import type { MessageExtension } from "./wire/message.ts";
+import type { AttachReq, UpdateReq } from "./wire/message-body.ts";
+import { decodePeerInfo, encodePeerInfo } from "./wire/peer-info.ts";
+
+/** Asked for through others so many times; then it is given up until it is named again. */
+const ATTEMPTS = 4;
+
+interface Named {
+  readonly informers: NodeId[];
+  attempts: number;
+}
+
+interface Events {
+  /** Both know who the other is. */
+  introduced(member: Member): void;
+  /** Somebody who was named is linked now, or given up. */
+  namedSettled(): void;
+}
+
+/** Who is who, and getting linked to everybody: Attach and Update (RFC 6940 sections 6.5.1, 10.6, 10.7). */
+export class Introductions {
+  readonly #context: CoreContext;
+  readonly #membership: Membership;
+  readonly #exchanges: Exchanges;
+  readonly #dialer: Dialer;
+  readonly #events: Events;
+  /** Boxes that Updates name and that are not linked; at the bound the oldest is forgotten. */
+  readonly #named = new BoundedMap<NodeId, Named>(MAX_MEMBERS, "evict");
+
+  constructor(
+    parts: { context: CoreContext; membership: Membership; exchanges: Exchanges; dialer: Dialer },
+    events: Events,
+  ) {
+    this.#context = parts.context;
+    this.#membership = parts.membership;
+    this.#exchanges = parts.exchanges;
+    this.#dialer = parts.dialer;
+    this.#events = events;
+  }
+
+  /** Boxes that were named and are not linked yet. */
+  get unsettled(): number {
+    return this.#named.size;
+  }
+
+  /** Over a new link: whoever dialed says who it is, and hears the same. */
+  linked(member: Member, outbound: boolean): void {
+    this.#settle(member.nodeId);
+    if (outbound) this.#greet(member, 1);
+  }
+
+  /** A box that is named by one that is linked: asked, through it, to dial us. */
+  heardOf(nodeId: NodeId, informer: NodeId): void {
+    if (nodeId === this.#context.self || this.#membership.isLinked(nodeId)) return;
+    const known = this.#named.get(nodeId);
+    if (known !== undefined) {
+      if (!known.informers.includes(informer)) known.informers.push(informer);
+      return;
+    }
+    this.#named.set(nodeId, { informers: [informer], attempts: 0 });
+    this.#ask(nodeId);
+  }
+
+  /** RFC 6940 section 10.5: find whoever is responsible for the place just after ours. */
+  findAdmittingPeer(resource: ResourceId, through: NodeId): void {
+    const request = {
+      hop: through,
+      beyond: [{ type: "resource", resource } as const],
+      body: this.#attachRequest(),
+      extensions: [this.#ownInfo()],
+      signed: true,
+      timeout: this.#context.settings.timing.attempt,
+    };
+    this.#exchanges.request(request, (outcome) => this.#remember(outcome));
+  }
+
+  attachReceived(received: Received, body: AttachReq): void {
+    const info = peerInfoIn(received.message.extensions);
+    if (info === undefined || info.nodeId !== received.sender) return received.refuse("Error_Invalid_Message", "peer info is missing");
+    received.respond({ ...body, type: "attach_ans", role: ACTIVE, sendUpdate: false, candidates: this.#candidates() }, [this.#ownInfo()]);
+    if (received.direct) return this.#know(received.hop, info, received.link);
+    // The sender of an Attach is the TLS server: whoever answers dials (RFC 6940 section 6.5.1.13).
+    this.#membership.remember(info);
+    if (!this.#membership.isLinked(info.nodeId)) this.#dialer.dial(info.nodeId);
+    else if (body.sendUpdate) this.sendUpdate(info.nodeId, this.fullUpdate());
+  }
+
+  /** The ids an Update names. */
+  updateReceived(member: Member, { update }: UpdateReq): void {
+    if (update.type === "peer_ready") return;
+    const fingers = update.type === "full" ? update.fingers : [];
+    for (const id of [...update.predecessors, ...update.successors, ...fingers]) this.heardOf(id, member.nodeId);
+  }
+
+  sendUpdate(to: NodeId, update: UpdateReq["update"]): void {
+    if (!this.#membership.view.has(this.#context.self)) return;
+    const body = { type: "update_req", uptime: this.#context.uptimeSeconds, update } as const;
+    this.#exchanges.request({ hop: to, body, timeout: this.#context.settings.timing.attempt }, (outcome) => {
+      if (outcome.type === "timeout") this.sendUpdate(to, update);
+    });
+  }
+  fullUpdate(): UpdateReq["update"] {
+    const { self } = this.#context;
+    const fingers = this.#membership.view.ids.filter((id) => id !== self);
+    return { ...this.#neighbors(), type: "full", fingers };
+  }
+  neighborsUpdate(): UpdateReq["update"] {
+    return { ...this.#neighbors(), type: "neighbors" };
+  }
+
+  #neighbors(): { predecessors: readonly NodeId[]; successors: readonly NodeId[] } {
+    const { view } = this.#membership;
+    const { self } = this.#context;
+    return { predecessors: view.predecessors(self, 3), successors: view.successors(self, 3) };
+  }
+
+  #greet(member: Member, attempt: number): void {
+    const request = {
+      hop: member.nodeId,
+      body: this.#attachRequest(),
+      extensions: [this.#ownInfo()],
+      timeout: this.#context.settings.timing.attempt,
+    };
+    const link = this.#membership.linkTo(member.nodeId);
+    this.#exchanges.request(request, (outcome) => {
+      const info = outcome.type === "answer" ? peerInfoIn(outcome.message.extensions) : undefined;
+      if (info !== undefined && info.nodeId === member.nodeId && link !== undefined) return this.#know(member, info, link);
+      if (outcome.type === "timeout" && attempt < ATTEMPTS) return this.#greet(member, attempt + 1);
+      if (outcome.type !== "unreachable") this.#membership.close(member, "it does not say who it is");
+    });
+  }
+
+  #know(member: Member, info: PeerInfo, link: LinkId): void {
+    this.#membership.heardInfo(member, info, link);
+    this.#events.introduced(member);
+  }
+
+  #ask(nodeId: NodeId): void {
+    const named = this.#named.get(nodeId);
+    if (named === undefined) return;
+    const informer = named.informers[named.attempts % named.informers.length];
+    if (named.attempts >= ATTEMPTS || informer === undefined) return this.#settle(nodeId);
+    named.attempts++;
+    const { attempt } = this.#context.settings.timing;
+    const request = {
+      hop: informer,
+      beyond: [{ type: "node", nodeId } as const],
+      body: this.#attachRequest(),
+      extensions: [this.#ownInfo()],
+      signed: true,
+      answeredBy: nodeId,
+      timeout: attempt,
+    };
+    this.#exchanges.request(request, (outcome) => this.#remember(outcome));
+    // It dials us; if it cannot, perhaps we can.
+    this.#context.later(`named ${nodeId}`, milliseconds(2 * attempt), () => {
+      this.#dialer.dial(nodeId);
+      this.#ask(nodeId);
+    });
+  }
+
+  #remember(outcome: Outcome): void {
+    const info = outcome.type === "answer" ? peerInfoIn(outcome.message.extensions) : undefined;
+    if (info !== undefined) this.#membership.remember(info);
+  }
+
+  #settle(nodeId: NodeId): void {
+    this.#context.agenda.cancel(`named ${nodeId}`);
+    if (this.#named.delete(nodeId)) this.#events.namedSettled();
+  }
+
+  #attachRequest(): AttachReq {
+    return { type: "attach_req", ufrag: NOTHING, password: NOTHING, role: PASSIVE, candidates: this.#candidates(), sendUpdate: true };
+  }
+  #candidates(): AttachReq["candidates"] {
+    const address = this.#context.settings.self.overlay;
+    return [{ address, overlayLink: TLS_TCP_FH_NO_ICE, foundation: NOTHING, priority: 0, candidateType: HOST, relatedAddress: undefined, extensions: [] }];
+  }
+  #ownInfo(): MessageExtension {
+    return { type: EXTENSION.peer_info, critical: false, contents: encodePeerInfo(this.#context.settings.self) };
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+const octets = (text: string): Uint8Array => Uint8Array.from(text, (char) => char.charCodeAt(0));
+const PASSIVE = octets("passive");
+const ACTIVE = octets("active");
+/** RFC 6940 section 14.10. */
+const TLS_TCP_FH_NO_ICE = 4;
+const HOST = 1;
+
+function peerInfoIn(extensions: readonly MessageExtension[]): PeerInfo | undefined {
+  const extension = extensions.find(({ type }) => type === EXTENSION.peer_info);
+  const info = extension === undefined ? undefined : decodePeerInfo(extension.contents);
+  return info?.ok === true ? info.value : undefined;
+}

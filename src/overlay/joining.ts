@@ -1,0 +1,141 @@
+import { ArcSync, type SyncTask } from "./arc-sync.ts";
+import type { CoreContext } from "./core-context.ts";
+import type { Exchanges, Outcome } from "./exchanges.ts";
+import type { Introductions } from "./introductions.ts";
+import type { Membership } from "./membership.ts";
+import type { NodeId } from "./ports.ts";
+import { nextId } from "./ring.ts";
+import type { Holdings } from "./storage/holdings.ts";
+
+interface Parts {
+  readonly context: CoreContext;
+  readonly membership: Membership;
+  readonly exchanges: Exchanges;
+  readonly holdings: Holdings;
+  readonly introductions: Introductions;
+}
+
+/**
+ * The way into the ring (RFC 6940 section 10.5, with the order of this profile): linked to all members,
+ * known to all as joining, so that every new write of the future share comes here too; then the share
+ * itself is fetched; and only then this box says that it is ready.
+ */
+export class Joining {
+  readonly #parts: Parts;
+  readonly #context: CoreContext;
+  readonly #membership: Membership;
+  readonly #ready: () => void;
+  #active = false;
+  /** Members that answered our Join, and those that were sent it. BOUNDED: by members. */
+  readonly #admitted = new Set<NodeId>();
+  readonly #asked = new Set<NodeId>();
+  #sync: ArcSync | undefined;
+  /** Rises with every change of the ring: what was fetched before may not be all. */
+  #round = 0;
+
+  constructor(parts: Parts, ready: () => void) {
+    this.#parts = parts;
+    this.#context = parts.context;
+    this.#membership = parts.membership;
+    this.#ready = ready;
+  }
+
+  begin(through: NodeId): void {
+    this.#active = true;
+    this.#admitted.clear();
+    this.#asked.clear();
+    this.#parts.introductions.findAdmittingPeer(nextId(this.#context.self), through);
+    this.proceed();
+  }
+  stop(): void {
+    this.#active = false;
+    this.#abandonSync();
+  }
+
+  viewChanged(): void {
+    if (!this.#active) return;
+    for (const id of [...this.#admitted]) if (!this.#membership.view.has(id)) this.#admitted.delete(id);
+    this.#abandonSync();
+    this.proceed();
+  }
+
+  /** The next step, if everything it needs is there. */
+  proceed(): void {
+    if (!this.#active || this.#parts.introductions.unsettled > 0) return;
+    const members = this.#membership.view.ids;
+    for (const id of members) if (!this.#admitted.has(id)) this.#sendJoin(id);
+    if (members.length > 0 && members.every((id) => this.#admitted.has(id)) && this.#sync === undefined) this.#fetchShare();
+  }
+
+  #sendJoin(nodeId: NodeId): void {
+    if (this.#asked.has(nodeId)) return;
+    this.#asked.add(nodeId);
+    const timeout = this.#context.settings.timing.attempt;
+    const ping = { hop: nodeId, body: { type: "ping_req", padding: new Uint8Array(0) }, timeout } as const;
+    const join = { hop: nodeId, body: { type: "join_req", nodeId: this.#context.self, overlayData: new Uint8Array(0) }, timeout } as const;
+    // What is received must not be taken for expired by a clock that is wrong: first what time it is there.
+    this.#parts.exchanges.request(ping, (outcome) => {
+      const member = this.#membership.find(nodeId);
+      const time = outcome.type === "answer" && outcome.body.type === "ping_ans" ? outcome.body.time : undefined;
+      if (member === undefined || time === undefined) return this.#joinAnswered(nodeId, outcome);
+      member.clockDifference = time - this.#context.clock.now();
+      this.#parts.exchanges.request(join, (answer) => this.#joinAnswered(nodeId, answer));
+    });
+  }
+  #joinAnswered(nodeId: NodeId, outcome: Outcome): void {
+    this.#asked.delete(nodeId);
+    if (!this.#active) return;
+    if (outcome.type === "answer") this.#admitted.add(nodeId);
+    if (outcome.type === "answer" || outcome.type === "timeout") return this.proceed();
+    this.#context.later("join again", this.#context.settings.timing.attempt, () => this.proceed());
+  }
+
+  #abandonSync(): void {
+    this.#sync?.abandon();
+    this.#sync = undefined;
+    this.#round++;
+  }
+
+  /** From every box that holds a piece of it now; what this box still had from before is given back. */
+  #fetchShare(): void {
+    this.#takeTime();
+    const { self } = this.#context;
+    const { view } = this.#membership;
+    const push = this.#parts.holdings.store.size > 0;
+    const future = view.with(self).placements().filter(({ holders }) => holders.includes(self));
+    const tasks = future
+      .flatMap(({ arc }) => view.placementsIn(arc))
+      .flatMap(({ arc, holders }) => holders.map((partner): SyncTask => ({ partner, arc, pull: true, push })));
+    this.#runAll(tasks, this.#round);
+  }
+
+  #takeTime(): void {
+    const members = [...this.#membership.members];
+    const differences = members.flatMap(({ clockDifference }) => (clockDifference === undefined ? [] : [clockDifference]));
+    if (!this.#context.clock.agreeWith(differences)) return;
+    for (const member of members) member.clockDifference = undefined;
+    this.#context.report("warning", "This box's clock differs from the others'; theirs is used.");
+  }
+
+  #runAll(tasks: readonly SyncTask[], round: number): void {
+    const [task, ...rest] = tasks;
+    if (task === undefined) return this.#finish();
+    this.#sync = new ArcSync(this.#parts, task, ({ complete }) => {
+      if (round !== this.#round || !this.#active) return;
+      if (complete) return this.#context.soon(() => this.#continue(rest, round));
+      // The donor has gone or is slow: the whole round again, which is quick where nothing differs.
+      this.#abandonSync();
+      this.#context.later("join again", this.#context.settings.timing.attempt, () => this.proceed());
+    });
+    this.#sync.start();
+  }
+  #continue(tasks: readonly SyncTask[], round: number): void {
+    if (round === this.#round && this.#active) this.#runAll(tasks, round);
+  }
+
+  #finish(): void {
+    this.#active = false;
+    this.#sync = undefined;
+    this.#ready();
+  }
+}

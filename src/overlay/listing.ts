@@ -1,0 +1,107 @@
+import { decodeSummaryAnswer, type EntryNote, encodeSummaryRequest } from "./arc-summary.ts";
+import type { CoreContext } from "./core-context.ts";
+import type { Exchanges } from "./exchanges.ts";
+import type { Membership } from "./membership.ts";
+import type { Operations } from "./operations.ts";
+import type { Entry, KindId, NodeId, OperationFault, OverlayEffect, ResourceId, Ticket } from "./ports.ts";
+import type { Arc, Placement, RingId } from "./ring.ts";
+import { notesIn } from "./summaries.ts";
+import type { Holdings } from "./storage/holdings.ts";
+
+/** Fetches of one listing under way at once. */
+const WINDOW = 32;
+
+/** Resources in one listing; above, the rest is left out. */
+const MAX_FOUND = 200_000;
+
+interface Parts {
+  readonly context: CoreContext;
+  readonly membership: Membership;
+  readonly exchanges: Exchanges;
+  readonly holdings: Holdings;
+  readonly operations: Operations;
+}
+
+/** Every resource with a living entry of a kind: each responsible peer says which, then they are fetched. */
+export class Listing {
+  readonly #parts: Parts;
+  readonly #ticket: Ticket;
+  readonly #kind: KindId;
+  readonly #found = new Map<ResourceId, readonly Entry[]>();
+  /** Holders still to be asked, by arc. BOUNDED: by the ring. */
+  readonly #places: Placement[];
+  readonly #toFetch: ResourceId[] = [];
+  #underWay = 0;
+  #then: (() => void) | undefined;
+  #over = false;
+
+  constructor(parts: Parts, ticket: Ticket, kind: KindId) {
+    this.#parts = parts;
+    this.#ticket = ticket;
+    this.#kind = kind;
+    this.#places = [...parts.membership.view.placements()];
+  }
+
+  start(): void {
+    this.#nextArc();
+  }
+
+  #nextArc(): void {
+    const place = this.#places.shift();
+    if (place !== undefined) return this.#list(place.arc, place.arc.after, place.holders);
+    const found = [...this.#found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([resource, entries]) => ({ resource, entries }));
+    this.#tell({ ok: true, found });
+  }
+
+  #tell(outcome: Extract<OverlayEffect, { type: "listed" }>["outcome"]): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#parts.context.emit({ type: "listed", ticket: this.#ticket, outcome });
+  }
+
+  /** One page from the first holder that answers, its resources, then the next page. */
+  #list(arc: Arc, cursor: RingId, holders: readonly NodeId[]): void {
+    const [holder, ...others] = holders;
+    if (holder === undefined) return this.#tell({ ok: false, fault: { reason: "timeout" } satisfies OperationFault });
+    if (holder === this.#parts.context.self) {
+      const { entries, next } = notesIn(this.#parts.holdings.store, arc, cursor, this.#kind);
+      return this.#fetchAll(entries, () => (next === undefined ? this.#nextArc() : this.#list(arc, next, holders)));
+    }
+    const { context } = this.#parts;
+    const request = encodeSummaryRequest({ type: "list", time: context.clock.now(), arc, cursor, kind: this.#kind });
+    const body = { type: "exp_a_req", body: request } as const;
+    this.#parts.exchanges.request({ hop: holder, body, timeout: context.settings.timing.attempt }, (outcome) => {
+      const answer = outcome.type === "answer" && outcome.body.type === "exp_a_ans" ? decodeSummaryAnswer(outcome.body.body) : undefined;
+      if (answer?.ok !== true || answer.value.type !== "listed") return this.#list(arc, cursor, others);
+      const { entries, next } = answer.value;
+      this.#fetchAll(entries, () => (next === undefined ? this.#nextArc() : this.#list(arc, next, holders)));
+    });
+  }
+
+  #fetchAll(notes: readonly EntryNote[], then: () => void): void {
+    const wanted = new Set(notes.filter(({ exists }) => exists).map(({ resource }) => resource));
+    for (const resource of wanted) if (this.#found.size + this.#toFetch.length < MAX_FOUND) this.#toFetch.push(resource);
+    this.#then = then;
+    this.#pump();
+  }
+
+  #pump(): void {
+    if (this.#over) return;
+    while (this.#underWay < WINDOW) {
+      const resource = this.#toFetch.pop();
+      if (resource === undefined) break;
+      this.#underWay++;
+      this.#parts.operations.fetchThen(resource, [this.#kind], (outcome) => {
+        this.#underWay--;
+        if (!outcome.ok) return this.#tell({ ok: false, fault: outcome.fault });
+        const entries = outcome.kinds[0]?.entries ?? [];
+        if (entries.length > 0) this.#found.set(resource, entries);
+        this.#parts.context.soon(() => this.#pump());
+      });
+    }
+    if (this.#underWay > 0 || this.#toFetch.length > 0) return;
+    const then = this.#then;
+    this.#then = undefined;
+    then?.();
+  }
+}

@@ -1,0 +1,319 @@
+import type { Crypto } from "../base/crypto.ts";
+import type { Machine } from "../base/machine.ts";
+import type { Random } from "../base/random.ts";
+import { earliest, type Instant, instant, minutes, type WallTime } from "../base/time.ts";
+import { CoreContext } from "./core-context.ts";
+import { Dialer } from "./dialer.ts";
+import { Exchanges } from "./exchanges.ts";
+import { Introductions } from "./introductions.ts";
+import { Joining } from "./joining.ts";
+import { Leaving } from "./leaving.ts";
+import { Listing } from "./listing.ts";
+import type { MemberState } from "./member-states.ts";
+import { type Member, Membership, type ViewChange } from "./membership.ts";
+import { Operations } from "./operations.ts";
+import { Persistence } from "./persistence.ts";
+import { PHASE_TRANSITIONS, type PhaseTrigger } from "./phases.ts";
+import type { NodeId, OverlayEffect, OverlayInput, OverlaySettings, OverlaySnapshot, PeerInfo, Phase, ResourceId, Trust } from "./ports.ts";
+import { Reading } from "./reading.ts";
+import { Repair } from "./repair.ts";
+import { Replication } from "./replication.ts";
+import { Responder } from "./responder.ts";
+import { Router } from "./router.ts";
+import { pictureOf } from "./snapshot.ts";
+import { Holdings } from "./storage/holdings.ts";
+import { Storing } from "./storing.ts";
+import { Summaries } from "./summaries.ts";
+import { FullMesh } from "./topology.ts";
+import { Verdicts } from "./verdicts.ts";
+
+/** Where a resource lies, as this box sees the ring. */
+export interface Location {
+  readonly owner: NodeId | undefined;
+  /** The boxes that hold copies, the responsible peer first. */
+  readonly replicas: readonly NodeId[];
+  /** Boxes that will hold it when they have joined, and get its writes already. */
+  readonly joining: readonly NodeId[];
+}
+
+/** A box that finds no ring says so this often. */
+const REPORT_SEEKING = minutes(1);
+
+/** One box's part of the overlay: everything about the ring except links and disks themselves. */
+export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
+  readonly #context: CoreContext;
+  readonly #membership: Membership;
+  readonly #dialer: Dialer;
+  readonly #exchanges: Exchanges;
+  readonly #persistence: Persistence;
+  readonly #holdings: Holdings;
+  readonly #repair: Repair;
+  readonly #replication: Replication;
+  readonly #operations: Operations;
+  readonly #introductions: Introductions;
+  readonly #joining: Joining;
+  readonly #leaving: Leaving;
+  readonly #verdicts: Verdicts;
+  readonly #router: Router;
+  #phase: Phase = "seeking";
+  /** The first member that told us of a ring. */
+  #guide: NodeId | undefined;
+
+  constructor(settings: OverlaySettings, crypto: Crypto, random: Random, trust: Trust, wallClock: () => WallTime) {
+    const context = new CoreContext(settings, crypto, random, trust, wallClock);
+    const membership = new Membership(context, {
+      viewChanged: (change) => this.#viewChanged(change),
+      linked: (member, outbound) => this.#linked(member, outbound),
+      lost: (member, was) => this.#lost(member, was),
+      silent: (member) => this.#verdicts.silent(member),
+      heard: (member) => this.#heard(member),
+    });
+    const exchanges = new Exchanges(context, membership);
+    const persistence = new Persistence(context);
+    const holdings = new Holdings(context, persistence);
+    const dialer = new Dialer(context, membership);
+    const basis = { context, membership, exchanges, holdings, persistence, dialer };
+    const repair = new Repair(basis);
+    const introductions = new Introductions(basis, {
+      introduced: (member) => this.#introduced(member),
+      namedSettled: () => this.#joining.proceed(),
+    });
+    const replication = new Replication(basis, () => repair.missed());
+    const reading = new Reading({ ...basis, repair });
+    const storing = new Storing({ ...basis, replication });
+    const topology = new FullMesh(context.self, membership);
+    const summaries = new Summaries(context, holdings.store, (arc) => repair.isInSync(arc));
+    const phase = (): Phase => this.#phase;
+    const responder = new Responder(
+      { ...basis, topology, reading, storing, summaries, introductions, repair, phase },
+      { updated: (member) => this.#updated(member), joinBegan: () => replication.joinBegan() },
+    );
+    this.#context = context;
+    this.#membership = membership;
+    this.#exchanges = exchanges;
+    this.#persistence = persistence;
+    this.#holdings = holdings;
+    this.#dialer = dialer;
+    this.#repair = repair;
+    this.#introductions = introductions;
+    this.#replication = replication;
+    this.#operations = new Operations({ ...basis, reading, storing });
+    this.#joining = new Joining({ ...basis, introductions }, () => this.#shift("share received"));
+    this.#leaving = new Leaving(basis, () => this.#shift("handed over"));
+    this.#verdicts = new Verdicts(basis);
+    this.#router = new Router(context, membership, exchanges, topology, (received) => responder.answer(received));
+  }
+
+  step(now: Instant, input: OverlayInput): readonly OverlayEffect[] {
+    const first = !this.#context.wasStarted;
+    this.#context.begin(now);
+    if (first) this.#start();
+    this.#take(input);
+    this.#holdings.expire();
+    this.#context.settle();
+    this.#persistence.flush();
+    return this.#context.takeEffects();
+  }
+
+  nextDeadline(): Instant | undefined {
+    if (!this.#context.wasStarted) return instant(0);
+    return earliest(this.#context.agenda.next(), this.#holdings.nextExpiry());
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+  snapshot(): OverlaySnapshot {
+    return pictureOf({
+      phase: this.#phase,
+      context: this.#context,
+      membership: this.#membership,
+      holdings: this.#holdings,
+      inSync: this.#repair.inSync && !this.#repair.unsettled,
+    });
+  }
+  locate(resource: ResourceId): Location {
+    const { holders, joining } = this.#replication.targets(resource);
+    return { owner: holders[0], replicas: holders, joining };
+  }
+  /** What a box says of itself, this box included. */
+  peerInfo(nodeId: NodeId): PeerInfo | undefined {
+    return nodeId === this.#context.self ? this.#context.settings.self : this.#membership.find(nodeId)?.info;
+  }
+
+  #take(input: OverlayInput): void {
+    if (this.#phase === "left" && input.type !== "tick") return this.#takeAfterLeaving(input);
+    switch (input.type) {
+      case "link-opened":
+        this.#dialer.opened(input.dial, input.nodeId);
+        this.#holdings.knowCertificate(input.certificate);
+        return this.#membership.linkOpened(input);
+      case "link-message":
+        return this.#router.receive(input.link, input.message);
+      case "link-silent":
+        return this.#membership.linkSilent(input.link);
+      case "link-heard":
+        return this.#membership.linkHeard(input.link);
+      case "link-closed":
+        return this.#linkClosed(input.link);
+      case "dial-failed":
+        return this.#dialer.failed(input.dial);
+      case "candidate":
+        return this.#dialer.candidate(input.address, input.source);
+      case "persisted":
+        return this.#persistence.written(input.ticket);
+      case "persist-failed":
+        return this.#persistence.failed(input.ticket, input.reason);
+      case "fetch":
+        if (this.#isOutside()) return this.#context.emit({ type: "fetched", ticket: input.ticket, outcome: NOT_SERVING });
+        return this.#operations.fetch(input);
+      case "store":
+        if (this.#isOutside()) return this.#context.emit({ type: "stored", ticket: input.ticket, outcome: NOT_SERVING });
+        return this.#operations.store(input);
+      case "list":
+        return this.#list(input);
+      case "leave":
+        return this.#shift("leave asked");
+      case "tick":
+        return;
+    }
+  }
+
+  #takeAfterLeaving(input: OverlayInput): void {
+    if (input.type === "link-opened") this.#context.emit({ type: "link-close", link: input.link, reason: "this box has left" });
+    else if (input.type === "persisted") this.#persistence.written(input.ticket);
+    else if (input.type === "fetch") this.#context.emit({ type: "fetched", ticket: input.ticket, outcome: NOT_SERVING });
+    else if (input.type === "store") this.#context.emit({ type: "stored", ticket: input.ticket, outcome: NOT_SERVING });
+    else if (input.type === "list") this.#context.emit({ type: "listed", ticket: input.ticket, outcome: NOT_SERVING });
+  }
+
+  /** A box that is joining may ask the ring; one that has found none, not. */
+  #isOutside(): boolean {
+    return this.#phase === "seeking" || this.#phase === "left";
+  }
+
+  #list({ ticket, kind }: Extract<OverlayInput, { type: "list" }>): void {
+    if (this.#isOutside()) return this.#context.emit({ type: "listed", ticket, outcome: NOT_SERVING });
+    const parts = { context: this.#context, membership: this.#membership, exchanges: this.#exchanges };
+    new Listing({ ...parts, holdings: this.#holdings, operations: this.#operations }, ticket, kind).start();
+  }
+
+  #start(): void {
+    const { settings } = this.#context;
+    this.#holdings.knowCertificate(settings.certificate);
+    this.#holdings.restore(settings.rows, this.#context.now);
+    for (const info of settings.members) this.#membership.remember(info);
+    for (const { nodeId } of [...this.#membership.members]) this.#dialer.dial(nodeId);
+    this.#seek();
+  }
+
+  #seek(): void {
+    const { settings } = this.#context;
+    if (settings.mayStandAlone) this.#context.later("seek", settings.timing.seek, () => this.#shift("alone"));
+    this.#context.later("report seeking", REPORT_SEEKING, () => this.#reportSeeking());
+  }
+  #reportSeeking(): void {
+    if (this.#phase !== "seeking") return;
+    this.#context.report("info", "Still looking for a box that is in the ring.");
+    this.#context.later("report seeking", REPORT_SEEKING, () => this.#reportSeeking());
+  }
+
+  #linked(member: Member, outbound: boolean): void {
+    this.#introductions.linked(member, outbound);
+  }
+  #linkClosed(link: number): void {
+    this.#membership.linkClosed(link);
+    this.#exchanges.linkClosed(link);
+  }
+
+  /** Both know who the other is: whoever is in a ring says so. */
+  #introduced(member: Member): void {
+    this.#introductions.sendUpdate(member.nodeId, this.#introductions.fullUpdate());
+    this.#joining.proceed();
+  }
+
+  /** A member that is in a ring has told whom it knows. */
+  #updated(member: Member): void {
+    if (member.state !== "serving" && member.state !== "silent") return;
+    this.#guide ??= member.nodeId;
+    this.#shift("ring found");
+    this.#joining.proceed();
+  }
+
+  #heard(member: Member): void {
+    this.#verdicts.heard(member);
+    this.#repair.missed();
+    this.#operations.viewChanged();
+  }
+
+  #lost(member: Member, was: MemberState): void {
+    this.#verdicts.heard(member);
+    this.#dialer.lost(member);
+    if (was === "serving" || was === "silent") this.#context.emit({ type: "member-gone", nodeId: member.nodeId });
+    if (was === "joining") this.#replication.viewChanged();
+  }
+
+  #viewChanged(change: ViewChange): void {
+    this.#replication.viewChanged();
+    this.#repair.viewChanged(change);
+    this.#joining.viewChanged();
+    this.#operations.viewChanged();
+    if (this.#phase === "joining" && this.#membership.view.size === 0) this.#shift("ring lost");
+    if (this.#phase === "serving") this.#tellNeighborsLater();
+  }
+
+  /** Stabilization (RFC 6940 section 10.7.4): neighbors compare whom they know after a change. */
+  #tellNeighborsLater(): void {
+    this.#context.later("tell neighbors", this.#context.jittered(this.#context.settings.timing.holdDown), () => {
+      const { view } = this.#membership;
+      const { self } = this.#context;
+      const neighbors = new Set([...view.successors(self, 3), ...view.predecessors(self, 3)]);
+      for (const id of neighbors) this.#introductions.sendUpdate(id, this.#introductions.neighborsUpdate());
+    });
+  }
+
+  #shift(trigger: PhaseTrigger): void {
+    const was = this.#phase;
+    const cell = PHASE_TRANSITIONS[was][trigger];
+    if (cell === "ignore") return;
+    this.#phase = cell;
+    this.#context.emit({ type: "phase-changed", phase: cell });
+    this.#context.agenda.cancel("seek");
+    switch (cell) {
+      case "seeking":
+        this.#joining.stop();
+        this.#guide = undefined;
+        return this.#seek();
+      case "joining":
+        return this.#joining.begin(this.#guide ?? this.#context.self);
+      case "serving":
+        return this.#serve(trigger === "alone");
+      case "leaving":
+        this.#replication.leave();
+        return this.#leaving.begin();
+      case "left":
+        return this.#goAway();
+    }
+  }
+
+  /** From here on this box is in the ring, and tells everybody. */
+  #serve(alone: boolean): void {
+    this.#membership.selfServes(true);
+    this.#repair.begin(alone);
+    for (const { nodeId, links } of [...this.#membership.members]) {
+      if (links.length > 0) this.#introductions.sendUpdate(nodeId, alone ? this.#introductions.fullUpdate() : { type: "peer_ready" });
+    }
+  }
+
+  #goAway(): void {
+    this.#joining.stop();
+    this.#dialer.stop();
+    this.#repair.stop();
+    this.#membership.selfServes(false);
+    this.#operations.failAll();
+    for (const member of [...this.#membership.members]) this.#membership.close(member, "this box leaves");
+    this.#context.agenda.clear();
+  }
+}
+
+const NOT_SERVING = { ok: false, fault: { reason: "not-serving" } } as const;

@@ -1,0 +1,221 @@
+import { ByteWriter, toHex } from "../base/bytes.ts";
+import type { CoreContext } from "./core-context.ts";
+import type { Introductions } from "./introductions.ts";
+import type { Member, Membership } from "./membership.ts";
+import type { Phase } from "./ports.ts";
+import type { Reading } from "./reading.ts";
+import type { Repair } from "./repair.ts";
+import { shareOf } from "./ring.ts";
+import type { Received } from "./router.ts";
+import { NOT_RESPONSIBLE } from "./router.ts";
+import type { Holdings } from "./storage/holdings.ts";
+import { placeOf, type StoredEntry } from "./storage/entry.ts";
+import type { Storing } from "./storing.ts";
+import type { Summaries } from "./summaries.ts";
+import type { Topology } from "./topology.ts";
+import { EXTENSION } from "./wire/code-points.ts";
+import type { FetchReq, FindReq, JoinReq, LeaveReq, ProbeInformation, ProbeReq, RouteQueryReq, StatReq, StoreReq, UpdateReq } from "./wire/message-body.ts";
+import { encodeStoredMetaData } from "./wire/stored-data.ts";
+
+interface Parts {
+  readonly context: CoreContext;
+  readonly membership: Membership;
+  readonly topology: Topology;
+  readonly holdings: Holdings;
+  readonly reading: Reading;
+  readonly storing: Storing;
+  readonly summaries: Summaries;
+  readonly introductions: Introductions;
+  readonly repair: Repair;
+  readonly phase: () => Phase;
+}
+
+interface Events {
+  updated(member: Member): void;
+  joinBegan(member: Member): void;
+}
+
+/** Hash algorithm number of SHA-256 in the TLS 1.2 registry, which StatAns uses. */
+const SHA256 = 4;
+
+/** The answer to every request this box may get. */
+export class Responder {
+  readonly #parts: Parts;
+  readonly #events: Events;
+  /** A configuration document that somebody pushed; the newest is kept, nobody reads it yet. */
+  #document: Uint8Array | undefined;
+
+  constructor(parts: Parts, events: Events) {
+    this.#parts = parts;
+    this.#events = events;
+  }
+
+  get configuration(): Uint8Array | undefined {
+    return this.#document;
+  }
+
+  answer(received: Received): void {
+    const critical = received.message.extensions.find(({ type, critical: must }) => must && !KNOWN_EXTENSIONS.has(type));
+    if (critical !== undefined) return received.refuse("Error_Unknown_Extension", new ByteWriter(3).u8(2).u16(critical.type).finish());
+    const { body } = received.message;
+    switch (body.type) {
+      case "ping_req":
+        return received.respond({
+          type: "ping_ans",
+          responseId: toHex(this.#parts.context.random.bytes(8)),
+          time: this.#parts.context.clock.now(),
+        });
+      case "probe_req":
+        return this.#probe(received, body);
+      case "attach_req":
+        return this.#parts.introductions.attachReceived(received, body);
+      case "join_req":
+        return this.#join(received, body);
+      case "leave_req":
+        return this.#leave(received, body);
+      case "update_req":
+        return this.#update(received, body);
+      case "route_query_req":
+        return this.#routeQuery(received, body);
+      case "store_req":
+        return this.#store(received, body);
+      case "fetch_req":
+        return this.#fetch(received, body);
+      case "stat_req":
+        return this.#stat(received, body);
+      case "find_req":
+        return this.#find(received, body);
+      case "config_update_req":
+        if (body.update.type === "config") this.#document = body.update.document;
+        return received.respond({ type: "config_update_ans" });
+      case "exp_a_req":
+        if (!received.direct) return received.refuse("Error_Forbidden", "between neighbors only");
+        return this.#parts.summaries.answer(received, body.body);
+      case "app_attach_req":
+        return received.refuse("Error_Not_Found", "no such application");
+      default:
+        return received.refuse("Error_Forbidden", "not offered here");
+    }
+  }
+
+  #probe(received: Received, { requested }: ProbeReq): void {
+    const { context, membership, holdings } = this.#parts;
+    const share = membership.view.has(context.self) ? shareOf(membership.view.arcOf(context.self)) : 0;
+    const values: Record<number, ProbeInformation> = {
+      1: { type: "responsible_set", value: Math.round(share * 1e9) },
+      2: { type: "num_resources", value: holdings.store.size },
+      3: { type: "uptime", value: context.uptimeSeconds },
+    };
+    received.respond({ type: "probe_ans", list: requested.flatMap((type) => values[type] ?? []) });
+  }
+
+  #join(received: Received, { nodeId }: JoinReq): void {
+    if (!received.direct || received.hop.nodeId !== nodeId) return received.refuse("Error_Forbidden", "not over its own link");
+    if (this.#parts.phase() !== "serving") return received.refuse("Error_Not_Found", "this peer is not in a ring");
+    this.#parts.membership.apply(received.hop, "join");
+    this.#events.joinBegan(received.hop);
+    received.respond({ type: "join_ans", overlayData: new Uint8Array(0) });
+  }
+
+  #leave(received: Received, { nodeId, leave }: LeaveReq): void {
+    if (!received.direct || received.hop.nodeId !== nodeId) return received.refuse("Error_Forbidden", "not over its own link");
+    received.respond({ type: "leave_ans" });
+    this.#parts.membership.apply(received.hop, "leave");
+    if (leave.type === "none") return;
+    for (const id of leave.neighbors) this.#parts.introductions.heardOf(id, nodeId);
+  }
+
+  #update(received: Received, body: UpdateReq): void {
+    if (!received.direct) return received.refuse("Error_Forbidden", "not over its own link");
+    received.respond({ type: "update_ans" });
+    this.#parts.membership.apply(received.hop, "ready");
+    this.#parts.introductions.updateReceived(received.hop, body);
+    this.#events.updated(received.hop);
+  }
+
+  #routeQuery(received: Received, { destination, sendUpdate }: RouteQueryReq): void {
+    const { context, topology, introductions } = this.#parts;
+    if (destination.type !== "node" && destination.type !== "resource") return received.refuse("Error_Not_Found", "not a place on the ring");
+    const place = destination.type === "node" ? destination.nodeId : destination.resource;
+    const mine = destination.type === "resource" ? topology.isResponsible(destination.resource) : place === context.self;
+    const nextPeer = mine ? context.self : topology.nextHop(place);
+    if (nextPeer === undefined) return received.refuse("Error_Not_Found", "no way to the destination");
+    received.respond({ type: "route_query_ans", nextPeer });
+    if (sendUpdate) introductions.sendUpdate(received.hop.nodeId, introductions.fullUpdate());
+  }
+
+  #store(received: Received, body: StoreReq): void {
+    const { certificates } = received.message.security;
+    if (body.replicaNumber > 0) {
+      if (!received.direct) return received.refuse("Error_Forbidden", "copies come from their holders");
+      return this.#parts.storing.receive(received, body, certificates);
+    }
+    if (!this.#parts.topology.isResponsible(body.resource)) return this.#refuseForeign(received);
+    this.#parts.storing.receive(received, body, certificates);
+  }
+
+  #fetch(received: Received, body: FetchReq): void {
+    const { reading, topology, holdings } = this.#parts;
+    const respond = (): void => {
+      const kinds = reading.answer(body);
+      if ("unknown" in kinds) return received.refuse("Error_Unknown_Kind", unknownKinds(kinds.unknown));
+      received.respond({ type: "fetch_ans", kinds }, [], holdings.certificatesFor(kinds));
+    };
+    if (received.message.extensions.some(({ type }) => type === EXTENSION.replica_read)) return respond();
+    if (!topology.isResponsible(body.resource)) return this.#refuseForeign(received);
+    reading.asOwner(body.resource, body.specifiers.map(({ kind }) => kind), respond);
+  }
+
+  #stat(received: Received, { resource, specifiers }: StatReq): void {
+    const { reading, topology, context } = this.#parts;
+    if (!topology.isResponsible(resource)) return this.#refuseForeign(received);
+    const answer = reading.answer({ resource, specifiers });
+    if ("unknown" in answer) return received.refuse("Error_Unknown_Kind", unknownKinds(answer.unknown));
+    const kinds = specifiers.map((specifier, index) => {
+      const kind = context.kind(specifier.kind);
+      const entries = kind === undefined ? [] : reading.selected(resource, specifier);
+      const values = entries.map((entry) => this.#metaData(entry));
+      return { kind: specifier.kind, generation: answer[index]?.generation ?? 0, values };
+    });
+    received.respond({ type: "stat_ans", kinds });
+  }
+  #metaData(entry: StoredEntry): Uint8Array {
+    const { context } = this.#parts;
+    const kind = context.kind(entry.kind);
+    const hashed = new ByteWriter(entry.value.length + 4).u32(entry.value.length).bytes(entry.value).finish();
+    return encodeStoredMetaData({
+      storageTime: entry.storedAt,
+      lifetime: entry.lifetime,
+      place: kind === undefined ? { model: "single" } : placeOf(kind, entry.key),
+      exists: entry.exists,
+      valueLength: entry.value.length,
+      hashAlgorithm: SHA256,
+      hash: toHex(context.crypto.sha256(hashed)),
+    });
+  }
+
+  #find(received: Received, { resource, kinds }: FindReq): void {
+    const { topology, holdings, membership, context } = this.#parts;
+    if (!topology.isResponsible(resource)) return this.#refuseForeign(received);
+    const arc = { after: membership.view.arcOf(context.self).after, upTo: context.self };
+    const results = kinds.map((kind) => {
+      const own = [...holdings.store.resourcesIn(arc)].filter((id) => holdings.store.kind(id, kind) !== undefined);
+      return { kind, closest: own.find((id) => id >= resource) ?? own.at(-1) };
+    });
+    received.respond({ type: "find_ans", results });
+  }
+
+  /** Addressed to this box alone, about a resource that is another's: the asker's view is old, or ours. */
+  #refuseForeign(received: Received): void {
+    const { introductions } = this.#parts;
+    received.refuse("Error_Forbidden", NOT_RESPONSIBLE);
+    introductions.sendUpdate(received.hop.nodeId, introductions.neighborsUpdate());
+  }
+}
+
+const KNOWN_EXTENSIONS: ReadonlySet<number> = new Set(Object.values(EXTENSION));
+
+/** RFC 6940 section 7.4.1.2: error_info is a list of the kinds. */
+const unknownKinds = (kinds: readonly number[]): Uint8Array =>
+  new ByteWriter(1 + 4 * kinds.length).prefixed(1, (writer) => kinds.slice(0, 63).forEach((kind) => writer.u32(kind))).finish();
+

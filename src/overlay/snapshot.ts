@@ -1,0 +1,36 @@
+import type { CoreContext } from "./core-context.ts";
+import type { Membership } from "./membership.ts";
+import type { OverlaySnapshot, Phase } from "./ports.ts";
+import { COPIES, shareOf } from "./ring.ts";
+import { digestHex } from "./storage/digest.ts";
+import type { Holdings } from "./storage/holdings.ts";
+
+/** What to show of a box. */
+export function pictureOf(parts: {
+  readonly phase: Phase;
+  readonly context: CoreContext;
+  readonly membership: Membership;
+  readonly holdings: Holdings;
+  readonly inSync: boolean;
+}): OverlaySnapshot {
+  const { context, membership, holdings } = parts;
+  const { view } = membership;
+  const { self } = context;
+  const share = (id: typeof self): number => (view.has(id) ? shareOf(view.arcOf(id)) : 0);
+  const arc = view.has(self) ? view.arcOf(self) : undefined;
+  const own = arc === undefined ? undefined : holdings.store.digest(arc);
+  return {
+    phase: parts.phase,
+    self: context.settings.self,
+    share: share(self),
+    copies: parts.inSync || view.size <= 1 ? Math.min(COPIES, Math.max(1, view.size)) : Math.min(COPIES - 1, Math.max(1, view.size)),
+    members: [...membership.members]
+      .flatMap(({ nodeId, info, state }) => (info === undefined ? [] : [{ info, state, share: share(nodeId), roundTrip: undefined }]))
+      .sort((a, b) => (a.info.nodeId < b.info.nodeId ? -1 : 1)),
+    owned: own?.count ?? 0,
+    held: holdings.store.size,
+    arc: arc === undefined || own === undefined ? undefined : { owner: self, replicas: view.holders(self).slice(1), entries: own.count, inSync: parts.inSync },
+    digest: own === undefined ? "" : digestHex(own),
+    counters: Object.fromEntries(context.counters),
+  };
+}

@@ -1,0 +1,110 @@
+import type { CoreContext } from "./core-context.ts";
+import type { Persistence } from "./persistence.ts";
+import type { KindDefinition, KindId, NodeId, ResourceId } from "./ports.ts";
+import { mayReplace, type Replication } from "./replication.ts";
+import type { Received } from "./router.ts";
+import type { StoredEntry } from "./storage/entry.ts";
+import type { Holdings, Refusal } from "./storage/holdings.ts";
+import type { ErrorName } from "./wire/code-points.ts";
+import type { StoreKindData, StoreReq } from "./wire/message-body.ts";
+
+export type StoreResult =
+  | { readonly ok: true; readonly copies: readonly NodeId[]; readonly generations: readonly { readonly kind: KindId; readonly generation: number }[] }
+  | { readonly ok: false; readonly error: ErrorName; readonly info: string };
+
+/** The text that tells "fewer disks than promised" from other failures of Error_Exp_A. */
+export const NOT_DURABLE = "not durable";
+
+/** Places of one resource and kind, the remembered deletions included: that many times the living entries. */
+const PLACES_PER_ENTRY = 4;
+
+/** Stores as the responsible peer and as a replica (RFC 6940 section 7.4.1). */
+export class Storing {
+  readonly #context: CoreContext;
+  readonly #holdings: Holdings;
+  readonly #persistence: Persistence;
+  readonly #replication: Replication;
+
+  constructor(parts: { context: CoreContext; holdings: Holdings; persistence: Persistence; replication: Replication }) {
+    this.#context = parts.context;
+    this.#holdings = parts.holdings;
+    this.#persistence = parts.persistence;
+    this.#replication = parts.replication;
+  }
+
+  /** All or nothing. `told` may be called within this call if the request is refused. */
+  asOwner(resource: ResourceId, kinds: readonly StoreKindData[], certificates: readonly Uint8Array[], told: (result: StoreResult) => void): void {
+    const decoded = this.#holdings.decode(resource, kinds, certificates);
+    if (!decoded.ok) return told({ ok: false, ...decoded.fault });
+    const refusal = this.#refusal(resource, kinds, decoded.value);
+    if (refusal !== undefined) return told({ ok: false, ...refusal });
+    this.#replication.write(resource, decoded.value, this.#isDurable(kinds), (outcome) => {
+      if (outcome.ok) return told({ ok: true, copies: outcome.copies, generations: this.#generations(resource, kinds) });
+      if (outcome.reason === "not-durable") return told({ ok: false, error: "Error_Exp_A", info: NOT_DURABLE });
+      told({ ok: false, error: "Error_Request_Timeout", info: "too few copies in time" });
+    });
+  }
+
+  receive(received: Received, { resource, replicaNumber, kinds }: StoreReq, certificates: readonly Uint8Array[]): void {
+    if (replicaNumber > 0) return this.#asReplica(received, resource, kinds, certificates);
+    this.asOwner(resource, kinds, certificates, (result) => {
+      if (!result.ok) return received.refuse(result.error, result.info);
+      const answers = result.generations.map(({ kind, generation }) => ({ kind, generation, replicas: result.copies }));
+      received.respond({ type: "store_ans", kinds: answers });
+    });
+  }
+
+  /**
+   * From the responsible peer, or from a box that holds what is not its own: the newest of both is
+   * kept. An older value is no error: the sender will see ours when it compares.
+   */
+  #asReplica(received: Received, resource: ResourceId, kinds: readonly StoreKindData[], certificates: readonly Uint8Array[]): void {
+    const decoded = this.#holdings.decode(resource, kinds, certificates);
+    if (!decoded.ok) return received.refuse(decoded.fault.error, decoded.fault.info);
+    for (const entry of decoded.value) {
+      const generation = kinds.find(({ kind }) => kind === entry.kind)?.generation ?? 0;
+      if (this.#holdings.accept(entry, generation) === "full") return received.refuse("Error_Data_Too_Large", "this box is full");
+    }
+    const answer = (): void => {
+      const answers = this.#generations(resource, kinds).map((generation) => ({ ...generation, replicas: [] }));
+      received.respond({ type: "store_ans", kinds: answers });
+    };
+    if (!this.#isDurable(kinds)) return answer();
+    this.#persistence.whenOnDisk((onDisk) => (onDisk ? answer() : received.refuse("Error_Exp_A", NOT_DURABLE)));
+  }
+
+  #isDurable(kinds: readonly StoreKindData[]): boolean {
+    return kinds.some(({ kind }) => this.#context.kind(kind)?.durability === "durable");
+  }
+  #generations(resource: ResourceId, kinds: readonly StoreKindData[]): readonly { kind: KindId; generation: number }[] {
+    return kinds.map(({ kind }) => ({ kind, generation: this.#holdings.store.kind(resource, kind)?.generation ?? 0 }));
+  }
+
+  #refusal(resource: ResourceId, kinds: readonly StoreKindData[], entries: readonly StoredEntry[]): Refusal | undefined {
+    for (const { kind: id, generation } of kinds) {
+      const current = this.#holdings.store.kind(resource, id)?.generation ?? 0;
+      if (generation !== 0 && generation !== current) return { error: "Error_Generation_Counter_Too_Low", info: String(current) };
+      const kind = this.#context.kind(id);
+      if (kind !== undefined && this.#isTooMany(resource, kind, entries)) return { error: "Error_Data_Too_Large", info: "entries" };
+    }
+    for (const entry of entries) {
+      const held = this.#holdings.store.find(entry.resource, entry.kind, entry.key);
+      if (!mayReplace(entry, held)) return { error: "Error_Data_Too_Old", info: String(held?.storedAt ?? 0) };
+    }
+    return undefined;
+  }
+
+  #isTooMany(resource: ResourceId, { id, maxEntries }: KindDefinition, entries: readonly StoredEntry[]): boolean {
+    const living = new Map<string, boolean>();
+    for (const held of this.#holdings.store.kind(resource, id)?.entries.values() ?? []) living.set(held.key, held.exists);
+    const before = living.size;
+    let added = false;
+    for (const { kind, key, exists } of entries) {
+      if (kind !== id) continue;
+      if (exists && living.get(key) !== true) added = true;
+      living.set(key, exists);
+    }
+    const count = [...living.values()].filter((exists) => exists).length;
+    return (added && count > maxEntries) || (living.size > before && living.size > PLACES_PER_ENTRY * Math.max(16, maxEntries));
+  }
+}

@@ -16,7 +16,9 @@ function main() {
   const difference = firstDifference();
   if (difference === undefined) return;
   say(`Installing what package-lock.json names (${difference})…`);
-  const npm = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], {
+  // No package needs its install script: what is native comes prebuilt. Older npm would run them regardless of
+  // package.json's allowScripts, and compile for the Node that the machine happens to have.
+  const npm = spawnSync("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], {
     cwd: root,
     stdio: ["ignore", "ignore", "inherit"],
   });

@@ -4,12 +4,12 @@ import { existsSync } from "node:fs";
 import { createConnection, type Socket } from "node:net";
 import { resolve } from "node:path";
 import * as z from "zod/mini";
-import { assert } from "../base/assert.ts";
 import { type Duration, minutes, seconds } from "../base/time.ts";
 import { parseJson, readLines, REPLY_MAX_BYTES, requestLine } from "../io/control-frames.ts";
 import { type ControlSocketPath, controlSocketPath } from "../io/control-socket.ts";
 import type { ControlAnswers, ControlFault, ControlOperation, ControlRequest } from "../peer/control.ts";
 import { CliError } from "./cli-error.ts";
+import { plainReason } from "./plain-reason.ts";
 import { ANSWER_SCHEMAS } from "./schemas.ts";
 
 /** Longer than the ring's own time for an operation, so that its word comes first. */
@@ -148,11 +148,9 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOENT: "it has no control socket",
   ECONNREFUSED: "nobody answers on its control socket",
   EACCES: "this user may not open its control socket",
-  ENOTDIR: "it is not a directory",
 };
 
 function reasonOf(error: unknown): string {
-  assert(error instanceof Error, "only errors are thrown");
-  const code = "code" in error && typeof error.code === "string" ? error.code : "";
-  return REASONS[code] ?? error.message;
+  const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
+  return REASONS[code] ?? plainReason(error);
 }

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Duration } from "../base/time.ts";
 import { CliError } from "./cli-error.ts";
+import { plainReason } from "./plain-reason.ts";
 import type { Terminal } from "./terminal.ts";
 
 const KEY = "fleet.key";
@@ -16,12 +17,12 @@ export async function initFleet(
 ): Promise<void> {
   for (const path of [join(directory, KEY), join(directory, TICKET)]) if (existsSync(path)) throw isThere(path);
   const { rootKeyPem, fleetTicket } = await withFleets(({ createFleet }) => createFleet({ name, domain }));
-  onDisk(() => mkdirSync(directory, { recursive: true, mode: 0o700 }));
+  onDisk(directory, "made", () => mkdirSync(directory, { recursive: true, mode: 0o700 }));
   writeNew(join(directory, KEY), rootKeyPem);
   writeNew(join(directory, TICKET), fleetTicket);
   terminal.print(`Fleet ${name} founded, for the SIP domain ${domain}.`);
   terminal.note(`  ${join(directory, KEY)}     the root key: keep it safe and off the boxes; without it no new ticket can be made
-  ${join(directory, TICKET)}  starts the first box: ringboxd --data DATA --ticket ${join(directory, TICKET)}`);
+  ${join(directory, TICKET)}  lets any box into the fleet: ringboxd --data DATA --ticket ${join(directory, TICKET)}`);
 }
 
 export interface TicketOptions {
@@ -32,7 +33,10 @@ export interface TicketOptions {
 }
 
 export async function newTicket(options: TicketOptions, terminal: Terminal): Promise<void> {
-  const read = (name: string): string => onDisk(() => readFileSync(join(options.fleet, name), "utf8"));
+  const read = (name: string): string => {
+    const path = join(options.fleet, name);
+    return onDisk(path, "read", () => readFileSync(path, "utf8"));
+  };
   const request = {
     rootKeyPem: read(KEY),
     fleetTicket: read(TICKET),
@@ -50,22 +54,22 @@ function writeNew(path: string, content: string): void {
     writeFileSync(path, content, { flag: "wx", mode: 0o600 });
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "EEXIST") throw isThere(path);
-    throw new CliError(`${path} cannot be written: ${reasonOf(error)}`);
+    throw new CliError(`${path} cannot be written: ${plainReason(error)}`);
   }
 }
 
 const isThere = (path: string): CliError => new CliError(`${path} is there already, and is not overwritten`);
 
-function onDisk<Value>(access: () => Value): Value {
+function onDisk<Value>(path: string, done: string, access: () => Value): Value {
   try {
     return access();
   } catch (error) {
-    throw new CliError(reasonOf(error));
+    throw new CliError(`${path} cannot be ${done}: ${plainReason(error)}`);
   }
 }
 
 /** The X.509 library behind it is large; the other commands do without. */
-async function withFleets<Value>(action: (fleets: typeof import("../io/fleet.ts")) => Promise<Value>): Promise<Value> {
+async function withFleets<Value>(action: (fleets: typeof import("../io/fleet.ts")) => Value | Promise<Value>): Promise<Value> {
   const fleets = await import("../io/fleet.ts");
   try {
     return await action(fleets);
@@ -74,5 +78,3 @@ async function withFleets<Value>(action: (fleets: typeof import("../io/fleet.ts"
     throw error;
   }
 }
-
-const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -5,6 +5,7 @@ import { ControlRefused, type ControlClient } from "./control-client.ts";
 import { generatePassword, newSubscriber, passwordProblem } from "./credentials.ts";
 import { parseCsv } from "./csv.ts";
 import { counted } from "./plain-words.ts";
+import { plainReason } from "./plain-reason.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** A password on standard input, with room for a stray newline. */
@@ -118,7 +119,7 @@ function readCsvFile(file: string): string {
     if (statSync(file).size > CSV_MAX_BYTES) throw new Error(`it is larger than ${CSV_MAX_BYTES / 1_048_576} MiB`);
     bytes = readFileSync(file);
   } catch (error) {
-    throw new CliError(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    throw new CliError(`${file} cannot be read: ${plainReason(error)}`);
   }
   return utf8(bytes, file);
 }

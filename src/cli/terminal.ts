@@ -33,9 +33,10 @@ export const processTerminal: Terminal = {
 };
 
 function askSecret(prompt: string): Promise<string> {
-  process.stderr.write(prompt);
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({ input: process.stdin, output: silent, terminal: true });
+  // Only now is the echo off.
+  process.stderr.write(prompt);
   return new Promise((resolve, reject) => {
     const finish = (settle: () => void): void => {
       lines.removeAllListeners("close");

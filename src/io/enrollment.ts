@@ -3,7 +3,8 @@ import type { Crypto } from "../base/crypto.ts";
 import type { Random } from "../base/random.ts";
 import type { NodeId } from "../overlay/ports.ts";
 import type { Placed } from "../provision/placement.ts";
-import type { AdmissionTicket, Hint } from "../provision/ticket.ts";
+import type { Hint } from "../provision/hint.ts";
+import type { AdmissionTicket } from "../provision/ticket.ts";
 import type { Clock } from "./clock.ts";
 import type { Credential } from "./pki.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, execFile } from "node:child_process";
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { closeSync, existsSync, openSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { ControlClient } from "../../src/cli/control-client.ts";
@@ -26,10 +26,40 @@ export async function ringbox(...parameters: readonly string[]): Promise<string>
   return stdout;
 }
 
-/** A real box: `dist/ringboxd` on a host of its own. */
-export class Box {
+/** Where a box runs: a host of the lab, or this machine. */
+export interface Home {
   readonly name: string;
-  readonly host: Host;
+  readonly address: string;
+  /** For the data directory and the log of the box. */
+  readonly directory: string;
+  start(command: readonly string[], output: { readonly file: string }): ChildProcess;
+}
+
+/** A box without a network of its own, on an address of the loopback. */
+export class Loopback implements Home {
+  readonly name = "box";
+  readonly address: string;
+  readonly directory: string;
+
+  constructor(address: string, directory: string) {
+    this.address = address;
+    this.directory = directory;
+  }
+
+  start([program = "", ...parameters]: readonly string[], output: { readonly file: string }): ChildProcess {
+    const file = openSync(output.file, "a");
+    try {
+      return spawn(program, parameters, { stdio: ["ignore", file, file] });
+    } finally {
+      closeSync(file);
+    }
+  }
+}
+
+/** A real box: `dist/ringboxd`. */
+export class Box<Place extends Home = Host> {
+  readonly name: string;
+  readonly host: Place;
   readonly dataDirectory: string;
   /** What the program prints, over all its starts. */
   readonly logFile: string;
@@ -39,10 +69,10 @@ export class Box {
   readonly #parameters: readonly string[];
   #program: ChildProcess | undefined;
 
-  constructor(host: Host, ticket: string, parameters: readonly string[] = []) {
+  constructor(host: Place, ticket: string, parameters: readonly string[] = []) {
     this.name = host.name;
     this.host = host;
-    this.dataDirectory = join(host.network.directory, host.name);
+    this.dataDirectory = join(host.directory, host.name);
     this.logFile = `${this.dataDirectory}.log`;
     this.keyLogFile = `${this.dataDirectory}.keys`;
     this.#ticket = ticket;

@@ -20,12 +20,14 @@ export interface LabPlan {
   readonly phones?: number;
   /** Programs that the test needs beside the boxes. */
   readonly programs?: readonly string[];
+  /** A reason of the test's own to be skipped. */
+  readonly without?: string;
 }
 
 /** A test in a lab of its own; skipped with the reason where no lab can be made. */
 export function labTest(name: string, plan: LabPlan, story: (lab: Lab) => Promise<void>): void {
   test(name, async (context) => {
-    const reason = whyNoLab() ?? whyNotInstalled(...(plan.programs ?? [])) ?? whyNoBox();
+    const reason = plan.without ?? whyNoLab() ?? whyNotInstalled(...(plan.programs ?? [])) ?? whyNoBox();
     if (reason !== undefined) return context.skip(reason);
     const lab = await Lab.make(plan, (line) => context.diagnostic(line));
     try {

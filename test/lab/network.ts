@@ -3,11 +3,13 @@
 // A dead run's leftovers are removed by the next.
 
 import { type ChildProcess, type SpawnSyncReturns, spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, openSync, closeSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const FAMILY = "ringbox-lab";
+/** A file that says that a directory is to stay. */
+const KEPT = "kept";
 
 /** Why no lab can be made on this machine, or `undefined` if one can. */
 export function whyNoLab(): string | undefined {
@@ -55,12 +57,12 @@ function isNoSuchProcess(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "ESRCH";
 }
 
+/** A zombie, which still has its number, has no command line any more. */
 function isAlive(process_: number): boolean {
   try {
-    process.kill(process_, 0);
-    return true;
-  } catch (error) {
-    return !isNoSuchProcess(error);
+    return readFileSync(`/proc/${process_}/cmdline`).length > 0;
+  } catch {
+    return false; // no such process
   }
 }
 
@@ -70,10 +72,14 @@ function removeNamespaces(names: readonly string[]): void {
   for (const name of names) spawnSync("ip", ["netns", "delete", name]);
 }
 
-/** Removes the namespaces of labs whose process is gone. */
+/** Removes what is left of labs whose process is gone. */
 export function removeLeftovers(): void {
-  const left = namespaces(`${FAMILY}-`).filter((name) => !isAlive(Number(name.slice(FAMILY.length + 1).split("-")[0])));
-  removeNamespaces(left);
+  const isLeft = (name: string): boolean => !isAlive(Number(name.slice(FAMILY.length + 1).split("-")[0]));
+  removeNamespaces(namespaces(`${FAMILY}-`).filter(isLeft));
+  for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(`${FAMILY}-`) && isLeft(entry))) {
+    const directory = join(tmpdir(), name);
+    if (!existsSync(join(directory, KEPT))) rmSync(directory, { recursive: true, force: true });
+  }
 }
 
 const open = new Set<Network>();
@@ -155,6 +161,7 @@ export class Network {
     if (!open.delete(this)) return;
     removeNamespaces(namespaces(`${this.prefix}-`));
     if (process.env["RINGBOX_LAB_KEEP"] === undefined) rmSync(this.directory, { recursive: true, force: true });
+    else writeFileSync(join(this.directory, KEPT), "by RINGBOX_LAB_KEEP\n");
   }
 
   /** Makes bridge number `index` if it is not there. */
@@ -179,6 +186,11 @@ export class Host {
     this.name = name;
     this.namespace = namespace;
     this.address = address;
+  }
+
+  /** Where programs of the host may leave files; shared with the other hosts. */
+  get directory(): string {
+    return this.network.directory;
   }
 
   /** Starts a program on the host; what it prints goes to a file or comes through pipes. */

@@ -1,5 +1,11 @@
 // One TLS stream between two enrolled boxes, framed by RFC 6940 section 6.6. The RFC tests a link
 // only by traffic; here a quiet one is pinged, so that its silence means something.
+//
+// Its host feeds it what happened (`bytes`, `send`) and ends each batch with `tick`, or ticks when
+// `nextDeadline` says so, which is at once when something waits. Two departures from the RFC: a link
+// whose acknowledgements are later than the retransmission timeout is not taken out of the routing
+// table (silence decides), and a message above the limit closes the link without
+// Error_Message_Too_Large, because it is refused before it is read.
 
 import { assert } from "../../base/assert.ts";
 import type { Machine } from "../../base/machine.ts";
@@ -77,8 +83,8 @@ export class LinkMachine implements Machine<LinkInput, LinkEffect> {
   readonly #outgoing = new OutgoingFrames();
   readonly #roundTrip = new RoundTripEstimate();
   readonly #interval: Duration;
+  readonly #openPings: TransactionId[] = [];
   #state: State = "live";
-  #openPings: TransactionId[] = [];
   #lastHeard: Instant;
   #lastPing: Instant;
   /** Moved only when it is due, not with every frame, so that a busy link costs its host no timer work. */
@@ -90,7 +96,7 @@ export class LinkMachine implements Machine<LinkInput, LinkEffect> {
     this.#settings = settings;
     this.#decoder = new FrameDecoder(settings.maxMessageBytes);
     // A little luck keeps the two ends, and many links of one box, from asking at the same moment.
-    this.#interval = milliseconds(LINK_TIMING.keepAlive * (0.9 + 0.1 * settings.random.fraction()));
+    this.#interval = milliseconds(Math.round(LINK_TIMING.keepAlive * (0.9 + 0.1 * settings.random.fraction())));
     this.#lastHeard = now;
     this.#lastPing = now;
     this.#wakeAt = after(now, this.#interval);

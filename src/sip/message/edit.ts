@@ -51,7 +51,7 @@ class FieldsEdit {
   }
 
   protected removeLastValue(name: string, canonical: string): this {
-    const at = this.fields.findLastIndex((field) => field.name === canonical);
+    const at = this.lastIndexOf(canonical);
     const field = this.fields[at];
     if (field !== undefined) this.replaceValues(at, name, splitList(field.value, LIMITS.listValues).slice(0, -1));
     return this;

@@ -86,7 +86,7 @@ const byLengthAndFirst: readonly (readonly Candidate[] | undefined)[] = candidat
 
 function candidates(): readonly (readonly Candidate[] | undefined)[] {
   const buckets: (Candidate[] | undefined)[] = new Array<undefined>(BUCKETS).fill(undefined);
-  for (const [spelling, name] of [...KNOWN.map((name) => [name, name] as const), ...COMPACT]) {
+  for (const [spelling, name] of [...KNOWN.map((full) => [full, full] as const), ...COMPACT]) {
     const at = bucketOf(spelling.length, spelling.charCodeAt(0));
     const bucket = buckets[at] ?? [];
     bucket.push({ spelling, name });

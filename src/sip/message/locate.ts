@@ -8,7 +8,7 @@ export interface LocatedFields {
   readonly fields: readonly HeaderField[];
   /** Where the body begins; the end of the text if there is no empty line. */
   readonly bodyStart: number;
-  /** What is wrong, the first of it. Fields after it are located all the same, so that an answer can copy them. */
+  /** What is wrong, the first of it. Sound fields after it are located all the same, so that an answer can copy them. */
   readonly fault: "malformed-field" | "bare-cr" | "unterminated" | "too-many" | "too-large" | undefined;
 }
 
@@ -30,10 +30,10 @@ export function locateFields(text: string, start: number): LocatedFields {
     if (lf < 0) return located(fields, text.length, fault ?? "unterminated");
     if (fields.length === LIMITS.fields) return located(fields, text.length, "too-many");
     cr = firstBareCr(text, at, end, cr);
-    if (cr < end) fault ??= "bare-cr";
     const nameEnd = skipClass(text, at, end, TOKEN);
     const colon = skipBlank(text, nameEnd);
-    if (nameEnd === at || text.charCodeAt(colon) !== COLON) fault ??= "malformed-field";
+    if (cr < end) fault ??= "bare-cr";
+    else if (nameEnd === at || text.charCodeAt(colon) !== COLON) fault ??= "malformed-field";
     else fields.push(new HeaderField(fieldName(text, at, nameEnd), text, at, colon + 1, end));
     at = end;
   }

@@ -6,7 +6,7 @@
 
 import type { Address } from "../../base/address.ts";
 import { type DigestCredentials, parseDigestCredentials } from "./digest.ts";
-import { canonicalName, HeaderField, joinFields, makeField } from "./header-field.ts";
+import { canonicalName, type HeaderField, joinFields, makeField } from "./header-field.ts";
 import { LIMITS } from "./limits.ts";
 import { type NameAddress, parseNameAddress } from "./name-address.ts";
 import { parameterValue } from "./parameters.ts";

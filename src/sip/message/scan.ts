@@ -139,9 +139,9 @@ export function equalIgnoringCase(a: string, b: string): boolean {
   return true;
 }
 
-/** Whether `lowerCase` stands at `at`, in any case. */
-export function standsAt(text: string, at: number, lowerCase: string): boolean {
-  for (let i = 0; i < lowerCase.length; i++) if (lower(text.charCodeAt(at + i)) !== lowerCase.charCodeAt(i)) return false;
+/** Whether `word`, which is in lower case, stands at `at` in any case. */
+export function standsAt(text: string, at: number, word: string): boolean {
+  for (let i = 0; i < word.length; i++) if (lower(text.charCodeAt(at + i)) !== word.charCodeAt(i)) return false;
   return true;
 }
 

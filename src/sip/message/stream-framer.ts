@@ -47,13 +47,12 @@ export class StreamFramer {
     let hasPing = false;
     while (at < octets.length && this.#state !== "broken") {
       if (this.#state === "between") {
-        const message = this.#skipBetween(octets, at);
+        at = this.#skipBetween(octets, at);
         if (this.#lineEnds >= 2 && !hasPing) {
           framed.push({ type: "ping" });
           hasPing = true;
         }
         this.#lineEnds %= 2;
-        at = message;
       } else {
         at = this.#state === "header-section" ? this.#takeHeaderSection(octets, at, framed) : this.#takeBody(octets, at, framed);
       }

@@ -65,9 +65,9 @@ function canonicalEscapes(text: string): string {
       canonical += text.charAt(i);
       continue;
     }
-    const escape = text.slice(i, i + 3).toUpperCase();
-    const code = Number.parseInt(escape.slice(1), 16);
-    canonical += isUnreserved(code) ? String.fromCharCode(code) : escape;
+    const escaped = text.slice(i, i + 3).toUpperCase();
+    const code = Number.parseInt(escaped.slice(1), 16);
+    canonical += isUnreserved(code) ? String.fromCharCode(code) : escaped;
     i += 2;
   }
   return canonical;

@@ -6,7 +6,7 @@ import { LIMITS } from "./limits.ts";
 import type { Parameter } from "./parameters.ts";
 import { serializeParameters } from "./parameters.ts";
 import {
-  COLON, DIGIT, equalIgnoringCase, hasSoundEscapes, HEX, HOST, isAll, isIn, lowerCase, parseUnsigned, PERCENT, skipClass,
+  COLON, DIGIT, equalIgnoringCase, EQUALS, hasSoundEscapes, HEX, HOST, isAll, isIn, lowerCase, parseUnsigned, PERCENT, skipClass,
   URI_CHARACTER, URI_PARAMETER, USER,
 } from "./scan.ts";
 
@@ -144,8 +144,8 @@ function parseUriParameters(text: string, start: number, end: number): readonly 
   while (at < end) {
     if (text.charAt(at) !== ";" || parameters.length === LIMITS.parameters) return undefined;
     const stop = skipEscaped(text, at + 1, end, URI_PARAMETER);
-    const equals = text.indexOf("=", at + 1);
-    const nameEnd = equals < 0 || equals > stop ? stop : equals;
+    let nameEnd = at + 1;
+    while (nameEnd < stop && text.charCodeAt(nameEnd) !== EQUALS) nameEnd++;
     if (nameEnd === at + 1) return undefined;
     parameters.push({ name: text.slice(at + 1, nameEnd), value: nameEnd < stop ? text.slice(nameEnd + 1, stop) : undefined });
     at = stop;

@@ -43,7 +43,12 @@ const B = "8f000000000000000000000000000001";
 const C = "c0000000000000000000000000000003";
 const ALICE = "45a6b241a242c97f0492d382c390dfa3";
 const RESOURCE_OF_A = "54f8a180f4b72382c52000a5197e56be";
-const MODELS: Record<number, DataModel> = { 1: "dictionary", 2: "single", 3: "array", 0xf0000001: "single" };
+const MODELS: ReadonlyMap<number, DataModel> = new Map<number, DataModel>([
+  [1, "dictionary"],
+  [2, "single"],
+  [3, "array"],
+  [0xf0000001, "single"],
+]);
 
 const frameBytes = (name: string): Uint8Array => new Uint8Array(readFileSync(join(vectors ?? "", `${name}.bin`)));
 
@@ -214,7 +219,7 @@ function storedIn(name: string): { stored: StoredData; kind: number; raw: Uint8A
   const kindData = found.kinds[0];
   const raw = kindData?.values[0];
   assert.ok(kindData !== undefined && raw !== undefined);
-  const stored = decodeStoredData(raw, MODELS[kindData.kind] ?? "single");
+  const stored = decodeStoredData(raw, MODELS.get(kindData.kind) ?? "single");
   assert.ok(stored.ok, name);
   return { stored: stored.value, kind: kindData.kind, raw, resource: found.type === "store_req" ? found.resource : ALICE };
 }

@@ -11,8 +11,8 @@ import { type Account, type CallOutcome, PATIENCE, type Phone } from "./phone.ts
 
 const MODULES = "/usr/lib/baresip/modules";
 
-/** It will not start without a sound device: a bridge that carries its own player to its own source. */
-function configuration(host: Host, sipPort: number, controlPort: number): string {
+/** Without a sound device it hangs up: here a bridge carries its own player to its own source. */
+function configuration(host: Host, sipPort: number, control: readonly string[]): string {
   return [
     "poll_method epoll",
     `sip_listen ${host.address}:${sipPort}`,
@@ -27,10 +27,33 @@ function configuration(host: Host, sipPort: number, controlPort: number): string
     `module_path ${MODULES}`,
     ...["g711.so", "aubridge.so"].map((module) => `module ${module}`),
     ...["uuid.so", "account.so"].map((module) => `module_tmp ${module}`),
-    ...["menu.so", "ctrl_tcp.so"].map((module) => `module_app ${module}`),
-    `ctrl_tcp_listen 127.0.0.1:${controlPort}`,
+    "module_app menu.so",
+    ...control,
     "",
   ].join("\n");
+}
+
+/** A line of baresip's accounts file: registers, calls through the box, answers by itself. */
+function accountLine({ username, password, domain, box, boxPort = 5060, transport = "udp", expires = 3600 }: Account): string {
+  return (
+    `<sip:${username}@${domain}>;auth_user=${username};auth_pass=${password};answermode=auto` +
+    `;outbound="sip:${box}:${boxPort};transport=${transport}";regint=${expires};audio_codecs=PCMU/8000/1`
+  );
+}
+
+/** Makes its directory of settings; returns its path. */
+function writeSettings(host: Host, account: Account, control: readonly string[], accounts: string): string {
+  const directory = join(host.directory, `${host.name}-baresip-${account.username}`);
+  mkdirSync(directory);
+  writeFileSync(join(directory, "config"), configuration(host, account.port ?? 5060, control));
+  writeFileSync(join(directory, "accounts"), accounts);
+  writeFileSync(join(directory, "contacts"), "");
+  return directory;
+}
+
+/** Settings for a person who runs `baresip -f` with them on the host, and types. Returns their directory. */
+export function baresipToPlayWith(host: Host, account: Account): string {
+  return writeSettings(host, account, ["module stdio.so"], `${accountLine(account)}\n`);
 }
 
 const RELAY = 'exec 3<>/dev/tcp/127.0.0.1/$0 || exit 1; cat <&3 & exec cat >&3';
@@ -59,13 +82,9 @@ export class Baresip implements Phone {
 
   /** Starts the phone; it knows no account before `register`. */
   static async start(host: Host, account: Account): Promise<Baresip> {
-    const directory = join(host.network.directory, `${host.name}-baresip-${account.username}`);
-    mkdirSync(directory);
-    const sipPort = account.port ?? 5060;
-    const controlPort = 10_000 + sipPort;
-    writeFileSync(join(directory, "config"), configuration(host, sipPort, controlPort));
-    writeFileSync(join(directory, "accounts"), "");
-    writeFileSync(join(directory, "contacts"), "");
+    const controlPort = 10_000 + (account.port ?? 5060);
+    const control = ["module_app ctrl_tcp.so", `ctrl_tcp_listen 127.0.0.1:${controlPort}`];
+    const directory = writeSettings(host, account, control, "");
     const program = host.start(["baresip", "-f", directory], "pipe");
     const said = new Transcript(program, join(directory, "output.txt"));
     await said.said(/baresip is ready/, 0, PATIENCE);
@@ -85,15 +104,10 @@ export class Baresip implements Phone {
   }
 
   async register(): Promise<void> {
-    const { username, password, domain, box, boxPort = 5060, expires = 3600 } = this.account;
     if (this.added) await this.command("uadel", `sip:${this.aor}`);
     this.added = true;
     const start = this.events.length;
-    await this.command(
-      "uanew",
-      `<sip:${username}@${domain}>;auth_user=${username};auth_pass=${password};answermode=auto` +
-        `;outbound="sip:${box}:${boxPort};transport=udp";regint=${expires};audio_codecs=PCMU/8000/1`,
-    );
+    await this.command("uanew", accountLine(this.account));
     const told = await this.event(start, ["REGISTER_OK", "REGISTER_FAIL"], PATIENCE);
     if (told.type !== "REGISTER_OK") throw new Error(`baresip ${this.aor}: ${told.param ?? "not registered"}`);
   }

@@ -8,6 +8,8 @@ export interface Account {
   /** Address of the box it registers at and calls through. */
   readonly box: string;
   readonly boxPort?: number;
+  /** UDP if not given. */
+  readonly transport?: "udp" | "tcp";
   /** The phone's own SIP port. */
   readonly port?: number;
   /** How long a registration is asked for, seconds. */

@@ -39,7 +39,9 @@ export interface Registrations extends SippTarget {
 }
 
 export interface Calls extends SippTarget {
-  readonly pairs: readonly { readonly caller: SippUser; readonly callee: string }[];
+  readonly callers: readonly SippUser[];
+  /** User name. One for all: SIPp puts the same `uri` into all credentials of a run, and it has to be that of the request. */
+  readonly callee: string;
   readonly port: number;
   /** New calls each second. */
   readonly rate: number;
@@ -65,11 +67,9 @@ export function registerUsers(host: Host, wanted: Registrations): SippRun {
 
 /** Places calls, each of which is answered, lasts `length` and is ended. */
 export function placeCalls(host: Host, wanted: Calls): SippRun {
-  const rows = wanted.pairs.map(({ caller, callee }) => `${caller.username};${callee};${credentials(caller)}`);
-  const [first] = wanted.pairs;
-  const same = wanted.pairs.every((pair) => pair.callee === first?.callee);
-  const uri = same ? `${first?.callee}@${wanted.domain}` : wanted.domain;
-  return new SippRun(host, "call", rows, wanted, ["-d", String(wanted.length ?? 200), "-auth_uri", uri]);
+  const { callers, callee, domain, length = 200 } = wanted;
+  const rows = callers.map((caller) => `${caller.username};${callee};${credentials(caller)}`);
+  return new SippRun(host, "call", rows, wanted, ["-d", String(length), "-auth_uri", `${callee}@${domain}`]);
 }
 
 /** A phone that answers whatever rings at a port of the host, until stopped. */

@@ -3,7 +3,9 @@ import { test } from "node:test";
 import {
   digestHa1, digestResponse, equalSecrets, formatChallenge, isRightResponse, parseDigestCredentials,
 } from "../../../../src/sip/message/digest.ts";
-import { hashCrypto as crypto } from "../../../support/hash-crypto.ts";
+import { nodeCrypto } from "../../../support/node-crypto.ts";
+
+const crypto = nodeCrypto();
 
 /** RFC 7616 3.9.1. */
 const RFC_7616 = {

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seconds, wallAfter, wallTime } from "../../../../src/base/time.ts";
 import { checkNonce, issueNonce } from "../../../../src/sip/message/nonce.ts";
-import { hashCrypto as crypto } from "../../../support/hash-crypto.ts";
+import { nodeCrypto } from "../../../support/node-crypto.ts";
 
+const crypto = nodeCrypto();
 const SECRET = new Uint8Array(32).fill(7);
 const NOW = wallTime(1_800_000_000_000);
 const LIFETIME = seconds(300);

@@ -10,10 +10,13 @@ import {
 } from "node:fs";
 import { join, relative } from "node:path";
 import { build } from "esbuild";
+import { minutes } from "../base/time.ts";
 import { BUNDLE_OPTIONS, ENTRY_POINTS, ROOT } from "./entry-points.ts";
 
 const DIST = join(ROOT, "dist");
 const STAMP = join(DIST, "build.json");
+const SCRATCH = ".new-";
+const ABANDONED_AFTER = minutes(10);
 /** What a launcher is made for: `dist/NAME` runs `dist/NAME.mjs`. */
 const PROGRAMS = ["ringboxd", "ringbox"];
 /** Files that change what comes out without being part of the bundle. */
@@ -31,7 +34,8 @@ async function main(): Promise<void> {
   const before = readStamp();
   if (before !== undefined && isUpToDate(before)) return;
   mkdirSync(DIST, { recursive: true });
-  const scratch = mkdtempSync(join(DIST, ".new-"));
+  dropAbandoned();
+  const scratch = mkdtempSync(join(DIST, SCRATCH));
   try {
     const stamp = await makeAll(scratch);
     dropOldChunks([...stamp.outputs, ...(before?.outputs ?? [])]);
@@ -43,7 +47,7 @@ async function main(): Promise<void> {
 }
 
 async function makeAll(scratch: string): Promise<Stamp> {
-  const result = await build({ ...BUNDLE_OPTIONS, outdir: scratch, logLevel: "error" });
+  const result = await build({ ...BUNDLE_OPTIONS, outdir: scratch, logLevel: "silent" });
   const bundled = readdirSync(scratch).sort(chunksFirst);
   for (const name of bundled) renameSync(join(scratch, name), join(DIST, name));
   replaceFile(scratch, "metafile.json", JSON.stringify(result.metafile));
@@ -96,6 +100,13 @@ function replaceFile(scratch: string, name: string, content: string, mode = 0o64
 function dropOldChunks(keep: readonly string[]): void {
   const kept = new Set(keep);
   for (const name of readdirSync(DIST)) if (isChunk(name) && !kept.has(name)) rmSync(join(DIST, name));
+}
+
+/** What builds left behind that were killed half-way; one that is running is younger. */
+function dropAbandoned(): void {
+  for (const name of readdirSync(DIST).filter((entry) => entry.startsWith(SCRATCH))) {
+    if (Date.now() - statSync(join(DIST, name)).mtimeMs > ABANDONED_AFTER) rmSync(join(DIST, name), { recursive: true, force: true });
+  }
 }
 
 function isUpToDate(stamp: Stamp): boolean {

@@ -3,7 +3,7 @@
 // a node_modules that is right.
 
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 
 const root = join(import.meta.dirname ?? new URL(".", import.meta.url).pathname, "../..");
@@ -14,7 +14,7 @@ main();
 function main() {
   checkMachine();
   const difference = firstDifference();
-  if (difference === undefined) return;
+  if (difference === undefined) return linkRuntime();
   say(`Installing what package-lock.json names (${difference})…`);
   // No package needs its install script: what is native comes prebuilt. Older npm would run them regardless of
   // package.json's allowScripts, and compile for the Node that the machine happens to have.
@@ -26,6 +26,17 @@ function main() {
   if (npm.status !== 0) stop(`npm ci failed (exit status ${npm.status ?? npm.signal}); its own words are above.`);
   const left = firstDifference();
   if (left !== undefined) stop(`npm ci ran, but ${left}.`);
+  linkRuntime();
+}
+
+/** Puts the pinned Node where npm scripts find it first; npm 10 leaves that out. */
+function linkRuntime() {
+  const link = join(root, "node_modules/.bin/node");
+  if (existsSync(link)) return;
+  const runtime = `node-linux-${process.arch}/bin/node`;
+  if (!existsSync(join(root, "node_modules", runtime))) stop(`npm ci ran, but node_modules/${runtime} is missing.`);
+  mkdirSync(join(root, "node_modules/.bin"), { recursive: true });
+  symlinkSync(`../${runtime}`, link);
 }
 
 function checkMachine() {
@@ -52,10 +63,10 @@ function firstDifference() {
     if (!existsSync(join(root, path, "package.json"))) return `${path} is missing`;
   }
   for (const path of Object.keys(installed)) if (wanted[path] === undefined) return `${path} is one too many`;
-  return existsSync(join(root, "node_modules/.bin/node")) ? undefined : "the pinned Node is missing";
+  return undefined;
 }
 
-/** @returns {Record<string, { version?: string, integrity?: string, optional?: boolean, os?: string[], cpu?: string[], libc?: string[] }>} */
+/** @returns {Record<string, { version?: string, integrity?: string, optional?: boolean, os?: string | string[], cpu?: string | string[], libc?: string | string[] }>} */
 function packagesOf(file) {
   try {
     return JSON.parse(readFileSync(file, "utf8")).packages;
@@ -66,7 +77,7 @@ function packagesOf(file) {
 
 /** Whether npm would install this optional package here. A C library other than glibc is not asked for. */
 function fitsMachine({ os, cpu, libc }) {
-  const fits = (list, own) => list === undefined || list.includes(own);
+  const fits = (list, own) => list === undefined || [list].flat().includes(own);
   return fits(os, process.platform) && fits(cpu, process.arch) && fits(libc, "glibc");
 }
 

@@ -23,7 +23,8 @@ export function runRingbox(args: readonly string[], terminal: Terminal): Promise
   return runProgram(ringboxProgram(terminal), args, NAME, terminal);
 }
 
-function ringboxProgram(terminal: Terminal): Command {
+/** Every command with its options; nothing runs before `parseAsync`. */
+export function ringboxProgram(terminal: Terminal): Command {
   const program = asHouseCommand(new Command(NAME), terminal)
     .description("Looks after a Ringbox: its fleet, its subscribers, its phones.")
     .version(VERSION)

@@ -1,19 +1,13 @@
 import type { TLSSocket } from "node:tls";
 import type { Crypto } from "../base/crypto.ts";
 import type { Random } from "../base/random.ts";
-import type { NodeId } from "../overlay/ports.ts";
 import type { Placed } from "../provision/placement.ts";
 import type { Hint } from "../provision/hint.ts";
 import type { AdmissionTicket } from "../provision/ticket.ts";
 import type { Clock } from "./clock.ts";
+import type { Enrolled } from "./enrolled.ts";
 import type { Credential } from "./pki.ts";
 
-/** What an enrolled box has. */
-export interface Enrolled {
-  readonly nodeId: NodeId;
-  readonly certificate: Uint8Array;
-  readonly issuing: Credential;
-}
 export type EnrollmentAnswer =
   | { readonly outcome: "granted"; readonly enrolled: Enrolled }
   | { readonly outcome: "declined"; readonly reason: string }

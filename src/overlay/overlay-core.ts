@@ -141,6 +141,12 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     return nodeId === this.#context.self ? this.#context.settings.self : this.#membership.find(nodeId)?.info;
   }
 
+  /** What a member said of itself, while something sent to it is likely to arrive. */
+  reachable(nodeId: NodeId): PeerInfo | undefined {
+    const member = this.#membership.find(nodeId);
+    return member === undefined || member.state === "gone" || member.state === "left" ? undefined : member.info;
+  }
+
   #take(input: OverlayInput): void {
     if (this.#phase === "left" && input.type !== "tick") return this.#takeAfterLeaving(input);
     switch (input.type) {

@@ -26,6 +26,8 @@ export class FlowTokens {
   readonly #secret: Uint8Array;
   readonly #node: Uint8Array;
   readonly #ready = new BoundedMap<string, string>(CORE_LIMITS.flowTokens, "evict");
+  /** Flow tokens that were found genuine. */
+  readonly #genuine = new BoundedMap<string, TokenReading>(CORE_LIMITS.flowTokens, "evict");
 
   constructor(crypto: Crypto, secret: Uint8Array, nodeId: string) {
     this.#crypto = crypto;
@@ -53,6 +55,14 @@ export class FlowTokens {
   }
 
   read(token: string, callId: string): TokenReading {
+    const genuine = this.#genuine.get(token);
+    if (genuine !== undefined) return genuine;
+    const reading = this.#verify(token, callId);
+    if (reading.type === "flow") this.#genuine.set(token, reading);
+    return reading;
+  }
+
+  #verify(token: string, callId: string): TokenReading {
     const bytes = decodeBase64Url(token);
     if (bytes === undefined || bytes.length < MAC_BYTES + 5) return { type: "tampered" };
     const payload = bytes.subarray(0, bytes.length - MAC_BYTES);

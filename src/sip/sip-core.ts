@@ -12,7 +12,7 @@ import type { ValidRequest } from "./message/message.ts";
 import { type ParseFault, readMessage } from "./message/parse.ts";
 import { Outbox } from "./outbox.ts";
 import type { Flow, SipEffect, SipInput, SipSettings } from "./ports.ts";
-import { Proxy } from "./proxy/proxy.ts";
+import { StatefulProxy } from "./proxy/stateful-proxy.ts";
 import { Questions } from "./questions.ts";
 import { Registrar } from "./registrar/registrar.ts";
 import { TransactionLayer } from "./transaction/transaction-layer.ts";
@@ -36,7 +36,7 @@ export interface SipSnapshot {
 export class SipCore implements Machine<SipInput, SipEffect> {
   readonly #core: CoreContext;
   readonly #registrar: Registrar;
-  readonly #proxy: Proxy;
+  readonly #proxy: StatefulProxy;
 
   /** `wallClock` is asked where a protocol prints or compares wall time; in simulation it is a function of the seed. */
   constructor(settings: SipSettings, crypto: Crypto, random: Random, wallClock: () => WallTime) {
@@ -56,7 +56,7 @@ export class SipCore implements Machine<SipInput, SipEffect> {
     });
     const gatekeeper = new Gatekeeper(settings, crypto, wallClock);
     this.#registrar = new Registrar(this.#core, gatekeeper);
-    this.#proxy = new Proxy(this.#core, gatekeeper, this.#registrar, toHex(random.bytes(6)));
+    this.#proxy = new StatefulProxy(this.#core, gatekeeper, this.#registrar, toHex(random.bytes(6)));
   }
 
   /** The addresses on which SIP is served now. */
@@ -84,8 +84,9 @@ export class SipCore implements Machine<SipInput, SipEffect> {
   }
 
   nextDeadline(): Instant | undefined {
-    const { transactions, questions } = this.#core;
-    return earliest(earliest(transactions.nextDeadline(), questions.nextDeadline()), this.#proxy.nextDeadline());
+    const { transactions, questions, transport } = this.#core;
+    const waiting = earliest(questions.nextDeadline(), transport.nextDeadline());
+    return earliest(earliest(transactions.nextDeadline(), waiting), this.#proxy.nextDeadline());
   }
 
   step(now: Instant, input: SipInput): readonly SipEffect[] {
@@ -113,20 +114,32 @@ export class SipCore implements Machine<SipInput, SipEffect> {
       case "bindings-changed":
         return questions.answer(now, input.ticket, { type: "bindings", result: input.result });
       case "tick":
-        transactions.tick(now);
-        questions.tick(now);
-        return this.#proxy.tick(now);
+        return this.#tick(now);
     }
   }
 
+  #tick(now: Instant): void {
+    this.#core.transactions.tick(now);
+    this.#core.questions.tick(now);
+    this.#proxy.tick(now);
+    for (let connection = this.#core.transport.takeStalled(now); connection !== undefined; connection = this.#core.transport.takeStalled(now)) {
+      this.#core.outbox.count("stream-stalled");
+      this.#close(now, connection);
+    }
+  }
+
+  #close(now: Instant, connection: number): void {
+    this.#core.transport.close(connection);
+    this.#core.transactions.connectionClosed(now, connection);
+  }
+
   #receive(now: Instant, flow: Flow, octets: string): void {
-    for (const piece of this.#core.transport.receive(flow, octets)) {
+    for (const piece of this.#core.transport.receive(now, flow, octets)) {
       if (piece.type === "message") this.#receiveMessage(now, flow, piece.octets);
       if (piece.type !== "broken") continue;
       this.#core.outbox.count(`stream-${piece.event}`);
       if (piece.rejection !== undefined) this.#refuse(flow, piece.rejection);
-      this.#core.transport.close(flow.connection);
-      this.#core.transactions.connectionClosed(now, flow.connection);
+      this.#close(now, flow.connection);
     }
   }
 

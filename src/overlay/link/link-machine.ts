@@ -22,6 +22,8 @@ import { type RoundTrip, RoundTripEstimate } from "./round-trip.ts";
 export type LinkInput =
   /** From the stream. `wall` is written into answers to the other side's pings. */
   | { readonly type: "bytes"; readonly bytes: Uint8Array; readonly wall: WallTime }
+  /** The stream is open: ping at once, so that the other side hears that its certificate was believed. */
+  | { readonly type: "greet" }
   /** A whole RELOAD message, at most `maxMessageBytes`; it waits for the end of the batch. */
   | { readonly type: "send"; readonly message: Uint8Array }
   /** Ends a batch: everything waiting leaves in one write. Also what `nextDeadline` asks for. */
@@ -119,6 +121,9 @@ export class LinkMachine implements Machine<LinkInput, LinkEffect> {
     switch (input.type) {
       case "bytes":
         this.#receive(now, input.bytes, input.wall, effects);
+        break;
+      case "greet":
+        this.#ping(now);
         break;
       case "send":
         assert(input.message.length <= this.#settings.maxMessageBytes, "a message larger than the overlay's limit");

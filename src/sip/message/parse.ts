@@ -7,13 +7,13 @@ import { LIMITS } from "./limits.ts";
 import { type LocatedFields, locateFields } from "./locate.ts";
 import { SipRequest, SipResponse, type ValidRequest, type ValidResponse } from "./message.ts";
 import { CR, DIGIT, isIn, isToken, LF, parseUnsigned, SPACE, standsAt, trim } from "./scan.ts";
-import { reject, type Rejection, validateRequest, validateResponse } from "./validate.ts";
+import { isAnswerable, reject, type Rejection, validateRequest, validateResponse } from "./validate.ts";
 
 /** Nothing that can or may be answered. */
 export interface Dropped {
   readonly type: "dropped";
   /** A name out of a fixed set, for counting. */
-  readonly event: "keep-alive" | "stun" | "garbage" | "bad-response" | "bad-ack" | "too-large";
+  readonly event: "keep-alive" | "stun" | "garbage" | "bad-response" | "bad-ack" | "unanswerable" | "too-large";
 }
 
 export type ParseFault = Rejection | Dropped;
@@ -32,20 +32,22 @@ export function parseMessage(octets: string): Result<SipRequest | SipResponse, P
   return parseRequest(octets, line, lf + 1);
 }
 
-/** Parsed and valid, a rejection to answer, or nothing to answer. ACK is never answered (RFC 3261 17.2.1). */
+/** Parsed and valid, a rejection to answer, or nothing to answer. */
 export function readMessage(octets: string): Result<ValidRequest | ValidResponse, ParseFault> {
   const parsed = parseMessage(octets);
-  if (!parsed.ok) return parsed.fault.type === "rejected" ? fault(unlessAck(parsed.fault)) : fault(parsed.fault);
+  if (!parsed.ok) return parsed.fault.type === "rejected" ? fault(ifAnswerable(parsed.fault)) : fault(parsed.fault);
   if (parsed.value.type === "response") {
     const response = validateResponse(parsed.value);
     return response === undefined ? drop("bad-response") : ok(response);
   }
   const valid = validateRequest(parsed.value);
-  return valid.ok ? valid : fault(unlessAck(valid.fault));
+  return valid.ok ? valid : fault(ifAnswerable(valid.fault));
 }
 
-const unlessAck = (rejection: Rejection): ParseFault =>
-  rejection.request.method === "ACK" ? { type: "dropped", event: "bad-ack" } : rejection;
+function ifAnswerable(rejection: Rejection): ParseFault {
+  if (isAnswerable(rejection.request)) return rejection;
+  return { type: "dropped", event: rejection.request.method === "ACK" ? "bad-ack" : "unanswerable" };
+}
 
 const drop = (event: Dropped["event"]): Result<never, Dropped> => fault({ type: "dropped", event });
 

@@ -162,10 +162,8 @@ function lowerFrom(text: string, at: number): string {
 
 /** Whether each `%` in [at, end) begins an escape (25.1 escaped). */
 export function hasSoundEscapes(text: string, at: number, end: number): boolean {
-  for (let i = at; i < end; i++) {
-    if (text.charCodeAt(i) !== PERCENT) continue;
+  for (let i = text.indexOf("%", at); i >= 0 && i < end; i = text.indexOf("%", i + 3)) {
     if (i + 2 >= end || !isIn(text.charCodeAt(i + 1), HEX) || !isIn(text.charCodeAt(i + 2), HEX)) return false;
-    i += 2;
   }
   return true;
 }

@@ -6,7 +6,7 @@ import { HeaderField } from "./header-field.ts";
 import { LIMITS } from "./limits.ts";
 import { parseMessage } from "./parse.ts";
 import { CR, isBlank, LF, parseUnsigned, SPACE, standsAt } from "./scan.ts";
-import { reject, type Rejection } from "./validate.ts";
+import { isAnswerable, reject, type Rejection } from "./validate.ts";
 
 export type Framed =
   /** One whole message, for `readMessage`. */
@@ -198,11 +198,11 @@ function valueAt(section: string, start: number): string {
 function refusal(section: string, status: number, reason: string): Rejection | undefined {
   const parsed = parseMessage(section);
   if (!parsed.ok) {
-    if (parsed.fault.type !== "rejected" || parsed.fault.request.method === "ACK") return undefined;
+    if (parsed.fault.type !== "rejected" || !isAnswerable(parsed.fault.request)) return undefined;
     return parsed.fault.reason === "Incomplete Body" ? reject(parsed.fault.request, status, reason) : parsed.fault;
   }
-  const isAnswered = parsed.value.type === "request" && parsed.value.method !== "ACK";
-  return isAnswered ? reject(parsed.value, status, reason) : undefined;
+  const { value } = parsed;
+  return value.type === "request" && isAnswerable(value) ? reject(value, status, reason) : undefined;
 }
 
 /** For a header section without an end: what of it is whole lines within the limit. */

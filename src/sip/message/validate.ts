@@ -25,6 +25,9 @@ export const reject = (request: SipRequest, status: number, reason: string): Rej
   request,
 });
 
+/** ACK is never answered (RFC 3261 17.2.1), nor what has no Via to copy: nobody could match the answer. */
+export const isAnswerable = (request: SipRequest): boolean => request.method !== "ACK" && request.has("via");
+
 /** The first thing that is wrong with the request, whatever its method, or the request as a valid one. */
 export function validateRequest(request: SipRequest): Result<ValidRequest, Rejection> {
   const wrong = wrongField(request) ?? wrongUri(request.uri) ?? wrongList(request);

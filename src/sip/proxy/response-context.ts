@@ -186,8 +186,13 @@ export class ResponseContext implements ClientUser, ServerUser {
 
   #usableHop(hop: Hop): Hop | undefined {
     if (hop.type === "address") return this.#core.ends.mayReach(hop.remote) ? hop : undefined;
-    const flow = this.#core.transport.alive(hop.flow);
-    return flow === undefined ? undefined : { type: "flow", flow };
+    const { flow } = hop;
+    // A datagram from an address that this box has no more goes from another; it may still pass.
+    if (flow.transport === "udp" && !this.#core.ends.isLocal(flow.local.host)) {
+      return { type: "address", transport: "udp", remote: flow.remote };
+    }
+    const alive = this.#core.transport.alive(flow);
+    return alive === undefined ? undefined : { type: "flow", flow: alive };
   }
 
   #send(now: Instant, branch: Branch, target: ProxyTarget, { hop, fallback }: Attempt): void {
@@ -265,7 +270,7 @@ export class ResponseContext implements ClientUser, ServerUser {
     if (target.binding === undefined) return;
     this.#core.outbox.count("binding-flow-dead");
     const changes = { upserts: [], removals: [target.binding.key] };
-    this.#core.questions.changeBindings(now, target.binding.aor, changes, () => {});
+    this.#core.questions.changeBindings(now, target.binding.aor, changes, nothing);
   }
 
   #finish(branch: Branch): void {
@@ -375,4 +380,5 @@ export class ResponseContext implements ClientUser, ServerUser {
 }
 
 /** What becomes of a CANCEL is told by the INVITE's own answer. */
-const NOBODY: ClientUser = { received: () => {}, failed: () => {} };
+const nothing = (): void => undefined;
+const NOBODY: ClientUser = { received: nothing, failed: nothing };

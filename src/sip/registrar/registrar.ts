@@ -14,7 +14,6 @@ import { addressOfRecord, isSipUri } from "../message/uri.ts";
 import { validateRegister } from "../message/validate.ts";
 import type { Binding, Flow, UserLookup } from "../ports.ts";
 import type { ServerTransaction } from "../transaction/transaction-layer.ts";
-import { responseFlow } from "../transport/transport.ts";
 import { type Origin, planRegistration } from "./contact-rules.ts";
 
 /** Option tags that a REGISTER may require of us. */
@@ -117,7 +116,7 @@ export class Registrar {
   #change(now: Instant, aor: string, registration: Registration, stored: readonly Binding[]): void {
     const { request } = registration;
     const { settings, crypto } = this.#core;
-    const plan = planRegistration(request, stored, this.#origin(registration.server), settings.expiry, crypto);
+    const plan = planRegistration(request, stored, this.#origin(registration), settings.expiry, crypto);
     switch (plan.type) {
       case "refuse": {
         const fields: NameAndValue[] = plan.minimumExpires === undefined ? [] : [["Min-Expires", String(plan.minimumExpires)]];
@@ -135,8 +134,8 @@ export class Registrar {
   }
 
   /** The phone's flow; none if another proxy stands between and wrote no Path: then the Contact is the way. */
-  #origin({ request, source }: ServerTransaction): Origin {
-    const flow = responseFlow(request, source);
+  #origin({ request, server }: Registration): Origin {
+    const flow = server.back;
     const behindProxy = (request.vias?.length ?? 1) > 1 && (request.paths ?? []).length === 0;
     return {
       wall: this.#core.wallClock(),

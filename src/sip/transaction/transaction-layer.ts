@@ -31,7 +31,8 @@ export interface ServerUser {
 export interface ServerTransaction {
   readonly side: "server";
   readonly key: string;
-  readonly request: ValidRequest;
+  /** `undefined` once it is answered and only repetitions can come. */
+  request: ValidRequest | undefined;
   /** Where the request came from. */
   readonly source: Flow;
   /** Where its responses go. */
@@ -144,7 +145,10 @@ export class TransactionLayer {
       this.#stepServer(now, server, `send ${inviteResponseClass(status)}`, response.octets);
     } else if (status >= 200) {
       this.#stepServer(now, server, "send final", response.octets);
-      if (server.machine.run.state === "completed") this.#answered.add(server);
+      if (server.machine.run.state !== "completed") return;
+      this.#answered.add(server);
+      server.request = undefined;
+      server.user = undefined;
     }
   }
 
@@ -251,6 +255,7 @@ export class TransactionLayer {
           if (server.last !== "") this.#transport.send(server.back, server.last);
           break;
         case "send trying":
+          if (server.request === undefined) break;
           server.last = responseTo(server.request, 100, "").octets;
           this.#transport.send(server.back, server.last);
           break;

@@ -24,15 +24,16 @@ export class LocalEnds {
   /** Whether a URI's host and port name this box or the domain it serves: phones may be set up with either. */
   isOurs(host: string, port: number | undefined): boolean {
     if (host === this.#domain) return port === undefined || port === this.#port || port === 5060;
-    return this.#isLocal(host) && (port ?? this.#port) === this.#port;
+    return this.isLocal(host) && (port ?? this.#port) === this.#port;
   }
 
   /** Whether a Via sent-by is this box (for loops). */
   isSentBy(host: string, port: number | undefined): boolean {
-    return this.#isLocal(host) && (port ?? 5060) === this.#port;
+    return this.isLocal(host) && (port ?? 5060) === this.#port;
   }
 
-  #isLocal(host: string): boolean {
+  /** Whether SIP is served on this address now. */
+  isLocal(host: string): boolean {
     return this.#addresses.includes(canonicalHost(host));
   }
 

@@ -3,10 +3,12 @@
 
 import type { Address } from "../../base/address.ts";
 import { BoundedMap } from "../../base/bounded-map.ts";
+import { DeadlineQueue } from "../../base/deadline-queue.ts";
+import { after, type Instant, seconds } from "../../base/time.ts";
 import { CORE_LIMITS } from "../limits.ts";
 import type { SipRequest } from "../message/message.ts";
 import { type Framed, StreamFramer } from "../message/stream-framer.ts";
-import { type Outbox } from "../outbox.ts";
+import type { Outbox } from "../outbox.ts";
 import type { Flow, Ticket, TransportName } from "../ports.ts";
 import { canonicalHost } from "./numeric-host.ts";
 
@@ -19,6 +21,9 @@ export type Hop =
 export const hopTransport = (hop: Hop): TransportName => (hop.type === "flow" ? hop.flow.transport : hop.transport);
 export const hopRemote = (hop: Hop): Address => (hop.type === "flow" ? hop.flow.remote : hop.remote);
 
+/** How long a message may be under way on a connection before the rest of it is given up. */
+const PATIENCE = seconds(32);
+
 interface Connection {
   readonly flow: Flow;
   readonly framer: StreamFramer;
@@ -27,6 +32,8 @@ interface Connection {
 export class Transport {
   readonly #outbox: Outbox;
   readonly #connections = new BoundedMap<number, Connection>(CORE_LIMITS.connections, "refuse");
+  /** Connections that hold the beginning of a message, by their number. */
+  readonly #unfinished = new DeadlineQueue<number>();
 
   constructor(outbox: Outbox) {
     this.#outbox = outbox;
@@ -37,13 +44,27 @@ export class Transport {
   }
 
   /** What is whole of what came in: each message in order, and at last perhaps the break of a stream. */
-  receive(flow: Flow, octets: string): readonly Framed[] {
+  receive(now: Instant, flow: Flow, octets: string): readonly Framed[] {
     if (flow.transport === "udp") return [{ type: "message", octets }];
     const connection = this.opened(flow);
     if (connection === undefined) return [];
     const framed = connection.framer.push(octets);
     for (const piece of framed) if (piece.type === "ping") this.send(flow, "\r\n");
+    this.#watch(now, connection, framed.length > 0);
     return framed;
+  }
+
+  #watch(now: Instant, { flow, framer }: Connection, hasMoved: boolean): void {
+    if (framer.pending === 0) this.#unfinished.delete(flow.connection);
+    else if (hasMoved || this.#unfinished.get(flow.connection) === undefined) this.#unfinished.set(flow.connection, after(now, PATIENCE));
+  }
+
+  /** A connection on which a message was begun and not finished in time; one at a time, until `undefined`. */
+  takeStalled(now: Instant): number | undefined {
+    return this.#unfinished.takeDue(now);
+  }
+  nextDeadline(): Instant | undefined {
+    return this.#unfinished.next();
   }
 
   /** Notes a connection that is new; `undefined` and closed at the bound. */
@@ -58,12 +79,13 @@ export class Transport {
   }
 
   close(connection: number): void {
-    this.#connections.delete(connection);
+    this.closed(connection);
     this.#outbox.emit({ type: "close-connection", connection });
   }
 
   closed(connection: number): void {
     this.#connections.delete(connection);
+    this.#unfinished.delete(connection);
   }
 
   /**

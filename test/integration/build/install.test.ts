@@ -19,9 +19,9 @@ const LOCK = {
 /** Does what npm would: writes the packages and the hidden lock, and counts its calls. */
 const NPM = `#!/bin/sh
 echo "$@" >> npm-calls
-mkdir -p node_modules/a node_modules/.bin
+mkdir -p node_modules/a node_modules/node-linux-${process.arch}/bin
 echo '{}' > node_modules/a/package.json
-touch node_modules/.bin/node
+touch node_modules/node-linux-${process.arch}/bin/node
 echo '{"packages":{"node_modules/a":{"version":"1.0.0","integrity":"sha512-a"}}}' > node_modules/.package-lock.json
 `;
 
@@ -50,6 +50,16 @@ suite("install", () => {
     assert.equal(second.status, 0);
     assert.equal(second.stderr, "");
     assert.equal(calls(), 1);
+  });
+
+  test("puts the pinned Node where scripts find it, if npm did not", (t) => {
+    const { folder, install, calls } = project(t);
+    for (const expectedCalls of [1, 1]) {
+      assert.equal(install().status, 0);
+      assert.equal(calls(), expectedCalls);
+      assert.ok(existsSync(join(folder, "node_modules/.bin/node")));
+      rmSync(join(folder, "node_modules/.bin/node"));
+    }
   });
 
   test("installs again when the lock has changed, a package is gone, or one is too many", (t) => {

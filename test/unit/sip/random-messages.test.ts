@@ -54,14 +54,14 @@ function stage(): { readonly world: SipWorld; readonly phones: readonly Phone[] 
 }
 
 function play(world: SipWorld, phones: readonly Phone[], doing: Act): void {
-  if (doing.type === "wait") return world.run(doing.ms);
-  if (doing.type === "store") {
-    world.isStoreAvailable = doing.available;
-    return;
-  }
-  const phone = phones[doing.who];
+  const phone = phones["who" in doing ? doing.who : 0];
   assert.ok(phone);
   switch (doing.type) {
+    case "wait":
+      return world.run(doing.ms);
+    case "store":
+      world.isStoreAvailable = doing.available;
+      return;
     case "request": {
       const from = doing.ours ? `<${phone.aor}>` : "<sip:x@elsewhere.example>";
       const branch = doing.branch === 4 ? "old" : `z9hG4bK-${doing.branch}`;

@@ -14,8 +14,8 @@ const LINES = ["Via: SIP/2.0/UDP 10.99.0.7:5060;rport;branch=z9hG4bKabc", "From:
 
 for (const line of LINES) {
   const name = line.slice(0, line.indexOf(":"));
-  test(`a request without ${name}, or with a malformed one, is answered 400`, () => {
-    assert.equal(reason(inviteMessage().replace(`${line}\r\n`, "")), `400 Missing ${name}`);
+  test(`a request without ${name}, or with a malformed one, is refused`, () => {
+    assert.equal(reason(inviteMessage().replace(`${line}\r\n`, "")), name === "Via" ? "unanswerable" : `400 Missing ${name}`);
     assert.equal(reason(inviteMessage().replace(line, `${name}: <`)), name === "Call-ID" ? "valid" : `400 Malformed ${name}`);
   });
   if (name !== "Via") {

@@ -136,6 +136,18 @@ test("a stream that cannot be framed is closed", () => {
   assert.equal(box.core.snapshot().connections, 0);
 });
 
+test("a message that is begun over TCP and never finished costs its connection", () => {
+  const { all, box } = world();
+  const tom = all.phone("tom", "192.0.2.70", box, "tcp");
+  tom.send(tom.request("OPTIONS", "sip:example.test", { from: FROM }).replace("Content-Length: 0", "Content-Length: 9999"));
+  all.run(30_000);
+  tom.send("a little more");
+  assert.equal(box.core.snapshot().connections, 1);
+  all.run(3_000);
+  assert.equal(box.core.snapshot().connections, 0);
+  assert.equal(box.core.nextDeadline(), undefined);
+});
+
 test("when the location service does not answer at all, 503 after its time", () => {
   const { all, box, eve } = world();
   all.isStoreAvailable = false;

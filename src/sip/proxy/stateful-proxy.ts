@@ -37,7 +37,7 @@ interface Passage {
   readonly routingHash: string;
 }
 
-export class Proxy {
+export class StatefulProxy {
   readonly #core: CoreContext;
   readonly #gatekeeper: Gatekeeper;
   readonly #registrar: Registrar;

@@ -70,7 +70,7 @@ export class Dialer {
     this.#dials.delete(dial);
     // From here on the member itself is remembered and dialed.
     if (typeof target !== "string") this.#candidates.delete(formatAddress(target.address));
-    else if (target !== nodeId) this.#redialAfter(target, this.#context.settings.timing.redialLongest);
+    else if (target !== nodeId) this.#membership.movedOut(target);
     this.#dialCandidates();
   }
 

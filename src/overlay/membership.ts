@@ -148,6 +148,17 @@ export class Membership {
     this.#events.heard(member);
   }
 
+  /**
+   * Another box answers where it used to be: it was replaced, or has another address now and will say so.
+   * Nobody dials it any more.
+   */
+  movedOut(nodeId: NodeId): void {
+    const member = this.#members.get(nodeId);
+    if (member === undefined || member.links.length > 0) return;
+    this.#members.delete(nodeId);
+    this.#announce();
+  }
+
   /** What a box says of itself. A higher incarnation than known: what we knew of it is over. */
   heardInfo(member: Member, info: PeerInfo, link: LinkId): void {
     const old = member.info;

@@ -108,9 +108,11 @@ export class Introductions {
       if (outcome.type === "timeout") this.sendUpdate(to, update);
     });
   }
+  /** Everybody in the ring and on the way into it: so that those who join at the same time meet. */
   fullUpdate(): UpdateReq["update"] {
     const { self } = this.#context;
-    const fingers = this.#membership.view.ids.filter((id) => id !== self);
+    const joining = this.#membership.inState("joining").map(({ nodeId }) => nodeId);
+    const fingers = [...this.#membership.view.ids, ...joining].filter((id) => id !== self).sort();
     return { ...this.#neighbors(), type: "full", fingers };
   }
   neighborsUpdate(): UpdateReq["update"] {

@@ -119,7 +119,7 @@ export class Joining {
 
   #runAll(tasks: readonly SyncTask[], round: number): void {
     const [task, ...rest] = tasks;
-    if (task === undefined) return this.#finish();
+    if (task === undefined) return this.#finishOrGoOn();
     this.#sync = new ArcSync(this.#parts, task, ({ complete }) => {
       if (round !== this.#round || !this.#active) return;
       if (complete) return this.#context.soon(() => this.#continue(rest, round));
@@ -133,9 +133,11 @@ export class Joining {
     if (round === this.#round && this.#active) this.#runAll(tasks, round);
   }
 
-  #finish(): void {
-    this.#active = false;
+  /** Somebody was named meanwhile: that box is met first, and what it knows is fetched too. */
+  #finishOrGoOn(): void {
     this.#sync = undefined;
+    if (this.#parts.introductions.unsettled > 0) return;
+    this.#active = false;
     this.#ready();
   }
 }

@@ -22,8 +22,9 @@ import { Responder } from "./responder.ts";
 import { Router } from "./router.ts";
 import { pictureOf } from "./snapshot.ts";
 import { Holdings } from "./storage/holdings.ts";
+import type { StoredEntry } from "./storage/entry.ts";
 import { Storing } from "./storing.ts";
-import { Summaries } from "./summaries.ts";
+import { entriesOf, Summaries } from "./summaries.ts";
 import { FullMesh } from "./topology.ts";
 import { Verdicts } from "./verdicts.ts";
 
@@ -73,7 +74,8 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     const holdings = new Holdings(context, persistence);
     const dialer = new Dialer(context, membership);
     const basis = { context, membership, exchanges, holdings, persistence, dialer };
-    const repair = new Repair(basis);
+    const tellWhomWeKnow = (member: NodeId): void => this.#introductions.sendUpdate(member, this.#introductions.fullUpdate());
+    const repair = new Repair({ ...basis, tellWhomWeKnow });
     const introductions = new Introductions(basis, {
       introduced: (member) => this.#introduced(member),
       namedSettled: () => this.#joining.proceed(),
@@ -145,6 +147,11 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   reachable(nodeId: NodeId): PeerInfo | undefined {
     const member = this.#membership.find(nodeId);
     return member === undefined || member.state === "gone" || member.state === "left" ? undefined : member.info;
+  }
+
+  /** What this box itself holds of a resource, deletions included; for tests and support. */
+  held(resource: ResourceId): readonly StoredEntry[] {
+    return [...entriesOf(this.#holdings.store, resource)];
   }
 
   #take(input: OverlayInput): void {

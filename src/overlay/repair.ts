@@ -22,6 +22,7 @@ interface Parts {
   readonly membership: Membership;
   readonly exchanges: Exchanges;
   readonly holdings: Holdings;
+  readonly tellWhomWeKnow: (member: NodeId) => void;
 }
 
 /**
@@ -133,7 +134,15 @@ export class Repair {
   #run(): void {
     if (this.#running !== undefined || !this.#membership.view.has(this.#context.self)) return;
     this.#correctClock();
+    this.#gossip();
     this.#round(0);
+  }
+
+  /** Whom this box knows, to one member at random: so that no two stay unknown to each other. */
+  #gossip(): void {
+    const others = this.#membership.view.ids.filter((id) => id !== this.#context.self);
+    const chosen = others[others.length === 0 ? 0 : this.#context.random.below(others.length)];
+    if (chosen !== undefined) this.#parts.tellWhomWeKnow(chosen);
   }
 
   #round(number: number): void {

@@ -114,6 +114,8 @@ export class Responder {
     if (this.#parts.phase() !== "serving") return received.refuse("Error_Not_Found", "this peer is not in a ring");
     this.#parts.membership.apply(received.hop, "join");
     this.#events.joinBegan(received.hop);
+    // Before the answer: whoever began to join earlier is to be met first.
+    this.#parts.introductions.sendUpdate(nodeId, this.#parts.introductions.fullUpdate());
     received.respond({ type: "join_ans", overlayData: new Uint8Array(0) });
   }
 

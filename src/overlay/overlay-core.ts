@@ -272,7 +272,8 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     this.#joining.viewChanged();
     this.#operations.viewChanged();
     if (this.#phase === "joining" && this.#membership.view.size === 0) this.#shift("ring lost");
-    if (this.#phase === "serving") this.#tellNeighborsLater();
+    const isFarAway = change.before.isSameAround(this.#context.self, this.#membership.view);
+    if (this.#phase === "serving" && !isFarAway) this.#tellNeighborsLater();
   }
 
   /** Stabilization (RFC 6940 section 10.7.4): neighbors compare whom they know after a change. */

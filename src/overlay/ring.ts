@@ -169,6 +169,14 @@ export class RingView {
     return (this.#holders[index] ??= this.#chooseHolders(index));
   }
 
+  /** Whether what `id` is responsible for, what it holds and where its copies are is the same in another view. */
+  isSameAround(id: NodeId, other: RingView): boolean {
+    if (this.#spansZones() || other.#spansZones()) return false;
+    if (!this.has(id) || !other.has(id)) return false;
+    const around = (view: RingView): string => [...view.predecessors(id, COPIES), ...view.successors(id, COPIES)].join();
+    return around(this) === around(other);
+  }
+
   #spansZones(): boolean {
     if (this.#hasZones !== undefined) return this.#hasZones;
     const zone = this.#zoneOf(this.#at(0));

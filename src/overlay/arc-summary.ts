@@ -37,6 +37,8 @@ interface AnswerHead {
   readonly time: WallTime;
   /** The answering box is responsible for all of the arcs, and all its replicas have what it has. */
   readonly inSync: boolean;
+  /** The answering box, too, takes the asker to be responsible for all of the arcs. */
+  readonly agreed: boolean;
 }
 export type SummaryAnswer = AnswerHead &
   (
@@ -55,6 +57,8 @@ export type SummaryAnswer = AnswerHead &
 
 const COMPARE = 1;
 const LIST = 2;
+const IN_SYNC = 1;
+const AGREED = 2;
 
 export function encodeSummaryRequest(request: SummaryRequest): Uint8Array {
   const writer = new ByteWriter(64).u8(request.type === "compare" ? COMPARE : LIST).u64(request.time);
@@ -72,7 +76,7 @@ export function encodeSummaryAnswer(answer: SummaryAnswer): Uint8Array {
   const writer = new ByteWriter(64)
     .u8(answer.type === "compared" ? COMPARE : LIST)
     .u64(answer.time)
-    .u8(answer.inSync ? 1 : 0);
+    .u8((answer.inSync ? IN_SYNC : 0) | (answer.agreed ? AGREED : 0));
   if (answer.type === "compared") {
     writer.u8(answer.differing.length);
     for (const { index, count } of answer.differing) writer.u8(index).u32(count);
@@ -97,7 +101,9 @@ export const decodeSummaryRequest = (bytes: Uint8Array): Result<SummaryRequest, 
 export const decodeSummaryAnswer = (bytes: Uint8Array): Result<SummaryAnswer, string> =>
   decoded(bytes, (reader) => {
     const type = reader.u8();
-    const head = { time: wallTime(reader.u64()), inSync: reader.u8() === 1 };
+    const time = wallTime(reader.u64());
+    const flags = reader.u8();
+    const head = { time, inSync: (flags & IN_SYNC) !== 0, agreed: (flags & AGREED) !== 0 };
     if (type === COMPARE) {
       const differing = readMany(reader, reader.u8(), MAX_PARTS, (part) => ({ index: part.u8(), count: part.u32() }));
       return { ...head, type: "compared", differing };

@@ -23,6 +23,9 @@ const RETRIES = 2;
 
 export const REPLICA_READ: MessageExtension = { type: EXTENSION.replica_read, critical: false, contents: new Uint8Array(0) };
 
+/** replica_number of values that are offered to whoever should have them; 1 and 2 come from the responsible peer. */
+export const OFFERED = 3;
+
 export interface SyncTask {
   readonly partner: NodeId;
   readonly arc: Arc;
@@ -39,6 +42,8 @@ export interface SyncOutcome {
   readonly pushed: number;
   /** The partner is responsible for the arc and its replicas have all of it. */
   readonly partnerInSync: boolean;
+  /** The partner, too, takes this box to be responsible for the arc. */
+  readonly agreed: boolean;
 }
 
 /** Fetch what the partner has of a resource, or Store there what we have. */
@@ -72,6 +77,7 @@ export class ArcSync {
   #pulled = 0;
   #pushed = 0;
   #partnerInSync = true;
+  #agreed = true;
   #over = false;
 
   constructor(
@@ -107,7 +113,7 @@ export class ArcSync {
   #finish(complete: boolean): void {
     if (this.#over) return;
     this.#over = true;
-    this.#told({ complete, pulled: this.#pulled, pushed: this.#pushed, partnerInSync: this.#partnerInSync && complete });
+    this.#told({ complete, pulled: this.#pulled, pushed: this.#pushed, partnerInSync: this.#partnerInSync && complete, agreed: this.#agreed });
   }
 
   #compare(arcs: readonly Arc[]): void {
@@ -208,7 +214,7 @@ export class ArcSync {
 
   #store(transfer: Transfer, entries: readonly StoredEntry[]): void {
     const kinds = groupByKind(entries, (kind) => this.#holdings.store.kind(transfer.resource, kind)?.generation ?? 1);
-    const body = { type: "store_req", resource: transfer.resource, replicaNumber: 1, kinds } as const;
+    const body = { type: "store_req", resource: transfer.resource, replicaNumber: OFFERED, kinds } as const;
     const certificates = this.#holdings.certificatesFor(kinds);
     this.#exchanges.request({ hop: this.#task.partner, body, certificates, timeout: this.#context.settings.timing.attempt }, (outcome) => {
       if (outcome.type === "answer") {
@@ -238,6 +244,7 @@ export class ArcSync {
       if (answer?.ok === true) {
         this.#retries = 0;
         this.#partnerInSync &&= answer.value.inSync;
+        this.#agreed &&= answer.value.agreed;
         const member = this.#membership.find(this.#task.partner);
         if (member !== undefined) member.clockDifference = answer.value.time - this.#context.clock.now();
         return told(answer.value);

@@ -12,6 +12,13 @@ const MAX_CANDIDATE_DIALS = 4;
 /** …and those that mDNS brought are dropped after so many failures: it will bring them again. */
 const MAX_RUMOR_ATTEMPTS = 5;
 
+/** A link that broke while both boxes live is dialed this much sooner than `redialFirst`, once. */
+const SOONER = 20;
+
+/** Beyond so many failures the longest wait grows with their number, up to so many times: a box may stay away. */
+const PATIENT_AFTER = 10;
+const MOST_PATIENCE = 8;
+
 interface Candidate {
   readonly address: Address;
   readonly source: "hint" | "mdns";
@@ -59,7 +66,8 @@ export class Dialer {
   lost({ nodeId, state }: Member): void {
     if (state === "left") return this.#context.agenda.cancel(`redial ${nodeId}`);
     const { redialFirst } = this.#context.settings.timing;
-    this.#redialAfter(nodeId, this.#context.self < nodeId ? redialFirst : milliseconds(2 * redialFirst));
+    const soon = milliseconds(redialFirst / SOONER);
+    this.#redialAfter(nodeId, this.#context.self < nodeId ? soon : redialFirst);
   }
 
   opened(dial: Ticket | undefined, nodeId: NodeId): void {
@@ -105,7 +113,8 @@ export class Dialer {
 
   #backOff(attempts: number): Duration {
     const { redialFirst, redialLongest } = this.#context.settings.timing;
-    return milliseconds(Math.min(redialFirst * 2 ** Math.min(attempts, 20), redialLongest));
+    const patience = Math.min(Math.max(1, attempts / PATIENT_AFTER), MOST_PATIENCE);
+    return milliseconds(Math.min(redialFirst * 2 ** Math.min(attempts, 20), redialLongest * patience));
   }
 
   #redialAfter(nodeId: NodeId, delay: Duration): void {

@@ -1,5 +1,5 @@
 import { BoundedMap } from "../base/bounded-map.ts";
-import { seconds, type Duration } from "../base/time.ts";
+import { milliseconds, seconds, type Duration } from "../base/time.ts";
 import type { CoreContext } from "./core-context.ts";
 import { MEMBER_TRANSITIONS, type MemberState, type MemberTrigger } from "./member-states.ts";
 import type { LinkId, NodeId, OverlayInput, PeerInfo } from "./ports.ts";
@@ -10,6 +10,9 @@ export const MAX_MEMBERS = 1024;
 
 /** A link that is not needed stays open this long, so that what is under way over it arrives. */
 const DRAIN = seconds(2);
+
+/** What is remembered over a restart is told at most this often. */
+const ANNOUNCE_DELAY = milliseconds(500);
 
 export interface Member {
   readonly nodeId: NodeId;
@@ -195,14 +198,18 @@ export class Membership {
     if (member.state !== "linked" && this.apply(member, "link closed")) this.apply(member, "link opened");
   }
 
+  /** Soon, and once for many: a box that starts hears of everybody within a moment. */
   #announce(): void {
-    this.#context.emit({ type: "members-changed", members: this.remembered() });
+    if (this.#context.agenda.isSet("announce members")) return;
+    this.#context.later("announce members", ANNOUNCE_DELAY, () => {
+      this.#context.emit({ type: "members-changed", members: this.remembered() });
+    });
   }
 
   #refresh(orderly: boolean): void {
     const before = this.#view;
-    const ids = [...this.#members.values()].filter(({ state }) => isInRing(state)).map(({ nodeId }) => nodeId);
-    if (this.#selfServes) ids.push(this.#context.self);
+    const ids: NodeId[] = this.#selfServes ? [this.#context.self] : [];
+    for (const { nodeId, state } of this.#members.values()) if (isInRing(state)) ids.push(nodeId);
     const view = new RingView(ids, (id) => this.#zoneOf(id));
     const added = view.ids.filter((id) => !before.has(id));
     const removed = before.ids.filter((id) => !view.has(id));

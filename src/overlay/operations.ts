@@ -36,6 +36,8 @@ interface Operation {
   readonly deadline: Instant;
   /** Sign the request so that whoever gets it can forward it: our view of the ring seems old. */
   signed: boolean;
+  /** Sees another box responsible than we do: forwards the next attempt. */
+  through: NodeId | undefined;
   attempt: number;
   readonly begin: () => void;
   readonly fail: (fault: OperationFault) => void;
@@ -123,7 +125,7 @@ export class Operations {
 
   #operation(resource: ResourceId, begin: () => void, fail: (fault: OperationFault) => void): Operation {
     const deadline = after(this.#context.now, this.#context.settings.timing.operation);
-    return { id: ++this.#lastId, resource, deadline, signed: false, attempt: 0, begin, fail };
+    return { id: ++this.#lastId, resource, deadline, signed: false, through: undefined, attempt: 0, begin, fail };
   }
   #start(operation: Operation): void {
     if (!this.#operations.set(operation.id, operation)) {
@@ -225,19 +227,22 @@ export class Operations {
     const { resource } = operation;
     const owner = this.#membership.view.owner(resource);
     if (owner === undefined || this.#membership.isSilent(owner)) return this.#again(operation);
+    const { through } = operation;
+    operation.through = undefined;
     const failed = (code: number, text: string): void => {
       if (code === ERROR.Error_Data_Too_Old && Number(text) > 0) return tooOld(Number(text));
       if (code === ERROR.Error_Exp_A && text === NOT_DURABLE) return told({ ok: false, fault: { reason: "not-durable" } });
       this.#failedAttempt(operation, { type: "error", code, text });
     };
-    if (owner === this.#context.self) {
+    if (owner === this.#context.self && through === undefined) {
       return this.#storing.asOwner(resource, kinds, [], (result) => {
+        if (!result.ok) operation.through = result.disputedBy;
         if (!result.ok) return failed(ERROR[result.error], result.info);
         told({ ok: true, copies: result.copies.length, generation: result.generations[0]?.generation ?? 0 });
       });
     }
     const body = { type: "store_req", resource, replicaNumber: 0, kinds } as const;
-    this.#askOwner(operation, owner, body, milliseconds(2 * this.#attemptTime()), (outcome) => {
+    this.#askOwner(operation, through ?? owner, body, milliseconds(2 * this.#attemptTime()), (outcome) => {
       if (outcome.type === "error") return failed(outcome.code, outcome.text);
       if (outcome.type !== "answer" || outcome.body.type !== "store_ans") return this.#failedAttempt(operation, outcome);
       const [answer] = outcome.body.kinds;

@@ -14,7 +14,7 @@ import { type Member, Membership, type ViewChange } from "./membership.ts";
 import { Operations } from "./operations.ts";
 import { Persistence } from "./persistence.ts";
 import { PHASE_TRANSITIONS, type PhaseTrigger } from "./phases.ts";
-import type { NodeId, OverlayEffect, OverlayInput, OverlaySettings, OverlaySnapshot, PeerInfo, Phase, ResourceId, Trust } from "./ports.ts";
+import type { NodeId, OverlayEffect, OverlayInput, OverlaySettings, OverlaySnapshot, PeerInfo, Phase, ResourceId, Ticket, Trust } from "./ports.ts";
 import { Reading } from "./reading.ts";
 import { Repair } from "./repair.ts";
 import { Replication } from "./replication.ts";
@@ -84,7 +84,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     const reading = new Reading({ ...basis, repair });
     const storing = new Storing({ ...basis, replication });
     const topology = new FullMesh(context.self, membership);
-    const summaries = new Summaries(context, holdings.store, (arc) => repair.isInSync(arc));
+    const summaries = new Summaries(context, membership, holdings.store, (arc) => repair.isInSync(arc));
     const phase = (): Phase => this.#phase;
     const responder = new Responder(
       { ...basis, topology, reading, storing, summaries, introductions, repair, phase },
@@ -176,7 +176,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       case "persisted":
         return this.#persistence.written(input.ticket);
       case "persist-failed":
-        return this.#persistence.failed(input.ticket, input.reason);
+        return this.#persistFailed(input.ticket, input.reason);
       case "fetch":
         if (this.#isOutside()) return this.#context.emit({ type: "fetched", ticket: input.ticket, outcome: NOT_SERVING });
         return this.#operations.fetch(input);
@@ -198,6 +198,13 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     else if (input.type === "fetch") this.#context.emit({ type: "fetched", ticket: input.ticket, outcome: NOT_SERVING });
     else if (input.type === "store") this.#context.emit({ type: "stored", ticket: input.ticket, outcome: NOT_SERVING });
     else if (input.type === "list") this.#context.emit({ type: "listed", ticket: input.ticket, outcome: NOT_SERVING });
+  }
+
+  #persistFailed(ticket: Ticket, reason: string): void {
+    this.#persistence.failed(ticket, reason);
+    this.#context.later("write again", this.#context.settings.timing.antiEntropy, () =>
+      this.#persistence.retry((entry) => this.#holdings.store.find(entry.resource, entry.kind, entry.key) === entry),
+    );
   }
 
   /** A box that is joining may ask the ring; one that has found none, not. */

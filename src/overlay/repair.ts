@@ -44,7 +44,6 @@ export class Repair {
   #aloneSince: Instant | undefined;
   /** All replicas had everything when last compared, and no write has missed one since. */
   #inSync = false;
-  #surplus = false;
   /** Rises when what is being compared has changed meanwhile. */
   #revision = 0;
 
@@ -64,7 +63,6 @@ export class Repair {
   /** This box has begun to serve. */
   begin(alone: boolean): void {
     if (alone) this.#aloneSince = this.#context.now;
-    this.#surplus = true;
     this.#inSync = false;
     this.#after(this.#context.settings.timing.holdDown);
   }
@@ -80,7 +78,6 @@ export class Repair {
     // Boxes from another ring may have what is ours wherever they stand; others only if they are near.
     if ((orderly || added.length === 0) && before.isSameAround(self, this.#membership.view)) return;
     this.#inSync = false;
-    this.#surplus = true;
     if (!this.#membership.view.has(self) || !before.has(self)) return;
     const grew = removed.length > 0 && before.arcOf(self).after !== this.#membership.view.arcOf(self).after;
     const merged = !orderly && added.length > 0;
@@ -155,6 +152,8 @@ export class Repair {
       if (revision !== this.#revision || !complete) return this.#turnEnds(false);
       const moved = outcomes.some(({ pulled }) => pulled > 0) && tasks.length > 1;
       if (moved && number + 1 < MAX_ROUNDS) return this.#round(number + 1);
+      // Who still sees another box responsible (one we have no link to) knows of writes that we do not.
+      if (!outcomes.every(({ agreed }) => agreed)) return this.#turnEnds(false);
       this.#settled();
       this.#offerSurplus();
     });
@@ -184,7 +183,6 @@ export class Repair {
 
   /** What this box holds of arcs where it holds no copy by the ring. */
   #offerSurplus(): void {
-    if (!this.#surplus) return this.#turnEnds(true);
     const { self } = this.#context;
     const revision = this.#revision;
     const foreign = this.#membership.view.placements().filter(
@@ -199,7 +197,6 @@ export class Repair {
         if (complete && pushed === 0 && partnerInSync && revision === this.#revision) this.#forget(task.arc);
         else left = true;
       });
-      if (revision === this.#revision) this.#surplus = left;
       this.#turnEnds(!left);
     });
   }

@@ -7,6 +7,7 @@ import type { Membership } from "./membership.ts";
 import type { Persistence } from "./persistence.ts";
 import type { KindId, NodeId, ResourceId } from "./ports.ts";
 import { COPIES, RingView } from "./ring.ts";
+import { NOT_RESPONSIBLE } from "./router.ts";
 import { compareEntries, type StoredEntry } from "./storage/entry.ts";
 import type { Holdings } from "./storage/holdings.ts";
 import type { StoreKindData } from "./wire/message-body.ts";
@@ -20,9 +21,14 @@ const MAX_PENDING = 65_536;
 /** A joining peer that takes no writes is not receiving its share: its link is closed. */
 const ATTEMPTS = 3;
 
+/** Before a member that sees another box responsible is asked again. */
+const DISPUTE = milliseconds(50);
+
 export type Replicated =
   | { readonly ok: true; readonly copies: readonly NodeId[] }
-  | { readonly ok: false; readonly reason: "timeout" | "not-durable" };
+  | { readonly ok: false; readonly reason: "timeout" | "not-durable" }
+  /** A member sees another box responsible. */
+  | { readonly ok: false; readonly reason: "disputed"; readonly by: NodeId };
 
 interface Write {
   readonly id: number;
@@ -93,7 +99,7 @@ export class Replication {
     if (durable) this.#persistence.whenOnDisk((onDisk) => this.#answered(write, self, onDisk));
     else this.#context.soon(() => this.#answered(write, self, true));
     if (durable) write.waitingFor.set(self, 1);
-    this.#context.agenda.set(`write ${id}`, this.#deadline(), () => this.#fail(write, "timeout"));
+    this.#context.agenda.set(`write ${id}`, this.#deadline(), () => this.#fail(write, { ok: false, reason: "timeout" }));
     this.#spread(write);
   }
 
@@ -155,6 +161,7 @@ export class Replication {
     attempt: number,
     outcome: Outcome,
   ): void {
+    if (outcome.type === "error" && outcome.text === NOT_RESPONSIBLE) return this.#disputed(write, target, kinds, replicaNumber, attempt);
     if (outcome.type !== "answer") {
       this.#missed();
       if (attempt >= ATTEMPTS || outcome.type === "error") this.#refuseJoin(target);
@@ -167,6 +174,19 @@ export class Replication {
     // A link that closed may come back: then the box is sent it again.
     if (outcome.type === "unreachable") write.waitingFor.delete(target);
     this.#answered(write, target, outcome.type === "answer", outcome.type !== "unreachable");
+  }
+
+  /** It may hear of the same change of the ring a moment later; or it knows better. */
+  #disputed(write: Write, target: NodeId, kinds: readonly StoreKindData[], replicaNumber: number, attempt: number): void {
+    this.#missed();
+    if (attempt >= ATTEMPTS || !this.#writes.has(write.id)) {
+      if (write.told !== undefined) this.#fail(write, { ok: false, reason: "disputed", by: target });
+      else this.#answered(write, target, false);
+      return;
+    }
+    this.#context.later(`disputed ${write.id} ${target}`, DISPUTE, () => {
+      if (this.#writes.has(write.id)) this.#send(write, target, kinds, replicaNumber, attempt + 1);
+    });
   }
 
   #refuseJoin(target: NodeId): void {
@@ -194,7 +214,7 @@ export class Replication {
       told({ ok: true, copies });
     }
     if (write.told === undefined) return this.#release(write);
-    if (write.refused.size > 0 && write.waitingFor.size === 0) this.#fail(write, write.durable ? "not-durable" : "timeout");
+    if (write.refused.size > 0 && write.waitingFor.size === 0) this.#fail(write, { ok: false, reason: write.durable ? "not-durable" : "timeout" });
   }
 
   /** Acknowledged; it is remembered until the last copy is there too. */
@@ -202,13 +222,13 @@ export class Replication {
     if (write.waitingFor.size === 0) this.#writes.delete(write.id);
   }
 
-  #fail(write: Write, reason: "timeout" | "not-durable"): void {
+  #fail(write: Write, outcome: Replicated): void {
     this.#context.agenda.cancel(`write ${write.id}`);
     this.#writes.delete(write.id);
     const { told } = write;
     write.told = undefined;
     this.#missed();
-    told?.({ ok: false, reason });
+    told?.(outcome);
   }
 }
 

@@ -1,8 +1,10 @@
 import type { CoreContext } from "./core-context.ts";
+import { OFFERED } from "./arc-sync.ts";
+import type { Membership } from "./membership.ts";
 import type { Persistence } from "./persistence.ts";
 import type { KindDefinition, KindId, NodeId, ResourceId } from "./ports.ts";
 import { mayReplace, type Replication } from "./replication.ts";
-import type { Received } from "./router.ts";
+import { NOT_RESPONSIBLE, type Received } from "./router.ts";
 import type { StoredEntry } from "./storage/entry.ts";
 import type { Holdings, Refusal } from "./storage/holdings.ts";
 import type { ErrorName } from "./wire/code-points.ts";
@@ -10,7 +12,13 @@ import type { StoreKindData, StoreReq } from "./wire/message-body.ts";
 
 export type StoreResult =
   | { readonly ok: true; readonly copies: readonly NodeId[]; readonly generations: readonly { readonly kind: KindId; readonly generation: number }[] }
-  | { readonly ok: false; readonly error: ErrorName; readonly info: string };
+  | {
+      readonly ok: false;
+      readonly error: ErrorName;
+      readonly info: string;
+      /** A member that sees another box responsible, and can forward to it. */
+      readonly disputedBy?: NodeId;
+    };
 
 /** The text that tells "fewer disks than promised" from other failures of Error_Exp_A. */
 export const NOT_DURABLE = "not durable";
@@ -21,12 +29,14 @@ const PLACES_PER_ENTRY = 4;
 /** Stores as the responsible peer and as a replica (RFC 6940 section 7.4.1). */
 export class Storing {
   readonly #context: CoreContext;
+  readonly #membership: Membership;
   readonly #holdings: Holdings;
   readonly #persistence: Persistence;
   readonly #replication: Replication;
 
-  constructor(parts: { context: CoreContext; holdings: Holdings; persistence: Persistence; replication: Replication }) {
+  constructor(parts: { context: CoreContext; membership: Membership; holdings: Holdings; persistence: Persistence; replication: Replication }) {
     this.#context = parts.context;
+    this.#membership = parts.membership;
     this.#holdings = parts.holdings;
     this.#persistence = parts.persistence;
     this.#replication = parts.replication;
@@ -41,17 +51,32 @@ export class Storing {
     this.#replication.write(resource, decoded.value, this.#isDurable(kinds), (outcome) => {
       if (outcome.ok) return told({ ok: true, copies: outcome.copies, generations: this.#generations(resource, kinds) });
       if (outcome.reason === "not-durable") return told({ ok: false, error: "Error_Exp_A", info: NOT_DURABLE });
+      if (outcome.reason === "disputed") return told({ ok: false, error: "Error_Forbidden", info: NOT_RESPONSIBLE, disputedBy: outcome.by });
       told({ ok: false, error: "Error_Request_Timeout", info: "too few copies in time" });
     });
   }
 
   receive(received: Received, { resource, replicaNumber, kinds }: StoreReq, certificates: readonly Uint8Array[]): void {
+    if (replicaNumber > 0 && replicaNumber < OFFERED && !this.#isPlausible(received.sender, resource)) {
+      return received.refuse("Error_Forbidden", NOT_RESPONSIBLE);
+    }
     if (replicaNumber > 0) return this.#asReplica(received, resource, kinds, certificates);
     this.asOwner(resource, kinds, certificates, (result) => {
       if (!result.ok) return received.refuse(result.error, result.info);
       const answers = result.generations.map(({ kind, generation }) => ({ kind, generation, replicas: result.copies }));
       received.respond({ type: "store_ans", kinds: answers });
     });
+  }
+
+  /**
+   * RFC 6940 section 7.4.1.1, check of the sender: while this box has a link to another one that is
+   * responsible, nobody else gets a write acknowledged with its help. So there are not two for long.
+   */
+  #isPlausible(sender: NodeId, resource: ResourceId): boolean {
+    const { view } = this.#membership;
+    const owner = view.owner(resource);
+    if (!view.has(this.#context.self) || owner === undefined || owner === sender) return true;
+    return owner !== this.#context.self && this.#membership.isSilent(owner);
   }
 
   /**

@@ -1,7 +1,8 @@
-import { type EntryNote, encodeSummaryAnswer, decodeSummaryRequest, NOTE_BYTES, PAGE_BYTES, type SummaryRequest } from "./arc-summary.ts";
+import { type EntryNote, encodeSummaryAnswer, decodeSummaryRequest, NOTE_BYTES, PAGE_BYTES, type SummaryAnswer, type SummaryRequest } from "./arc-summary.ts";
 import type { CoreContext } from "./core-context.ts";
-import type { KindId, ResourceId } from "./ports.ts";
-import type { Arc, RingId } from "./ring.ts";
+import type { Membership } from "./membership.ts";
+import type { KindId, NodeId, ResourceId } from "./ports.ts";
+import { type Arc, nextId, type RingId } from "./ring.ts";
 import type { Received } from "./router.ts";
 import { sameDigest } from "./storage/digest.ts";
 import type { StoredEntry } from "./storage/entry.ts";
@@ -11,10 +12,12 @@ import type { EntryStore } from "./storage/store.ts";
 export class Summaries {
   readonly #context: CoreContext;
   readonly #store: EntryStore;
+  readonly #membership: Membership;
   readonly #isInSync: (arc: Arc) => boolean;
 
-  constructor(context: CoreContext, store: EntryStore, isInSync: (arc: Arc) => boolean) {
+  constructor(context: CoreContext, membership: Membership, store: EntryStore, isInSync: (arc: Arc) => boolean) {
     this.#context = context;
+    this.#membership = membership;
     this.#store = store;
     this.#isInSync = isInSync;
   }
@@ -23,23 +26,36 @@ export class Summaries {
     const request = decodeSummaryRequest(bytes);
     if (!request.ok) return received.refuse("Error_Invalid_Message", request.fault);
     received.hop.clockDifference = request.value.time - this.#context.clock.now();
-    received.respond({ type: "exp_a_ans", body: request.value.type === "compare" ? this.#compare(request.value) : this.#list(request.value) });
+    received.respond({ type: "exp_a_ans", body: this.#answerTo(request.value, received.sender) });
+  }
+  #answerTo(request: SummaryRequest, asker: NodeId): Uint8Array {
+    const arcs = request.type === "compare" ? request.parts.map(({ arc }) => arc) : [request.arc];
+    const inSync = arcs.every((arc) => this.#isInSync(arc));
+    const agreed = arcs.every((arc) => this.#isResponsible(asker, arc));
+    const head = { time: this.#context.clock.now(), inSync, agreed };
+    return encodeSummaryAnswer(request.type === "compare" ? { ...head, ...this.#compare(request) } : { ...head, ...this.#list(request) });
+  }
+  #isResponsible(asker: NodeId, { after, upTo }: Arc): boolean {
+    const { view } = this.#membership;
+    return view.owner(upTo) === asker && view.owner(nextId(after)) === asker;
   }
 
-  #compare({ parts }: Extract<SummaryRequest, { type: "compare" }>): Uint8Array {
+  #compare({ parts }: Extract<SummaryRequest, { type: "compare" }>): Compared {
     const differing = parts.flatMap(({ arc, digest }, index) => {
       const own = this.#store.digest(arc);
       return sameDigest(own, digest) ? [] : [{ index, count: own.count }];
     });
-    const inSync = parts.every(({ arc }) => this.#isInSync(arc));
-    return encodeSummaryAnswer({ type: "compared", time: this.#context.clock.now(), inSync, differing });
+    return { type: "compared", differing };
   }
 
-  #list({ arc, cursor, kind }: Extract<SummaryRequest, { type: "list" }>): Uint8Array {
-    const { entries, next } = notesIn(this.#store, arc, cursor, kind);
-    return encodeSummaryAnswer({ type: "listed", time: this.#context.clock.now(), inSync: this.#isInSync(arc), entries, next });
+  #list({ arc, cursor, kind }: Extract<SummaryRequest, { type: "list" }>): Listed {
+    return { type: "listed", ...notesIn(this.#store, arc, cursor, kind) };
   }
 }
+
+type Head = "time" | "inSync" | "agreed";
+type Compared = Omit<Extract<SummaryAnswer, { type: "compared" }>, Head>;
+type Listed = Omit<Extract<SummaryAnswer, { type: "listed" }>, Head>;
 
 /** A page of notes: whole resources until the page is full. */
 export function notesIn(

@@ -71,11 +71,11 @@ export class SeededRandom implements Random {
 
 const hash = (name: string, bytes: Uint8Array): Uint8Array => new Uint8Array(createHash(name).update(bytes).digest());
 /** The "certificate" is a text with the Node-ID; a "signature" the hash of certificate and text. */
-const certificateOf = (nodeId: NodeId): Uint8Array => fromOctets(`certificate of ${nodeId}`);
+export const certificateOf = (nodeId: NodeId): Uint8Array => fromOctets(`certificate of ${nodeId}`);
 const signature = (certificate: Uint8Array, bytes: Uint8Array): Uint8Array =>
   new Uint8Array(createHash("sha256").update(certificate).update(bytes).digest());
 
-const cryptoFor = (nodeId: NodeId): Crypto => ({
+export const cryptoFor = (nodeId: NodeId): Crypto => ({
   md5Hex: (octets) => toHex(hash("md5", fromOctets(octets))),
   sha256Hex: (octets) => toHex(hash("sha256", fromOctets(octets))),
   sha1: (bytes) => hash("sha1", bytes),
@@ -154,7 +154,8 @@ export class OverlayWorld {
   delay = (): number => 1 + this.random.below(3);
   /** Every message on its way; for counting. */
   messages = 0;
-  lastMessage: { from: WorldBox; to: WorldBox; bytes: Uint8Array; link: number } | undefined;
+  /** Told of every message that arrives. */
+  overhear: (to: WorldBox, message: Uint8Array) => void = () => {};
   readonly #queue = new DeadlineQueue<Happening>();
   readonly #wakes = new Map<WorldBox, Happening>();
   #nextLink = 1;
@@ -361,11 +362,11 @@ export class OverlayWorld {
     const end = link.ends[0] === box ? 0 : 1;
     const to = link.ends[1 - end] as WorldBox;
     this.messages++;
-    this.lastMessage = { from: box, to, bytes, link: id };
     const arrival = Math.max(link.arrives[end] as number, this.now + this.delay());
     link.arrives[end] = arrival;
     this.at(arrival, () => {
       if (!link.open || box.unplugged || to.unplugged || this.cut(box, to)) return;
+      this.overhear(to, bytes);
       this.give(to, { type: "link-message", link: id, message: bytes });
     });
   }

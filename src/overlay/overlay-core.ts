@@ -145,6 +145,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
 
   /** What a member said of itself, while something sent to it is likely to arrive. */
   reachable(nodeId: NodeId): PeerInfo | undefined {
+    if (nodeId === this.#context.self) return this.#context.settings.self;
     const member = this.#membership.find(nodeId);
     return member === undefined || member.state === "gone" || member.state === "left" ? undefined : member.info;
   }

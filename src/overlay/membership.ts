@@ -179,7 +179,7 @@ export class Membership {
     if (cell === "ignore") return false;
     member.state = cell;
     const orderly = trigger === "leave" || (was === "joining" && trigger === "ready");
-    if (isInRing(was) !== isInRing(cell)) this.#refresh(orderly);
+    if (isInRing(was) !== isInRing(cell)) this.#moveInRing(member.nodeId, isInRing(cell), orderly);
     if (cell === "gone" || cell === "left") this.#events.lost(member, was);
     return true;
   }
@@ -204,6 +204,13 @@ export class Membership {
     this.#context.later("announce members", ANNOUNCE_DELAY, () => {
       this.#context.emit({ type: "members-changed", members: this.remembered() });
     });
+  }
+
+  #moveInRing(nodeId: NodeId, enters: boolean, orderly: boolean): void {
+    const before = this.#view;
+    this.#view = enters ? before.with(nodeId) : before.without(nodeId);
+    if (this.#view === before) return;
+    this.#events.viewChanged({ before, added: enters ? [nodeId] : [], removed: enters ? [] : [nodeId], orderly });
   }
 
   #refresh(orderly: boolean): void {

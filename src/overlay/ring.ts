@@ -67,8 +67,9 @@ export class RingView {
   readonly #holders: (readonly NodeId[] | undefined)[];
   #hasZones: boolean | undefined;
 
-  constructor(ids: Iterable<NodeId>, zoneOf: (id: NodeId) => string) {
-    this.ids = [...new Set(ids)].sort();
+  /** `sorted`: the ids are in ring order already, each once. */
+  constructor(ids: Iterable<NodeId>, zoneOf: (id: NodeId) => string, sorted = false) {
+    this.ids = sorted ? [...ids] : [...new Set(ids)].sort();
     this.#zoneOf = zoneOf;
     this.#holders = new Array<readonly NodeId[] | undefined>(this.ids.length);
   }
@@ -80,10 +81,12 @@ export class RingView {
     return this.ids[this.#indexAt(id)] === id;
   }
   with(id: NodeId): RingView {
-    return this.has(id) ? this : new RingView([...this.ids, id], this.#zoneOf);
+    if (this.has(id)) return this;
+    const at = this.ids.findIndex((other) => other > id);
+    return new RingView(this.ids.toSpliced(at < 0 ? this.ids.length : at, 0, id), this.#zoneOf, true);
   }
   without(id: NodeId): RingView {
-    return this.has(id) ? new RingView(this.ids.filter((other) => other !== id), this.#zoneOf) : this;
+    return this.has(id) ? new RingView(this.ids.filter((other) => other !== id), this.#zoneOf, true) : this;
   }
 
   /** The responsible peer: the first at or after the place. */

@@ -56,9 +56,10 @@ export function runRequest(request: RunRequest, trace?: (line: string) => void):
     seed, boxes, hours,
     loss: loss / 100,
     mix: faults,
-    faultMean: large ? 600_000 : 90_000,
+    faultMean: large ? 7_200_000 : 90_000,
     quiet: large ? 780_000 : 240_000,
-    spell: large ? 7_200_000 : 900_000,
+    spell: large ? 21_600_000 : 900_000,
+    returning: large ? 0.8 : 0.2,
     setting: machine === "overlay" ? overlaySetting(boxes) : peerSetting(boxes, phones, storm),
     ...(trace === undefined ? {} : { trace }),
   });

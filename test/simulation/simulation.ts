@@ -17,6 +17,8 @@ export interface SimulationSettings {
   readonly quiet: number;
   /** An active spell, on average. */
   readonly spell: number;
+  /** How often the run begins with boxes that were a ring before. */
+  readonly returning: number;
   readonly setting: Setting;
   readonly trace?: (line: string) => void;
 }
@@ -122,12 +124,20 @@ function runAll(settings: SimulationSettings, world: World, weather: Weather, wo
   }
 }
 
-/** All boxes of the rack are started one after the other, in a few cases all at once. */
+/**
+ * All boxes of the rack are started: new ones one after the other or all at once, or boxes that have been a ring before
+ * and have power again, within a second.
+ */
 function rackUp(settings: SimulationSettings, world: World, weather: Weather): void {
   const random = world.random.fork("rack");
-  const stormy = random.chance(0.2);
   const boxes: Box[] = [];
   for (let i = 0; i < settings.boxes; i++) boxes.push(world.addBox());
+  if (random.chance(settings.returning)) {
+    world.rememberAll();
+    for (const box of boxes) world.queue.after(random.below(1_000), () => weather.start(box));
+    return world.run(2_000);
+  }
+  const stormy = random.chance(0.2);
   for (const box of boxes) {
     if (box !== boxes[0] && !stormy) world.run(BETWEEN_STARTS);
     weather.start(box);

@@ -167,14 +167,23 @@ export class World {
     return splitLargestGap(this.boxes.map(({ nodeId }) => nodeId), this.random);
   }
 
+  /** Makes every box remember all others, as if they had been a ring before. */
+  rememberAll(): void {
+    for (const box of this.boxes) {
+      box.mayStandAlone = true;
+      box.members = this.boxes.filter((other) => other !== box).map((other) => this.#infoOf(other));
+    }
+  }
+
+  #infoOf({ nodeId, overlay, sip, zone, incarnation }: Box): PeerInfo {
+    return { nodeId, overlay, sip, zone, incarnation, software: "simulated" };
+  }
+
   /** Switches a box on. `hints` are addresses where members may be. */
   start(box: Box, hints: readonly Address[] = []): Life {
     if (box.life !== undefined) throw new Error(`${box.name} is running`);
     box.incarnation++;
-    const self: PeerInfo = {
-      nodeId: box.nodeId, overlay: box.overlay, sip: box.sip, zone: box.zone,
-      incarnation: box.incarnation, software: "simulated",
-    };
+    const self = this.#infoOf(box);
     this.network.powerOn(box.place);
     const rows = box.disk.open((report) => this.#receive(life, report));
     const certificate = simulatedCertificate(box.nodeId);

@@ -57,7 +57,7 @@ export function runRequest(request: RunRequest, trace?: (line: string) => void):
     loss: loss / 100,
     mix: faults,
     faultMean: large ? 7_200_000 : 90_000,
-    quiet: large ? 780_000 : 240_000,
+    quiet: large ? 2_400_000 : 240_000,
     spell: large ? 21_600_000 : 900_000,
     returning: large ? 0.8 : 0.2,
     setting: machine === "overlay" ? overlaySetting(boxes) : peerSetting(boxes, phones, storm),

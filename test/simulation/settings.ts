@@ -18,7 +18,7 @@ const FLEET_SECRET = new Uint8Array(32).fill(7);
 
 /** An idle chore that would make a day of many boxes dear; everything else is as in production. */
 function timingFor(boxes: number): OverlayTiming {
-  return boxes > 20 ? { ...OVERLAY_TIMING, antiEntropy: minutes(10) } : OVERLAY_TIMING;
+  return boxes > 20 ? { ...OVERLAY_TIMING, antiEntropy: minutes(30) } : OVERLAY_TIMING;
 }
 
 /** One overlay core alone, which is told of the wall clock as a whole box is. */

@@ -1,5 +1,5 @@
 import { BoundedMap } from "../base/bounded-map.ts";
-import { after, type Duration, earliest, type Instant, milliseconds, wallTime } from "../base/time.ts";
+import { after, between, type Duration, earliest, type Instant, milliseconds, wallTime } from "../base/time.ts";
 import type { CoreContext } from "./core-context.ts";
 import type { Exchanges, Outcome } from "./exchanges.ts";
 import type { Membership } from "./membership.ts";
@@ -30,6 +30,9 @@ const MAX_OPERATIONS = 65_536;
 /** Between two attempts when nothing tells that the next will go better. */
 const RETRY: Duration = milliseconds(100);
 
+/** Attempts in which all replicas have to answer a read that the responsible peer does not answer. */
+const PATIENCE = 3;
+
 interface Operation {
   readonly id: number;
   readonly resource: ResourceId;
@@ -54,6 +57,7 @@ export class Operations {
   /** Those that wait for the ring to change or for their next attempt. BOUNDED: by operations. */
   readonly #waiting = new Set<Operation>();
   #lastId = 0;
+  #changedAt: Instant | undefined;
 
   constructor(parts: { context: CoreContext; membership: Membership; exchanges: Exchanges; reading: Reading; storing: Storing }) {
     this.#context = parts.context;
@@ -113,8 +117,12 @@ export class Operations {
     this.#start(operation);
   }
 
-  /** Whatever waited for the ring to change tries again. */
   viewChanged(): void {
+    this.#changedAt = this.#context.now;
+    this.tryAgain();
+  }
+  /** Whatever waited for a box to be there tries again. */
+  tryAgain(): void {
     for (const operation of [...this.#waiting]) this.#context.soon(() => this.#retry(operation));
   }
 
@@ -187,11 +195,17 @@ export class Operations {
     const own = holders.includes(self);
     if (others.length === 0 && !own) return this.#again(operation);
     this.#context.count("read-from-replicas");
-    this.#reading.ask(resource, kinds, others, this.#attemptTime(), (answers) => {
-      if (answers.length === 0 && !own) return this.#again(operation);
+    this.#reading.ask(resource, kinds, others, this.#attemptTime(), (answers, late) => {
+      const patient = (late.length > 0 || this.#ringJustChanged()) && operation.attempt < PATIENCE;
+      if (patient || (answers.length === 0 && !own)) return this.#again(operation);
       const mine = own ? this.#ownAnswer(resource, kinds) : [];
       told({ ok: true, kinds: this.#merged(resource, kinds, [...mine, ...answers]) });
     });
+  }
+  /** Copies are not yet where the ring now says: only the responsible peer knows whom to ask. */
+  #ringJustChanged(): boolean {
+    const since = this.#changedAt;
+    return since !== undefined && between(since, this.#context.now) < 2 * this.#context.settings.timing.holdDown;
   }
   #ownAnswer(resource: ResourceId, kinds: readonly KindId[]): readonly ReplicaAnswer[] {
     const answer = this.#reading.answer(this.#reading.fetchRequest(resource, kinds));

@@ -264,7 +264,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   #heard(member: Member): void {
     this.#verdicts.heard(member);
     this.#repair.missed();
-    this.#operations.viewChanged();
+    this.#operations.tryAgain();
   }
 
   #lost(member: Member, was: MemberState): void {

@@ -9,8 +9,10 @@ import type { Holdings } from "./storage/holdings.ts";
 import type { FetchReq, FetchSpecifier, StoreKindData } from "./wire/message-body.ts";
 import { ALL_OF, decodeSelection, encodeSelection, type Selection } from "./wire/stored-data.ts";
 
-/** A reader does not wait longer than this for boxes that may know more. */
+/** A reader does not wait longer than this for boxes that may know more… */
 const GATHER: Duration = milliseconds(500);
+/** …so many times; links that are dead end the waiting at once. */
+const GATHERINGS = 3;
 
 /** What is read from this box's memory, and from others' where that may not be enough. */
 export class Reading {
@@ -31,39 +33,45 @@ export class Reading {
     const others = this.#repair.othersToAsk(resource);
     if (others.length === 0) return told();
     this.#context.count("read-gathered");
-    this.gather(resource, kinds, others, () => told());
+    this.#gather(resource, kinds, others, 1, told);
   }
 
-  /** Brings what the others hold into this box's memory, newest first; tells how many answered. */
-  gather(resource: ResourceId, kinds: readonly KindId[], others: readonly NodeId[], told: (answers: number) => void): void {
-    this.ask(resource, kinds, others, GATHER, (answers) => {
+  /** Brings what the others hold into this box's memory; the newest of each entry stands. */
+  #gather(resource: ResourceId, kinds: readonly KindId[], others: readonly NodeId[], attempt: number, told: () => void): void {
+    this.ask(resource, kinds, others, GATHER, (answers, late) => {
       for (const { kinds: found, certificates } of answers) {
         const entries = this.#holdings.decode(resource, found, certificates);
         if (entries.ok) for (const entry of entries.value) this.#holdings.accept(entry);
       }
-      told(answers.length);
+      if (late.length === 0 || attempt >= GATHERINGS) return told();
+      this.#gather(resource, kinds, late, attempt + 1, told);
     });
   }
 
-  /** Asks several boxes at once for what they hold, owner or not; tells once, when all have answered or failed. */
+  /**
+   * Asks several boxes at once for what they hold, owner or not; tells once, when all have answered or
+   * failed. Late are those that are there and did not answer in time.
+   */
   ask(
     resource: ResourceId,
     kinds: readonly KindId[],
     others: readonly NodeId[],
     timeout: Duration,
-    told: (answers: readonly ReplicaAnswer[]) => void,
+    told: (answers: readonly ReplicaAnswer[], late: readonly NodeId[]) => void,
   ): void {
     const answers: ReplicaAnswer[] = [];
+    const late: NodeId[] = [];
     let waiting = others.length;
-    if (waiting === 0) return this.#context.soon(() => told([]));
+    if (waiting === 0) return this.#context.soon(() => told([], []));
     const body = this.fetchRequest(resource, kinds);
-    const one = (outcome: Outcome): void => {
+    const one = (hop: NodeId, outcome: Outcome): void => {
+      if (outcome.type === "timeout") late.push(hop);
       if (outcome.type === "answer" && outcome.body.type === "fetch_ans") {
         answers.push({ kinds: outcome.body.kinds, certificates: outcome.message.security.certificates });
       }
-      if (--waiting === 0) told(answers);
+      if (--waiting === 0) told(answers, late);
     };
-    for (const hop of others) this.#exchanges.request({ hop, body, extensions: [REPLICA_READ], timeout }, one);
+    for (const hop of others) this.#exchanges.request({ hop, body, extensions: [REPLICA_READ], timeout }, (outcome) => one(hop, outcome));
   }
 
   fetchRequest(resource: ResourceId, kinds: readonly KindId[]): FetchReq {

@@ -27,6 +27,9 @@ class Schedule {
       this.world.until(() => this.world.serving().length === i + 1, 30_000);
     }
     this.world.run(5_000);
+    const { random } = this.world;
+    // Now and then a link stalls for a while, and everything behind waits.
+    this.world.delay = () => (random.below(seed % 2 === 0 ? 50 : 500) === 0 ? random.below(seed % 2 === 0 ? 60 : 900) : 1 + random.below(3));
   }
 
   write(strict: boolean): void {
@@ -38,6 +41,8 @@ class Schedule {
     const issuedAt = this.world.now;
     this.world.storeText(box, place.name, "aa", String(version), (outcome) => {
       place.writing = false;
+      // Cut off in the middle of it, and acknowledged alone.
+      if (strict && box === this.cutOff) return;
       if (outcome.ok) {
         place.acknowledged = version;
         place.lost = false;

@@ -10,11 +10,12 @@ import { AdmissionDesk } from "./io/admission-desk.ts";
 import { systemClock } from "./io/clock.ts";
 import { ControlServer } from "./io/control-server.ts";
 import { NodeCrypto } from "./io/crypto.ts";
-import { DataDirectory, DataDirectoryError, type FleetMembership } from "./io/data-directory.ts";
+import { DataDirectory, DataDirectoryError } from "./io/data-directory.ts";
 import { Driver } from "./io/driver.ts";
 import { EffectPerformer } from "./io/effects.ts";
-import { EnrollmentServer } from "./io/enrollment.ts";
+import { EnrollmentServer } from "./io/enrollment-server.ts";
 import { createFleet } from "./io/fleet.ts";
+import type { FleetMembership } from "./io/identity-files.ts";
 import { journal, type Report } from "./io/journal.ts";
 import { Links } from "./io/links.ts";
 import { ListenError } from "./io/listen-error.ts";
@@ -24,12 +25,13 @@ import { fingerprint, fleetSecret } from "./io/pki.ts";
 import { SystemRandom } from "./io/random.ts";
 import { SipResolver } from "./io/resolver.ts";
 import { SipSockets } from "./io/sip-sockets.ts";
-import { Store } from "./io/store.ts";
+import { Store, StoreError } from "./io/store.ts";
 import { CertificateTrust } from "./io/trust.ts";
 import type { PeerInfo, Phase } from "./overlay/ports.ts";
 import type { ControlReply } from "./peer/control.ts";
 import { Peer, SOFTWARE } from "./peer/peer.ts";
-import { type AdmissionTicket, type Hint, parseHint, parseTicket } from "./provision/ticket.ts";
+import { type Hint, parseHint } from "./provision/hint.ts";
+import { type AdmissionTicket, parseTicket } from "./provision/ticket.ts";
 
 /** RELOAD's max-message-size: a resource with its 64 bindings fits. */
 const MESSAGE_BYTES_MAX = 256 * 1024;
@@ -49,7 +51,7 @@ async function main(): Promise<void> {
     return;
   }
   const { options } = parsed;
-  const data = new DataDirectory(options.data);
+  const data = new DataDirectory(options.data, report);
   data.open();
   const known = data.membership();
   const admission = known === undefined ? await admit(options, data) : { membership: known, by: undefined };
@@ -329,7 +331,7 @@ function complain(line: string): void {
 
 /** The world's fault is one plain line; our own fault is a stack trace, and systemd starts the box afresh. */
 function fail(error: unknown): void {
-  const plain = [StartError, ListenError, DataDirectoryError, CliError].some((kind) => error instanceof kind);
+  const plain = [StartError, ListenError, DataDirectoryError, StoreError, CliError].some((kind) => error instanceof kind);
   complain(plain ? `ringboxd: ${(error as Error).message}` : `ringboxd: internal fault: ${(error as Error).stack ?? error}`);
   process.exit(1);
 }

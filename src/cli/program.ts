@@ -76,9 +76,15 @@ function addBoxCommands(program: Command, terminal: Terminal, withBox: WithBox):
     .description("hand everything over to the other boxes, and stop")
     .action(() =>
       withBox(async (box) => {
-        terminal.note("Handing everything over…");
+        const { boxes } = (await box.ask<"status">({ op: "status" })).status;
+        const alone = boxes.serving <= 1;
+        if (!alone) terminal.note("Handing everything over…");
         await box.ask<"leave">({ op: "leave" });
-        terminal.print("The box has left the ring and stopped; the others have what it had.");
+        terminal.print(
+          alone
+            ? "The box has stopped. It was alone: what it knew is in its data directory and nowhere else."
+            : "The box has left the ring and stopped; the others have what it had.",
+        );
       }),
     );
 }

@@ -14,6 +14,7 @@ const INPUT_MAX_BYTES = 4_096;
 const CSV_MAX_BYTES = 32 * 1_024 * 1_024;
 /** Questions in the air during an import; the box allows 64 of one connection. */
 const IMPORT_WINDOW = 16;
+const DISPLAY_NAME_MAX = 64;
 /** Wrong lines that are told one by one. */
 const FAULTS_SHOWN_MAX = 20;
 
@@ -157,7 +158,8 @@ function checkRow(line: number, fields: readonly string[], domain: string): Impo
   if (fields.length < 2 || fields.length > 3) return { line, text: `${counted(fields.length, "field")} instead of name,password[,display name]` };
   try {
     const username = usernameOf(name.trim(), domain);
-    const problem = passwordProblem(password);
+    const tooLong = displayName.length > DISPLAY_NAME_MAX ? `The display name has more than ${DISPLAY_NAME_MAX} characters.` : undefined;
+    const problem = passwordProblem(password) ?? tooLong;
     return problem === undefined ? { line, username, password, displayName: displayName.trim() } : { line, text: problem };
   } catch (error) {
     if (error instanceof CliError) return { line, text: error.message };

@@ -1,11 +1,12 @@
 // Takes a blank box to an enrolled one: drives the admission machine with what mDNS and the hints bring,
 // carries out its enrollments and foundings, and returns what the box then has.
 
-import type { AdmissionEffect, AdmissionInput, Announcement } from "../provision/admission.ts";
-import { Admission } from "../provision/admission.ts";
-import type { AdmissionTicket, Hint } from "../provision/ticket.ts";
+import { Admission, type AdmissionEffect, type AdmissionInput, type Announcement } from "../provision/admission.ts";
+import type { Hint } from "../provision/hint.ts";
+import type { AdmissionTicket } from "../provision/ticket.ts";
 import type { Clock } from "./clock.ts";
-import { type Enrolled, foundFleet, requestEnrollment } from "./enrollment.ts";
+import type { Enrolled } from "./enrolled.ts";
+import { foundFleet, requestEnrollment } from "./enrollment.ts";
 import type { Random } from "../base/random.ts";
 
 export interface AdmissionDeskSettings {

@@ -194,3 +194,7 @@ function serialNumber(): string {
 
 /** The ASN.1 library and WebCrypto want bytes with a buffer of their own. */
 const copy = (bytes: Uint8Array): Uint8Array<ArrayBuffer> => Uint8Array.from(bytes);
+
+/** PKCS #8, DER. */
+export const privateKeyDer = (privateKeyPem: string): Uint8Array =>
+  createPrivateKey(privateKeyPem).export({ type: "pkcs8", format: "der" });

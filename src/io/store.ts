@@ -31,7 +31,7 @@ export class Store {
   }
 
   /** Opens or makes the databases and returns every row that is whole. Rejects with `StoreError`. */
-  async open(): Promise<readonly StoredRow[]> {
+  open(): Promise<readonly StoredRow[]> {
     const worker = new Worker(workerFile(), { workerData: this.#settings.directory });
     this.#worker = worker;
     const rows = new Promise<readonly StoredRow[]>((resolve, reject) => {

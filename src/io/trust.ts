@@ -41,7 +41,7 @@ export class CertificateTrust implements Trust {
     }
     if ("refused" in verdict) return verdict;
     if (verdict.notAfter < this.#wall()) return { refused: `its certificate expired on ${day(verdict.notAfter)}` };
-    return verdict;
+    return { nodeId: verdict.nodeId };
   }
 
   #judge(der: Uint8Array): Verdict {

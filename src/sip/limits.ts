@@ -20,5 +20,4 @@ export const CORE_LIMITS = {
   nonces: 50_000,
   /** Flow tokens kept ready: above it the oldest is forgotten. */
   flowTokens: 10_000,
-  /** Via values: LIMITS.vias of the message layer. */
 } as const;

@@ -1,5 +1,6 @@
 // The SIP core of a box: transport, transactions, registrar and proxy as one machine.
 
+import type { Address } from "../base/address.ts";
 import type { Crypto } from "../base/crypto.ts";
 import type { Machine } from "../base/machine.ts";
 import type { Random } from "../base/random.ts";
@@ -62,6 +63,11 @@ export class SipCore implements Machine<SipInput, SipEffect> {
   /** The addresses on which SIP is served now. */
   setLocalAddresses(addresses: readonly string[]): void {
     this.#core.ends.setAddresses(addresses);
+  }
+
+  /** The SIP addresses of the other boxes of the fleet: in a URI they mean our domain. */
+  setFleetAddresses(addresses: readonly Address[]): void {
+    this.#core.ends.setFleetAddresses(addresses);
   }
 
   /** Whether OPTIONS to this box may say that it serves. */

@@ -1,7 +1,7 @@
 // SIP boxes and telephones on a virtual clock and a virtual network, with a location service that is a map.
 
 import assert from "node:assert/strict";
-import { type Address, formatAddress } from "../../src/base/address.ts";
+import { type Address, formatAddress, isIpv6 } from "../../src/base/address.ts";
 import type { Random } from "../../src/base/random.ts";
 import { hours, instant, minutes, seconds, wallTime } from "../../src/base/time.ts";
 import { responseTo } from "../../src/sip/message/build.ts";
@@ -71,6 +71,8 @@ export class SipWorld {
   /** Whether a UDP datagram is lost. */
   loses: (from: Address, to: Address, octets: string) => boolean = () => false;
   isStoreAvailable = true;
+  /** Whether the location service knows which boxes are dead. */
+  knowsDead = true;
   readonly #events: Event[] = [];
   #order = 0;
   #connections = 0;
@@ -135,7 +137,7 @@ export class SipWorld {
   }
 
   at(address: Address): Box | Phone | undefined {
-    const isThere = (end: Box | Phone) => end.address.host === address.host && end.address.port === address.port;
+    const isThere = (end: Box | Phone) => end.hosts.includes(address.host) && end.address.port === address.port;
     return this.boxes.find(isThere) ?? this.phones.find(isThere);
   }
 
@@ -149,7 +151,7 @@ export class SipWorld {
     const there = this.at(to);
     if (there === undefined || !there.isAlive) return undefined;
     this.#connections += 1;
-    const near = { host: from.address.host, port: 30_000 + this.#connections };
+    const near = { host: from.hostTowards(to.host), port: 30_000 + this.#connections };
     const end = (owner: Box | Phone, local: Address, remote: Address): TcpEnd => {
       const number = this.#connections * 2 + (owner === from ? 0 : 1);
       return { owner, number, flow: { transport: "tcp", local, remote, connection: number }, peer: undefined };
@@ -166,6 +168,8 @@ export class SipWorld {
 export class Box {
   readonly world: SipWorld;
   readonly address: Address;
+  /** All addresses of the box; the first is `address`'. */
+  readonly hosts: readonly string[];
   readonly nodeId: string;
   readonly core: SipCore;
   isAlive = true;
@@ -178,8 +182,13 @@ export class Box {
     this.nodeId = String(world.boxes.length + 1).padStart(8, "0").padEnd(32, "0");
     const settings = settingsOf(host, this.nodeId, more);
     this.address = { host, port: settings.sipPort };
+    this.hosts = settings.localAddresses;
     const wallClock = () => wallTime(WALL_AT_START + world.time);
     this.core = new SipCore(settings, hashCrypto, countingRandom(world.boxes.length + 1), wallClock);
+  }
+
+  hostTowards(remote: string): string {
+    return this.hosts.find((host) => isIpv6(host) === isIpv6(remote)) ?? this.address.host;
   }
 
   input(input: SipInput): void {
@@ -243,7 +252,8 @@ export class Box {
   #connect(effect: Extract<SipEffect, { type: "connect" }>): void {
     const { world } = this;
     if (effect.transport === "udp") {
-      if (world.at(effect.remote) !== undefined) return world.datagram(this.address, effect.remote, effect.octets);
+      const from = { host: this.hostTowards(effect.remote.host), port: this.address.port };
+      if (world.at(effect.remote) !== undefined) return world.datagram(from, effect.remote, effect.octets);
       return world.later(LATENCY, () => this.input({ type: "transport-error", ticket: effect.ticket }));
     }
     const open = [...this.#ends.values()].find(({ flow }) => formatAddress(flow.remote) === formatAddress(effect.remote));
@@ -262,7 +272,7 @@ export class Box {
     const bindings = [...(user?.bindings.values() ?? [])].map((binding): FoundBinding => {
       if (binding.edge === this.nodeId) return { ...binding, reach: { at: "here" } };
       const owner = this.world.boxes.find((box) => box.nodeId === binding.edge);
-      const isReachable = owner?.isAlive === true;
+      const isReachable = owner !== undefined && (owner.isAlive || !this.world.knowsDead);
       return { ...binding, reach: isReachable ? { at: "elsewhere", box: owner.address } : { at: "gone" } };
     });
     return { outcome: "found", credentials: user?.credentials, bindings };
@@ -321,6 +331,12 @@ export class Phone {
     this.transport = transport;
   }
 
+  get hosts(): readonly string[] {
+    return [this.address.host];
+  }
+  hostTowards(): string {
+    return this.address.host;
+  }
   get aor(): string {
     return `sip:${this.user}@${DOMAIN}`;
   }
@@ -349,9 +365,9 @@ export class Phone {
   }
 
   /** Sends text to the phone's box, or elsewhere by UDP. */
-  send(octets: string, to: Address = this.box.address): void {
+  send(octets: string, to: Address = { host: this.box.hostTowards(this.address.host), port: this.box.address.port }): void {
     if (this.transport === "udp") return this.world.datagram(this.address, to, octets);
-    this.#end ??= this.world.connect(this, this.box.address);
+    this.#end ??= this.world.connect(this, { host: this.box.hostTowards(this.address.host), port: this.box.address.port });
     const peer = this.#end?.peer;
     if (peer !== undefined) this.world.later(LATENCY, () => peer.owner.stream(peer, octets));
   }
@@ -382,7 +398,7 @@ export class Phone {
   }
 
   /** Credentials for the first challenge of a response that has this algorithm. */
-  credentials(challenged: SipResponse, method: string, uri: string, password = "secret", algorithm: "MD5" | "SHA-256" = "SHA-256", nc = "00000001"): string {
+  credentials(challenged: SipResponse, method: string, uri: string, password = "secret", algorithm: "MD5" | "SHA-256" = "MD5", nc = "00000001"): string {
     const name = challenged.status === 401 ? "www-authenticate" : "proxy-authenticate";
     const text = challenged.headers(name).find((value) => value.includes(`algorithm=${algorithm}`));
     const challenge = parseDigestCredentials(`${text}, username="x", uri="x", response="x"`);

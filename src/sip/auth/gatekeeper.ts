@@ -8,13 +8,18 @@ import { CORE_LIMITS } from "../limits.ts";
 import { type DigestCredentials, formatChallenge, isRightResponse } from "../message/digest.ts";
 import type { ValidRequest } from "../message/message.ts";
 import { checkNonce, issueNonce } from "../message/nonce.ts";
-import { isSipUri, parseUri } from "../message/uri.ts";
 import type { Credentials, SipSettings } from "../ports.ts";
 
 /** What can be said of a request's credentials before anybody is looked up. */
 export type Inspection =
   | { readonly type: "credentials"; readonly credentials: DigestCredentials }
   | { readonly type: "challenge"; readonly stale: boolean };
+
+/**
+ * User agents seen to take the best of several challenges, in lower case. All others get MD5 alone: baresip 1.0
+ * (libre) and sipsak 0.9.8 do not pass over an algorithm that they lack, as RFC 8760 wants, but give up.
+ */
+const CHOOSERS = ["linphone", "belle-sip"];
 
 const NONCE_LIFETIME = minutes(30);
 /** Counts behind the highest one that may still come, out of order. */
@@ -59,21 +64,30 @@ export class Gatekeeper {
 
   /**
    * Whether the response is right. For a user who does not exist (`known` undefined) the same work is
-   * done, and the verdict is the same as for a wrong password.
+   * done, and the verdict is the same as for a wrong password. The credentials' `uri` is not held against
+   * the Request-URI: SIPp and others write the address of their next hop there.
    */
   verify(request: ValidRequest, credentials: DigestCredentials, known: Credentials | undefined): "right" | "wrong" | "replayed" {
     const ha1 = known === undefined ? NOBODY : credentials.algorithm === "SHA-256" ? known.ha1Sha256 : known.ha1Md5;
     const right = isRightResponse(this.#crypto, credentials, request.method, ha1);
-    if (!right || known === undefined || !namesRequest(credentials.uri, request)) return "wrong";
+    if (!right || known === undefined) return "wrong";
     return this.#useCount(credentials) ? "right" : "replayed";
   }
 
-  /** Values of WWW-Authenticate or Proxy-Authenticate, the best first (RFC 8760). */
-  challenges(stale: boolean): readonly string[] {
+  /** Values of WWW-Authenticate or Proxy-Authenticate for this request, the best first (RFC 8760). */
+  challenges(request: ValidRequest, stale: boolean): readonly string[] {
     const nonce = issueNonce(this.#crypto, this.#secret, this.#wallClock(), this.#realm);
     const opaque = nonce.slice(-8);
-    return (["SHA-256", "MD5"] as const).map((algorithm) =>
-      formatChallenge({ realm: this.#realm, nonce, algorithm, stale, opaque }),
+    const algorithms = this.#mayChoose(request) ? (["SHA-256", "MD5"] as const) : (["MD5"] as const);
+    return algorithms.map((algorithm) => formatChallenge({ realm: this.#realm, nonce, algorithm, stale, opaque }));
+  }
+
+  /** Whether this phone can be given two challenges: it is known to, or has shown that it has SHA-256. */
+  #mayChoose(request: ValidRequest): boolean {
+    const userAgent = (request.header("user-agent") ?? "").toLowerCase();
+    if (CHOOSERS.some((name) => userAgent.startsWith(name))) return true;
+    return [...request.authorization, ...request.proxyAuthorization].some(
+      ({ realm, algorithm }) => realm === this.#realm && algorithm === "SHA-256",
     );
   }
 
@@ -101,11 +115,3 @@ export class Gatekeeper {
 }
 
 const NOBODY = "0".repeat(32);
-
-/** The `uri` of the credentials means the Request-URI; parameters may differ, as phones write them as they like. */
-function namesRequest(text: string, request: ValidRequest): boolean {
-  if (text === request.uriText) return true;
-  const uri = parseUri(text);
-  if (uri === undefined || !isSipUri(uri) || !isSipUri(request.uri)) return false;
-  return uri.user === request.uri.user && uri.host === request.uri.host;
-}

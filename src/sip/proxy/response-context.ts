@@ -2,7 +2,7 @@
 // answers, CANCEL and timer C.
 
 import { DeadlineQueue } from "../../base/deadline-queue.ts";
-import { after, type Instant } from "../../base/time.ts";
+import { after, type Duration, type Instant, milliseconds } from "../../base/time.ts";
 import type { CoreContext } from "../core-context.ts";
 import { CORE_LIMITS } from "../limits.ts";
 import { cancelOf, type NameAndValue, responseTo } from "../message/build.ts";
@@ -18,6 +18,9 @@ import type { ProxyTarget, Turns } from "./target-set.ts";
 
 /** A larger request goes by TCP to whoever has not shown by registering that UDP of any size arrives (18.1.1). */
 const LARGEST_DATAGRAM = 1_300;
+
+/** A box answers an INVITE at once with a 100; one that says nothing for so long is probably dead. */
+const BOX_PATIENCE = milliseconds(2_000);
 
 interface Attempt {
   readonly hop: Hop;
@@ -41,7 +44,8 @@ type BranchFailure = Failure<ValidResponse>;
 
 /** What all response contexts of a box share. */
 export class ProxyClockwork {
-  readonly timerC = new DeadlineQueue<(now: Instant) => void>();
+  /** Timer C of each branch, and the patience with boxes. BOUNDED: two a branch. */
+  readonly timers = new DeadlineQueue<(now: Instant) => void>();
   readonly #prefix: string;
   #branches = 0;
   /** Contexts that are not at their end. BOUNDED: by the server transactions. */
@@ -70,6 +74,7 @@ export class ResponseContext implements ClientUser, ServerUser {
   readonly #branches: Branch[] = [];
   readonly #byClient = new Map<ClientTransaction, Branch>();
   readonly #timersC = new Map<Branch, (now: Instant) => void>();
+  readonly #patience = new Map<Branch, (now: Instant) => void>();
   readonly #failures: BranchFailure[] = [];
   #started = false;
   #cancelled = false;
@@ -208,6 +213,16 @@ export class ResponseContext implements ClientUser, ServerUser {
     branch.client = this.#core.transactions.request(now, request, branch.id, way, this);
     this.#byClient.set(branch.client, branch);
     this.#startTimerC(now, branch);
+    if (target.rescue !== undefined && this.#isInvite) this.#startPatience(now, branch, target.rescue);
+  }
+
+  /** The box on the way has said nothing: the phone is called past it as well. */
+  #startPatience(now: Instant, branch: Branch, rescue: ProxyTarget): void {
+    this.#startTimer(now, this.#patience, branch, BOX_PATIENCE, (at) => {
+      if (branch.finished || branch.provisional || branch.cancel !== "no") return;
+      this.#core.outbox.count("box-silent");
+      this.#startTurn(at, this.#newBranch([rescue]));
+    });
   }
 
   // Branches: answers
@@ -275,7 +290,8 @@ export class ResponseContext implements ClientUser, ServerUser {
 
   #finish(branch: Branch): void {
     branch.finished = true;
-    this.#stopTimerC(branch);
+    this.#stopTimer(this.#timersC, branch);
+    this.#stopTimer(this.#patience, branch);
   }
 
   // CANCEL and timer C
@@ -300,7 +316,7 @@ export class ResponseContext implements ClientUser, ServerUser {
     const { client } = branch;
     if (client === undefined || branch.cancel === "sent") return;
     branch.cancel = "sent";
-    this.#stopTimerC(branch);
+    this.#stopTimer(this.#timersC, branch);
     this.#core.transactions.noteCancel(now, client);
     if (this.#core.transactions.hasRoom()) {
       this.#core.transactions.request(now, cancelOf(client.request), branch.id, client.hop, NOBODY);
@@ -309,18 +325,19 @@ export class ResponseContext implements ClientUser, ServerUser {
 
   #startTimerC(now: Instant, branch: Branch): void {
     if (!this.#isInvite || branch.cancel === "sent") return;
-    let fire = this.#timersC.get(branch);
-    if (fire === undefined) {
-      fire = (at) => this.#timerCFired(at, branch);
-      this.#timersC.set(branch, fire);
-    }
-    this.#clockwork.timerC.set(fire, after(now, TIMER_C));
+    this.#startTimer(now, this.#timersC, branch, TIMER_C, (at) => this.#timerCFired(at, branch));
   }
 
-  #stopTimerC(branch: Branch): void {
-    const fire = this.#timersC.get(branch);
-    if (fire !== undefined) this.#clockwork.timerC.delete(fire);
-    this.#timersC.delete(branch);
+  #startTimer(now: Instant, timers: Map<Branch, (now: Instant) => void>, branch: Branch, delay: Duration, fire: (now: Instant) => void): void {
+    this.#stopTimer(timers, branch);
+    timers.set(branch, fire);
+    this.#clockwork.timers.set(fire, after(now, delay));
+  }
+
+  #stopTimer(timers: Map<Branch, (now: Instant) => void>, branch: Branch): void {
+    const fire = timers.get(branch);
+    if (fire !== undefined) this.#clockwork.timers.delete(fire);
+    timers.delete(branch);
   }
 
   /** 16.8: a branch that rings is cancelled; one that says nothing counts as timed out. */

@@ -38,7 +38,7 @@ export function preprocessRoutes(
   let vouched = false;
   let flow: Preprocessed["flow"];
   for (const route of routes) {
-    if (!isSipUri(route.uri) || !ends.isOurs(route.uri.host, route.uri.port)) break;
+    if (!isSipUri(route.uri) || !ends.isThisBox(route.uri.host, route.uri.port)) break;
     ownRoutes += 1;
     // Each Route of ours overrules the one before: of the two that one box wrote, the first names the
     // sender's side and the second the far side.
@@ -68,7 +68,7 @@ function fixStrictRoute(
 
 function isOwnRecordRoute(uri: Uri, request: ValidRequest, ends: LocalEnds, tokens: FlowTokens): boolean {
   if (!isSipUri(uri) || uri.user === undefined || uriParameter(uri, "lr") === undefined) return false;
-  return ends.isOurs(uri.host, uri.port) && tokens.read(uri.user, request.callId).type !== "tampered";
+  return ends.isThisBox(uri.host, uri.port) && tokens.read(uri.user, request.callId).type !== "tampered";
 }
 
 const isSameFlow = (a: Flow, b: Flow): boolean =>

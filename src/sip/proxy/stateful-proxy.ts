@@ -3,6 +3,7 @@
 import type { Instant } from "../../base/time.ts";
 import type { Gatekeeper } from "../auth/gatekeeper.ts";
 import type { CoreContext } from "../core-context.ts";
+import { CORE_LIMITS } from "../limits.ts";
 import { type NameAndValue, responseTo } from "../message/build.ts";
 import type { DigestCredentials } from "../message/digest.ts";
 import type { ValidRequest } from "../message/message.ts";
@@ -12,7 +13,7 @@ import { NO_TICKET } from "../outbox.ts";
 import { answerForBox, answerOptions } from "../own-answers.ts";
 import type { Flow, UserLookup } from "../ports.ts";
 import type { Registrar } from "../registrar/registrar.ts";
-import { textHash } from "../transaction/transaction-key.ts";
+import { statelessTag, textHash } from "../transaction/transaction-key.ts";
 import { type Hop, responseFlow } from "../transport/transport.ts";
 import { type Forwarding, forwardedRequest } from "./forwarding.ts";
 import { isLooped, routingHash } from "./loop-detection.ts";
@@ -55,11 +56,11 @@ export class StatefulProxy {
     return this.#clockwork.alive;
   }
   nextDeadline(): Instant | undefined {
-    return this.#clockwork.timerC.next();
+    return this.#clockwork.timers.next();
   }
   tick(now: Instant): void {
-    const { timerC } = this.#clockwork;
-    for (let fire = timerC.takeDue(now); fire !== undefined; fire = timerC.takeDue(now)) fire(now);
+    const { timers } = this.#clockwork;
+    for (let fire = timers.takeDue(now); fire !== undefined; fire = timers.takeDue(now)) fire(now);
   }
 
   /** A request that belongs to no transaction yet; no ACK and no CANCEL. */
@@ -78,14 +79,33 @@ export class StatefulProxy {
     this.#admit(now, { request, flow, route, destination, routingHash: hash });
   }
 
-  /** An ACK to a 2xx goes on without a transaction (RFC 3261 16.11), and only on a way that the fleet laid. */
+  /** An ACK to a 2xx goes on without a transaction (RFC 3261 16.11): to a phone of ours, or on a way that the fleet laid. */
   forwardAck(now: Instant, request: ValidRequest, flow: Flow): void {
+    // The ACK to a stateless answer of ours (a challenge, mostly) ends here.
+    if (request.toTag === statelessTag(request)) return;
     const route = preprocessRoutes(request, flow, this.#core.ends, this.#core.tokens);
-    if (request.maxForwards === 0 || route === "tampered" || !route.vouched) return this.#core.outbox.count("ack-dropped");
+    if (request.maxForwards === 0 || route === "tampered") return this.#core.outbox.count("ack-dropped");
     const destination = this.#destination(request, route);
-    if (typeof destination === "number" || destination.type !== "target") return this.#core.outbox.count("ack-dropped");
-    const { target } = destination;
     const forwarding: Forwarding = { request, source: flow, callerFlow: undefined, route };
+    if (typeof destination === "number") return this.#core.outbox.count("ack-dropped");
+    if (destination.type === "user") return this.#findAckers(now, destination.aor, forwarding);
+    if (destination.type !== "target" || !route.vouched) return this.#core.outbox.count("ack-dropped");
+    this.#routeAck(now, forwarding, destination.target);
+  }
+
+  /** A caller that ignores Record-Route sends its ACK to the AoR again; the phones that know nothing of it drop it. */
+  #findAckers(now: Instant, aor: string, forwarding: Forwarding): void {
+    this.#core.questions.findUser(now, aor, (at, lookup) => {
+      if (lookup.outcome === "unavailable") return;
+      const { ends, tokens } = this.#core;
+      const turns = targetGroups(aor, lookup.bindings, this.#core.wallClock(), ends, tokens).flat();
+      for (const [target] of turns.slice(0, CORE_LIMITS.branches)) {
+        if (target !== undefined) this.#routeAck(at, forwarding, target);
+      }
+    });
+  }
+
+  #routeAck(now: Instant, forwarding: Forwarding, target: ProxyTarget): void {
     if (target.way.type === "hop") this.#sendAck(forwarding, target, target.way.hop);
     if (target.way.type !== "resolve") return;
     this.#core.questions.resolve(now, target.way, (_, [first]) => {
@@ -151,7 +171,9 @@ export class StatefulProxy {
     if (destination.type === "user" && isNew && (request.method === "SUBSCRIBE" || request.method === "PUBLISH")) {
       return this.#core.answer(request, flow, 489);
     }
-    if (passage.route.vouched) return this.#begin(now, passage);
+    // To a flow of ours anybody may come who was given its token. For the way onward a token counts only
+    // within a dialog: else a stranger could have a new call relayed by the token of his own last one.
+    if (passage.route.flow !== undefined || (passage.route.vouched && !isNew)) return this.#begin(now, passage);
     const isLocalTarget = destination.type === "user";
     if (!this.#isOurCaller(request)) {
       return isLocalTarget ? this.#begin(now, passage) : this.#core.answer(request, flow, 403, "Relaying Denied");
@@ -169,7 +191,7 @@ export class StatefulProxy {
     const inspection = this.#gatekeeper.inspect(request.proxyAuthorization);
     if (inspection.type === "challenge") {
       this.#core.outbox.count("request-challenged");
-      return this.#core.answer(request, flow, 407, "", this.#challenge(inspection.stale));
+      return this.#core.answer(request, flow, 407, "", this.#challenge(request, inspection.stale));
     }
     const context = this.#open(now, passage);
     if (context === undefined) return;
@@ -187,7 +209,7 @@ export class StatefulProxy {
     const verdict = this.#gatekeeper.verify(request, credentials, lookup.credentials);
     if (verdict !== "right") {
       this.#core.outbox.count(verdict === "wrong" ? "request-wrong-credentials" : "request-replayed");
-      context.refuse(now, 407, "", this.#challenge(verdict === "replayed"));
+      context.refuse(now, 407, "", this.#challenge(request, verdict === "replayed"));
       return false;
     }
     const from = isSipUri(request.from.uri) ? addressOfRecord({ ...request.from.uri, host: this.#core.settings.domain }) : undefined;
@@ -197,8 +219,8 @@ export class StatefulProxy {
     return false;
   }
 
-  #challenge(stale: boolean): readonly NameAndValue[] {
-    return this.#gatekeeper.challenges(stale).map((value) => ["Proxy-Authenticate", value]);
+  #challenge(request: ValidRequest, stale: boolean): readonly NameAndValue[] {
+    return this.#gatekeeper.challenges(request, stale).map((value) => ["Proxy-Authenticate", value]);
   }
 
   // Where to

@@ -24,6 +24,8 @@ export interface ProxyTarget {
   readonly way: Way;
   /** The binding that it comes from. */
   readonly binding: { readonly aor: string; readonly key: string } | undefined;
+  /** Tried beside it when the box on the way says nothing: it may have died a moment ago. */
+  readonly rescue?: ProxyTarget;
 }
 
 /** Tried one after another until one is not merely unreachable: contacts of one instance, the newest first. */
@@ -61,7 +63,9 @@ function bindingTarget(aor: string, binding: FoundBinding, ends: LocalEnds, toke
       const { box } = binding.reach;
       const route = `<sip:${binding.flowToken}@${formatAddress(box)};lr>`;
       const hop: Hop = { type: "address", transport: "udp", remote: box };
-      return { ...base, routes: [route, ...binding.path], way: { type: "hop", hop } };
+      const direct = wayWithoutOwner(binding, ends);
+      const target: ProxyTarget = { ...base, routes: [route, ...binding.path], way: { type: "hop", hop } };
+      return direct.type === "none" ? target : { ...target, rescue: { ...base, routes: binding.path, way: direct } };
     }
     case "gone":
       return { ...base, routes: binding.path, way: wayWithoutOwner(binding, ends) };

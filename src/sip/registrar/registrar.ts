@@ -47,7 +47,7 @@ export class Registrar {
     const inspection = this.#gatekeeper.inspect(request.authorization);
     if (inspection.type === "challenge") {
       this.#core.outbox.count(inspection.stale ? "register-stale-nonce" : "register-challenged");
-      return this.#core.answer(request, flow, 401, "", this.#challenge(inspection.stale));
+      return this.#core.answer(request, flow, 401, "", this.#challenge(request, inspection.stale));
     }
     const server = this.#core.serve(now, request, flow);
     if (server !== undefined) this.#enqueue(now, { server, request, credentials: inspection.credentials });
@@ -57,8 +57,8 @@ export class Registrar {
     return this.#queues.size;
   }
 
-  #challenge(stale: boolean): readonly NameAndValue[] {
-    return this.#gatekeeper.challenges(stale).map((value) => ["WWW-Authenticate", value]);
+  #challenge(request: ValidRequest, stale: boolean): readonly NameAndValue[] {
+    return this.#gatekeeper.challenges(request, stale).map((value) => ["WWW-Authenticate", value]);
   }
 
   #enqueue(now: Instant, registration: Registration): void {
@@ -95,7 +95,7 @@ export class Registrar {
     const verdict = this.#gatekeeper.verify(request, credentials, lookup.credentials);
     if (verdict !== "right") {
       this.#core.outbox.count(verdict === "wrong" ? "register-wrong-credentials" : "register-replayed");
-      return this.#end(now, aor, registration, 401, "", this.#challenge(verdict === "replayed"));
+      return this.#end(now, aor, registration, 401, "", this.#challenge(request, verdict === "replayed"));
     }
     const to = this.#aorOf(request, "to");
     if (to === undefined) return this.#end(now, aor, registration, 404);

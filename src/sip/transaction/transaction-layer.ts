@@ -9,10 +9,10 @@ import type { SipRequest, SipResponse, ValidRequest, ValidResponse } from "../me
 import { NO_TICKET, type Outbox } from "../outbox.ts";
 import type { Flow, Ticket } from "../ports.ts";
 import { type Hop, hopTransport, responseFlow, type Transport } from "../transport/transport.ts";
-import { InviteClient, type InviteClientTrigger } from "./invite-client.ts";
-import { InviteServer, type InviteServerTrigger } from "./invite-server.ts";
-import { NonInviteClient, type NonInviteClientTrigger } from "./non-invite-client.ts";
-import { NonInviteServer, type NonInviteServerTrigger } from "./non-invite-server.ts";
+import { InviteClient, type InviteClientOutward } from "./invite-client.ts";
+import { InviteServer, type InviteServerOutward } from "./invite-server.ts";
+import { NonInviteClient, type NonInviteClientOutward } from "./non-invite-client.ts";
+import { NonInviteServer, type NonInviteServerOutward } from "./non-invite-server.ts";
 import { clientKey, matchedMethod, responseKey, serverKey } from "./transaction-key.ts";
 import { inviteResponseClass } from "./transition.ts";
 
@@ -101,10 +101,12 @@ export class TransactionLayer {
   absorb(now: Instant, server: ServerTransaction, request: ValidRequest): "absorbed" | "ack-for-2xx" {
     if (request.method !== "ACK") {
       this.#outbox.count("retransmission-absorbed");
-      this.#stepServer(now, server, "request", "");
+      this.#actForServer(server, server.machine.run.step(now, "request"), "");
       return "absorbed";
     }
-    return this.#stepServer(now, server, "ack", "") ? "ack-for-2xx" : "absorbed";
+    const { machine } = server;
+    if (machine.type !== "invite") return "absorbed";
+    return this.#actForServer(server, machine.run.step(now, "ack"), "") ? "ack-for-2xx" : "absorbed";
   }
 
   hasRoom(): boolean {
@@ -141,11 +143,12 @@ export class TransactionLayer {
   /** Sends a response of the transaction user, if the machine lets it. */
   respond(now: Instant, server: ServerTransaction, response: SipResponse): void {
     const { status } = response;
-    if (server.machine.type === "invite") {
-      this.#stepServer(now, server, `send ${inviteResponseClass(status)}`, response.octets);
+    const { machine } = server;
+    if (machine.type === "invite") {
+      this.#actForServer(server, machine.run.step(now, `send ${inviteResponseClass(status)}`), response.octets);
     } else if (status >= 200) {
-      this.#stepServer(now, server, "send final", response.octets);
-      if (server.machine.run.state !== "completed") return;
+      this.#actForServer(server, machine.run.step(now, "send final"), response.octets);
+      if (machine.run.state !== "completed") return;
       this.#answered.add(server);
       server.request = undefined;
       server.user = undefined;
@@ -179,7 +182,8 @@ export class TransactionLayer {
 
   /** Tells an INVITE client transaction that its CANCEL has left (RFC 3261 9.1: 64*T1 for the answer). */
   noteCancel(now: Instant, client: ClientTransaction): void {
-    if (client.machine.type === "invite") this.#stepClient(now, client, "cancel", undefined);
+    const { machine } = client;
+    if (machine.type === "invite") this.#actForClient(now, client, machine.run.step(now, "cancel"), undefined);
   }
 
   /** A response: to its client transaction, or nowhere (RFC 6026 section 7). */
@@ -189,8 +193,12 @@ export class TransactionLayer {
       this.#outbox.count("stray-response");
       return;
     }
-    if (client.machine.type === "invite") this.#stepClient(now, client, inviteResponseClass(response.status), response);
-    else this.#stepClient(now, client, response.status < 200 ? "1xx" : "200-699", response);
+    const { machine } = client;
+    const actions =
+      machine.type === "invite"
+        ? machine.run.step(now, inviteResponseClass(response.status))
+        : machine.run.step(now, response.status < 200 ? "1xx" : "200-699");
+    this.#actForClient(now, client, actions, response);
   }
 
   connected(ticket: Ticket, flow: Flow): void {
@@ -202,17 +210,20 @@ export class TransactionLayer {
 
   transportError(now: Instant, ticket: Ticket): void {
     const client = this.#byTicket.get(ticket);
-    if (client !== undefined) this.#stepClient(now, client, "transport-error", undefined);
+    if (client !== undefined) this.#failTransport(now, client);
   }
 
   connectionClosed(now: Instant, connection: number): void {
     const affected = this.#onConnection.get(connection);
     if (affected === undefined) return;
     this.#onConnection.delete(connection);
-    for (const transaction of affected) {
-      if (transaction.side === "client") this.#stepClient(now, transaction, "transport-error", undefined);
-      else this.#stepServer(now, transaction, "transport-error", "");
-    }
+    for (const transaction of affected) this.#failTransport(now, transaction);
+  }
+
+  #failTransport(now: Instant, transaction: Transaction): void {
+    if (transaction.side === "client") {
+      this.#actForClient(now, transaction, transaction.machine.run.step(now, "transport-error"), undefined);
+    } else this.#actForServer(transaction, transaction.machine.run.step(now, "transport-error"), "");
   }
 
   tick(now: Instant): void {
@@ -227,23 +238,16 @@ export class TransactionLayer {
 
   #fireTimers(now: Instant, due: Transaction): void {
     if (due.side === "server") {
-      const trigger = due.machine.run.takeDue(now);
-      if (trigger !== undefined) this.#stepServer(now, due, trigger, "");
-      else this.#schedule(due);
-      return;
+      const { machine } = due;
+      this.#actForServer(due, machine.type === "invite" ? fire(now, machine.run) : fire(now, machine.run), "");
+    } else {
+      const { machine } = due;
+      this.#actForClient(now, due, machine.type === "invite" ? fire(now, machine.run) : fire(now, machine.run), undefined);
     }
-    const trigger = due.machine.run.takeDue(now);
-    if (trigger !== undefined) this.#stepClient(now, due, trigger, undefined);
-    else this.#schedule(due);
   }
 
   /** Whether the user is wanted: an ACK in the Accepted state. */
-  #stepServer(now: Instant, server: ServerTransaction, trigger: InviteServerTrigger | NonInviteServerTrigger, octets: string): boolean {
-    const { machine } = server;
-    const actions =
-      machine.type === "invite"
-        ? machine.run.step(now, trigger as InviteServerTrigger)
-        : machine.run.step(now, trigger as NonInviteServerTrigger);
+  #actForServer(server: ServerTransaction, actions: readonly (InviteServerOutward | NonInviteServerOutward)[], octets: string): boolean {
     let passedUp = false;
     for (const action of actions) {
       switch (action) {
@@ -268,23 +272,18 @@ export class TransactionLayer {
           break;
       }
     }
-    if (machine.run.state === "terminated") this.#forget(server);
+    if (server.machine.run.state === "terminated") this.#forget(server);
     else this.#schedule(server);
     return passedUp;
   }
 
-  #stepClient(
+  #actForClient(
     now: Instant,
     client: ClientTransaction,
-    trigger: InviteClientTrigger | NonInviteClientTrigger,
+    actions: readonly (InviteClientOutward | NonInviteClientOutward)[],
     response: ValidResponse | undefined,
   ): void {
-    const { machine } = client;
-    const actions =
-      machine.type === "invite"
-        ? machine.run.step(now, trigger as InviteClientTrigger)
-        : machine.run.step(now, trigger as NonInviteClientTrigger);
-    if (machine.run.state === "terminated") this.#forget(client);
+    if (client.machine.run.state === "terminated") this.#forget(client);
     else this.#schedule(client);
     for (const action of actions) {
       switch (action) {
@@ -341,4 +340,15 @@ export class TransactionLayer {
       if (transaction.hop.type === "flow") this.#leaveConnection(transaction, transaction.hop.flow);
     }
   }
+}
+
+interface TimedMachine<Trigger, Action> {
+  takeDue(now: Instant): Trigger | undefined;
+  step(now: Instant, trigger: Trigger): readonly Action[];
+}
+
+/** Steps a machine by the timer that is due first. */
+function fire<Trigger, Action>(now: Instant, machine: TimedMachine<Trigger, Action>): readonly Action[] {
+  const trigger = machine.takeDue(now);
+  return trigger === undefined ? [] : machine.step(now, trigger);
 }

@@ -82,6 +82,12 @@ suite("status, peers, leave, where, registration list", () => {
     assert.match(printed, /^The box has left the ring/);
   });
 
+  test("leave does not claim that others have what a lone box had", async () => {
+    const status = { ...SAMPLE_STATUS, boxes: { serving: 1, known: 1 } };
+    box.override = (request) => (request.op === "status" ? { ok: true, op: "status", status } : undefined);
+    assert.match((await ringbox(["leave"])).printed, /^The box has stopped\. It was alone/);
+  });
+
   test("what the box refuses is one line and exit status 1", async () => {
     box.override = () => ({ ok: false, fault: "not-serving", text: "This box is not serving yet." });
     assert.deepEqual(await ringbox(["peers"]), { status: 1, printed: "", noted: "ringbox: This box is not serving yet." });

@@ -69,6 +69,51 @@ for (const boxes of [1, 2] as const) {
   }
 }
 
+for (const [aliceAt, bobAt] of [["2001:db8::11", "2001:db8::12"], ["10.0.1.1", "2001:db8::12"], ["2001:db8::11", "10.0.1.2"]] as const) {
+  for (const bobBy of ["udp", "tcp"] as const) {
+    test(`a call from ${aliceAt} to ${bobAt} by ${bobBy}, hung up from either side`, () => {
+      const world = new SipWorld();
+      for (const name of ["alice", "bob"]) world.addUser(name);
+      const box = world.box("10.0.0.1", { localAddresses: ["10.0.0.1", "2001:db8::1"] });
+      const alice = world.phone("alice", aliceAt, box);
+      const bob = world.phone("bob", bobAt, box, bobBy);
+      for (const phone of [alice, bob]) assert.equal(phone.register().status, 200);
+      const answer = establish({ world, alice, bob });
+      assert.equal(bob.requests.filter(({ method }) => method === "ACK").length, 1);
+      alice.inDialog("INFO", alice.dialogOf(answer));
+      bob.inDialog("BYE", bob.dialogOf(bob.last("INVITE"), answer));
+      world.run();
+      assert.equal(bob.last("INFO").method, "INFO");
+      assert.equal(alice.last("BYE").method, "BYE");
+      assert.equal(bob.responses.at(-1)?.status, 200);
+    });
+  }
+}
+
+test("a phone behind an outside proxy is reached through its Path", () => {
+  const { world, alice, bob } = registered("udp", "udp", 1);
+  const edge = world.phone("edge", "192.0.2.50", alice.box);
+  bob.register({ callId: "by-path", contact: "<sip:bob@172.16.0.9>", fields: ["Supported: path", "Path: <sip:192.0.2.50;lr>"] });
+  alice.ask("MESSAGE", BOB);
+  const heard = [...bob.requests, ...edge.requests].find(({ uriText }) => uriText === "sip:bob@172.16.0.9");
+  assert.equal(heard?.header("route"), "<sip:192.0.2.50;lr>");
+});
+
+test("an ACK and a BYE of a caller that ignores Record-Route arrive all the same", () => {
+  const { world, bob, boxes } = registered("udp", "udp", 2);
+  const [box] = boxes;
+  assert.ok(box);
+  const stranger = world.phone("eve", "192.0.2.66", box);
+  const dialog = { from: "<sip:eve@elsewhere.example>", callId: "careless" };
+  bob.answers = (request) => (request.method === "ACK" ? [] : [200]);
+  const answer = stranger.exchange(stranger.request("INVITE", BOB, { ...dialog, cseq: 1 }));
+  const to = answer.header("to") ?? "";
+  stranger.send(stranger.request("ACK", BOB, { ...dialog, to, cseq: 1 }));
+  world.run();
+  assert.equal(bob.requests.filter(({ method }) => method === "ACK").length, 1);
+  assert.equal(stranger.exchange(stranger.request("BYE", BOB, { ...dialog, to, cseq: 2 })).status, 200);
+});
+
 test("credentials for our realm and claimed identities stay at the first box", () => {
   const call = registered("udp", "udp", 2);
   call.bob.answers = () => [200];
@@ -130,6 +175,24 @@ test("nobody from outside is relayed to the outside, nor with a To tag or a forg
   assert.equal(victim.requests.length, 0);
 });
 
+test("the token of one's own flow, learnt from a call, relays no new call to the outside", () => {
+  const { world, bob, boxes } = registered("udp", "udp", 1);
+  const [box] = boxes;
+  assert.ok(box);
+  const victim = world.phone("victim", "192.0.2.67", box);
+  const stranger = world.phone("eve", "192.0.2.66", box);
+  const from = "<sip:eve@elsewhere.example>";
+  bob.answers = (request) => (request.method === "INVITE" ? [200] : []);
+  const answer = stranger.exchange(stranger.request("INVITE", BOB, { from, callId: "learn" }));
+  const [own] = answer.list("record-route").toReversed();
+  assert.ok(own);
+  for (const callId of ["learn", "other"]) {
+    const octets = stranger.request("INVITE", "sip:victim@192.0.2.67", { from, callId, routes: [own] });
+    assert.equal(stranger.exchange(octets).status, 403);
+  }
+  assert.equal(victim.requests.length, 0);
+});
+
 test("a Record-Route token of one dialog opens nothing for another Call-ID", () => {
   const call = registered("udp", "udp", 2);
   const answer = establish(call);
@@ -168,6 +231,27 @@ test("a UDP phone whose box died is reached directly from another box", () => {
   assert.equal(alice.ask("MESSAGE", BOB).status, 200);
   assert.equal(bob.last("MESSAGE").method, "MESSAGE");
   assert.equal(world.bindings("bob@example.test").length, 1);
+});
+
+test("a call whose way leads through a box that died a moment ago rings within three seconds", () => {
+  const { world, alice, bob, boxes } = registered("udp", "udp", 2);
+  const owner = boxes[1];
+  assert.ok(owner);
+  owner.isAlive = false;
+  world.knowsDead = false;
+  bob.answers = (request) => (request.method === "INVITE" ? [180, 200] : []);
+  alice.ask("INVITE", BOB);
+  world.run(3_000);
+  assert.equal(alice.responses.at(-1)?.status, 200);
+  assert.equal(bob.requests.filter(({ method }) => method === "INVITE").length, 1);
+});
+
+test("a box that answers is not gone around", () => {
+  const { world, alice, bob } = registered("udp", "udp", 2);
+  bob.answers = () => [];
+  alice.ask("INVITE", BOB);
+  world.run(3_000);
+  assert.equal(bob.requests.every(({ vias }) => vias?.length === 3), true);
 });
 
 test("a TCP phone whose box died is called where it listens", () => {

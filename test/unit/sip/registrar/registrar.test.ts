@@ -10,9 +10,20 @@ function worldOfAlice() {
   return { world, box, phone };
 }
 
-test("a REGISTER without credentials is challenged twice, SHA-256 first, without a look-up", () => {
+test("a REGISTER without credentials is challenged, without a look-up and without a transaction", () => {
   const { box, phone } = worldOfAlice();
   const response = phone.exchange(phone.request("REGISTER", `sip:${DOMAIN}`, { to: "<sip:alice@example.test>" }));
+  assert.equal(response.status, 401);
+  assert.match(response.header("www-authenticate") ?? "", /algorithm=MD5/);
+  assert.match(response.header("www-authenticate") ?? "", /qop="auth"/);
+  assert.equal(response.headers("www-authenticate").length, 1);
+  assert.equal(box.core.snapshot().serverTransactions, 0);
+});
+
+test("a phone known to choose among challenges is offered SHA-256 first", () => {
+  const { box, phone } = worldOfAlice();
+  const fields = ["User-Agent: Linphonec/5.1.65"];
+  const response = phone.exchange(phone.request("REGISTER", `sip:${DOMAIN}`, { to: "<sip:alice@example.test>", fields }));
   assert.equal(response.status, 401);
   const challenges = response.headers("www-authenticate");
   assert.deepEqual(challenges.map((value) => value.includes("SHA-256")), [true, false]);
@@ -56,6 +67,17 @@ test("a phone set up with the box's address instead of the domain registers all 
   const response = phone.ask("REGISTER", "sip:10.0.0.1", { to: "<sip:alice@10.0.0.1>", from: "<sip:alice@10.0.0.1>" });
   assert.equal(response.status, 200);
   assert.equal(world.bindings("alice@example.test").length, 1);
+});
+
+test("a phone set up with the address of a box that died registers at another one, and calls", () => {
+  const { world, box, phone } = worldOfAlice();
+  const dead = { host: "10.0.0.9", port: 5060 };
+  const register = () => phone.ask("REGISTER", "sip:10.0.0.9", { to: "<sip:alice@10.0.0.9>", from: "<sip:alice@10.0.0.9>" });
+  assert.equal(register().status, 403);
+  box.core.setFleetAddresses([dead]);
+  assert.equal(register().status, 200);
+  assert.equal(world.bindings("alice@example.test").length, 1);
+  assert.equal(phone.ask("MESSAGE", "sip:alice@10.0.0.9", { from: "<sip:alice@10.0.0.9>" }).status, 200);
 });
 
 test("an option tag that is required and not known is refused with 420", () => {
@@ -254,10 +276,14 @@ test("a nonce count that was used is stale too", () => {
   assert.match(replay.header("www-authenticate") ?? "", /stale=true/i);
 });
 
-test("MD5 is good enough for an old phone", () => {
+test("either algorithm is taken, whichever the phone chose", () => {
   const { phone } = worldOfAlice();
   const to = `<${phone.aor}>`;
-  const challenged = phone.exchange(phone.request("REGISTER", `sip:${DOMAIN}`, { to }));
-  const fields = [phone.credentials(challenged, "REGISTER", `sip:${DOMAIN}`, "secret", "MD5")];
-  assert.equal(phone.exchange(phone.request("REGISTER", `sip:${DOMAIN}`, { to, fields })).status, 200);
+  const userAgent = "User-Agent: Linphonec/5.1.65";
+  for (const algorithm of ["MD5", "SHA-256"] as const) {
+    const challenged = phone.exchange(phone.request("REGISTER", `sip:${DOMAIN}`, { to, fields: [userAgent] }));
+    const nc = algorithm === "MD5" ? "00000001" : "00000002";
+    const fields = [phone.credentials(challenged, "REGISTER", `sip:${DOMAIN}`, "secret", algorithm, nc)];
+    assert.equal(phone.exchange(phone.request("REGISTER", `sip:${DOMAIN}`, { to, fields })).status, 200);
+  }
 });

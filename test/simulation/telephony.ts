@@ -151,7 +151,8 @@ export class Telephony implements Observer, Work {
     if (this.#random.chance(0.8)) return this.#add(username, "office", () => undefined);
     const attempt = this.#subscribers.attempted(username, undefined, this.#world.now);
     this.#ask({ op: "subscriber-remove", username }, (reply) => {
-      if (reply.ok || reply.fault === "absent") this.#subscribers.acknowledged(username, attempt);
+      // "absent" is said by a half that never heard of it, too: it removes nothing.
+      if (reply.ok) this.#subscribers.acknowledged(username, attempt);
     });
   }
 

@@ -206,7 +206,7 @@ export class ControlDesk {
     const wall = this.#wall();
     return bindings
       .filter(({ expiresAt }) => expiresAt > wall)
-      .map((binding) => bindingReport(binding, this.#overlay.peerInfo(binding.edge as NodeId)));
+      .map((binding) => bindingReport(binding, this.#overlay.reachable(binding.edge as NodeId)));
   }
 
   #list(kind: number, ticket: number, answer: (found: readonly Found[]) => ControlReply): DeskStep {

@@ -9,7 +9,7 @@ import { earliest, hours, type Instant, instant, milliseconds, minutes, seconds,
 import { OverlayCore } from "../overlay/overlay-core.ts";
 import type { OverlayEffect, OverlayInput, OverlaySnapshot, OverlayTiming, Phase, Trust } from "../overlay/ports.ts";
 import type { SipEffect, SipInput, SipSettings } from "../sip/ports.ts";
-import { SipCore } from "../sip/sip-core.ts";
+import { SipCore, type SipSnapshot } from "../sip/sip-core.ts";
 import { ControlDesk, type DeskStep } from "./control-desk.ts";
 import { KINDS } from "./kinds.ts";
 import { LocationService } from "./location-service.ts";
@@ -107,6 +107,11 @@ export class Peer {
   /** For tests and simulation: the overlay as it stands. */
   snapshot(): OverlaySnapshot {
     return this.#overlay.snapshot();
+  }
+
+  /** For tests and simulation: what SIP has under way. */
+  sipSnapshot(): SipSnapshot {
+    return this.#sip.snapshot();
   }
 
   #accept(input: PeerInput): void {

@@ -22,7 +22,7 @@ export class StepInvariants implements Observer {
   effect(life: Life, effect: BoxEffect): void {
     if (effect.type === "count" || effect.type === "report") return;
     const { name } = life.box;
-    require(life.phase !== "left" || effect.type === "link-close" || effect.type === "persist" || effect.type === "replied",
+    require(this.#world.steps <= life.leftInStep || effect.type === "link-close" || effect.type === "persist" || effect.type === "replied",
       () => `${name} has left and still wants ${effect.type}`);
     if (effect.type === "link-send") {
       require(effect.message.length < LARGEST_MESSAGE, () => `${name} sends a message of ${effect.message.length} bytes`);

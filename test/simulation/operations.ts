@@ -35,8 +35,6 @@ const ANSWER_TIME = 6_000;
 const LIFETIME = 600_000;
 /** Two at once may cost what was acknowledged this shortly before. */
 const UNSETTLED = 5_000;
-/** Wall clocks differ, so about the time of expiry either reading is right. */
-const LARGEST_SKEW = 300_000;
 
 export class Operations implements Observer, Work {
   readonly ledger = new Ledger();
@@ -66,6 +64,11 @@ export class Operations implements Observer, Work {
   }
   pause(): void {
     this.#active = false;
+  }
+
+  requireRest(): void {
+    const [open] = this.#pending.values();
+    if (open !== undefined) throw new InvariantBroken(`${open.what} is still under way`);
   }
 
   #schedule(): void {
@@ -157,7 +160,7 @@ export class Operations implements Observer, Work {
     }
     const accounts = new Set([...read.keys(), ...[...this.ledger.keys()].filter((key) => key.startsWith(`${name} `))]);
     for (const account of accounts) {
-      this.ledger.read(account, read.get(account), this.#world.now, LARGEST_SKEW, (at) => this.#isExcused(at));
+      this.ledger.read(account, read.get(account), this.#world.now, this.#weather.largestSkew, (at) => this.#isExcused(at));
     }
   }
   #isExcused(writtenAt: number): boolean {

@@ -50,7 +50,10 @@ interface IncomingCall {
   readonly callId: string;
   response: string;
   readonly back: Address;
+  /** The caller heard of the final response: by ACK, or does not want it, by CANCEL. */
   acknowledged: boolean;
+  cancelled: boolean;
+  readonly invite: SipText;
 }
 
 interface Challenge {
@@ -71,6 +74,8 @@ export class Phone {
   readonly account: Account;
   readonly address: Address;
   readonly place: number;
+  /** Lies somewhere without anybody near, or off: takes no call, and says nothing about it. */
+  deaf = false;
   /** Calls answered here, and not yet over. BOUNDED: forgets the first beyond 16. */
   readonly #incoming = new Map<string, IncomingCall>();
   readonly #transactions = new Map<string, ClientTransaction>();
@@ -265,6 +270,7 @@ export class Phone {
     if (statusOf(text) > 0) return this.#receiveResponse(from, text);
     const method = methodOf(text);
     const callId = headerOf(text, "call-id");
+    if (this.deaf && (method === "INVITE" || method === "CANCEL")) return;
     if (method === "INVITE") return this.#ring(from, text, callId);
     const call = this.#incoming.get(callId);
     if (method === "ACK") {
@@ -272,6 +278,7 @@ export class Phone {
       return;
     }
     if (method === "BYE" && call !== undefined) call.acknowledged = true;
+    if (method === "CANCEL" && call !== undefined && call.branch === parameterOf(headerOf(text, "via"), "branch")) this.#cancel(from, call);
     this.#send(from, this.#respond(text, "200 OK"));
   }
 
@@ -280,16 +287,24 @@ export class Phone {
     const known = this.#incoming.get(callId);
     if (known !== undefined && known.branch === branch) return this.#send(from, known.response);
     if (known !== undefined) return this.#send(from, this.#respond(invite, "482 Loop Detected"));
-    const call: IncomingCall = { branch, callId, response: this.#respond(invite, "180 Ringing"), back: from, acknowledged: false };
+    const call: IncomingCall = { branch, callId, response: this.#respond(invite, "180 Ringing"), back: from, acknowledged: false, cancelled: false, invite };
     if (this.#incoming.size >= 16) this.#incoming.delete(this.#incoming.keys().next().value ?? "");
     this.#incoming.set(callId, call);
     this.#send(from, call.response);
-    this.#world.queue.after(this.#random.between(300, 4_000), () => this.#answer(call, invite));
+    this.#world.queue.after(this.#random.between(300, 4_000), () => this.#answer(call));
     this.#world.queue.after(4 * GIVES_UP, () => this.#incoming.delete(callId));
   }
 
-  #answer(call: IncomingCall, invite: SipText): void {
-    call.response = this.#respond(invite, "200 OK");
+  #cancel(from: Address, call: IncomingCall): void {
+    if (!call.response.startsWith("SIP/2.0 180")) return;
+    call.cancelled = true;
+    call.response = this.#respond(call.invite, "487 Request Terminated");
+    this.#send(from, call.response);
+  }
+
+  #answer(call: IncomingCall): void {
+    if (call.cancelled) return;
+    call.response = this.#respond(call.invite, "200 OK");
     const resend = (wait: number, sent: number): void => {
       if (call.acknowledged || sent > GIVES_UP) return;
       this.#send(call.back, call.response);

@@ -7,7 +7,7 @@ import { FAULT_MIXES, type FaultMix } from "./weather.ts";
 
 export interface RunRequest {
   readonly machine: "peer" | "overlay";
-  readonly mix: keyof typeof FAULT_MIXES | "registration-storm";
+  readonly mix: keyof typeof FAULT_MIXES;
   readonly seed: number;
   readonly boxes: number;
   readonly hours: number;
@@ -34,7 +34,7 @@ export function readRequest(options: Readonly<Record<string, unknown>>): RunRequ
   };
   const { machine = STANDARD.machine, mix = STANDARD.mix } = options;
   if (machine !== "peer" && machine !== "overlay") throw new TypeError("--machine is peer or overlay");
-  if (mix !== "registration-storm" && !isMix(mix)) throw new TypeError(`--mix is one of ${Object.keys(FAULT_MIXES).join(", ")}, registration-storm`);
+  if (!isMix(mix)) throw new TypeError(`--mix is one of ${Object.keys(FAULT_MIXES).join(", ")}`);
   return { machine, mix, seed: number("seed"), boxes: number("boxes"), hours: number("hours"), loss: number("loss"), phones: number("phones") };
 }
 
@@ -51,14 +51,15 @@ export function runRequest(request: RunRequest, trace?: (line: string) => void):
   const { machine, mix, seed, boxes, hours, loss, phones } = request;
   const large = boxes > 20;
   const storm = mix === "registration-storm";
-  const faults: FaultMix = FAULT_MIXES[storm ? "churn" : mix];
+  const faults: FaultMix = FAULT_MIXES[mix];
   return simulate({
     seed, boxes, hours,
     loss: loss / 100,
     mix: faults,
-    faultMean: large ? 600_000 : 90_000,
-    quiet: large ? 240_000 : 120_000,
-    spell: large ? 7_200_000 : 900_000,
+    faultMean: large ? 7_200_000 : 90_000,
+    quiet: large ? 2_400_000 : 240_000,
+    spell: large ? 21_600_000 : 900_000,
+    returning: large ? 0.8 : 0.2,
     setting: machine === "overlay" ? overlaySetting(boxes) : peerSetting(boxes, phones, storm),
     ...(trace === undefined ? {} : { trace }),
   });

@@ -7,12 +7,13 @@ import { parseArgs } from "node:util";
 import { formatFailure, formatOutcome } from "./report.ts";
 import { OPTIONS, readRequest, type RunRequest, runRequest } from "./request.ts";
 import type { Outcome } from "./simulation.ts";
+import { FAULT_MIXES } from "./weather.ts";
 import { runJobs } from "./worker-pool.ts";
 
 const USAGE = `npm run sim -- [options]
   --seed S       first seed (1)             --seeds K     how many, from S on (1)
   --boxes N      (10)                       --hours H     virtual hours (1)
-  --loss P       percent of packets (5)     --mix NAME    calm, churn, partition, power-cut, registration-storm (churn)
+  --loss P       percent of packets (5)     --mix NAME    ${Object.keys(FAULT_MIXES).join(", ")} (churn)
   --phones N     (20)                       --machine M   peer: whole boxes; overlay: overlay cores alone (peer)
   --twice        each seed twice, compared  --workers W   processes
   --trace FILE   write every happening of the first seed`;

@@ -1,7 +1,7 @@
 // The two settings: overlay cores with operations, whole boxes with phones.
 
 import { SimulatedCrypto, simulatedTrust } from "../support/simulated-crypto.ts";
-import type { Boot, BoxEffect, BoxInput, BoxMachine } from "../support/world.ts";
+import type { Boot, Box, BoxEffect, BoxInput, BoxMachine } from "../support/world.ts";
 import { minutes, type Instant, type WallTime, wallTime } from "../../src/base/time.ts";
 import { OverlayCore } from "../../src/overlay/overlay-core.ts";
 import type { OverlayInput, OverlaySnapshot, OverlayTiming } from "../../src/overlay/ports.ts";
@@ -18,7 +18,7 @@ const FLEET_SECRET = new Uint8Array(32).fill(7);
 
 /** An idle chore that would make a day of many boxes dear; everything else is as in production. */
 function timingFor(boxes: number): OverlayTiming {
-  return boxes > 20 ? { ...OVERLAY_TIMING, antiEntropy: minutes(10) } : OVERLAY_TIMING;
+  return boxes > 20 ? { ...OVERLAY_TIMING, antiEntropy: minutes(30) } : OVERLAY_TIMING;
 }
 
 /** One overlay core alone, which is told of the wall clock as a whole box is. */
@@ -63,27 +63,42 @@ export const overlaySetting = (boxes: number): Setting => ({
 });
 
 /** A whole box. */
-function makePeer({ self, certificate, rows, members, mayStandAlone, random }: Boot, timing: OverlayTiming): BoxMachine {
-  const peer = new Peer(
-    {
-      fleetName: "simulated", domain: DOMAIN, overlayName: OVERLAY_NAME, self, certificate, fleetSecret: FLEET_SECRET,
-      rows, members, mayStandAlone, localAddresses: [self.sip.host], timing,
-    },
-    new SimulatedCrypto(certificate), random, simulatedTrust,
-  );
-  return {
-    step: (now, inputs) => peer.step(now, inputs as readonly PeerInput[]),
-    nextDeadline: () => peer.nextDeadline(),
-    snapshot: () => peer.snapshot(),
-  };
+class PeerMachine implements BoxMachine {
+  readonly peer: Peer;
+
+  constructor({ self, certificate, rows, members, mayStandAlone, random }: Boot, timing: OverlayTiming) {
+    this.peer = new Peer(
+      {
+        fleetName: "simulated", domain: DOMAIN, overlayName: OVERLAY_NAME, self, certificate, fleetSecret: FLEET_SECRET,
+        rows, members, mayStandAlone, localAddresses: [self.sip.host], timing,
+      },
+      new SimulatedCrypto(certificate), random, simulatedTrust,
+    );
+  }
+
+  step(now: Instant, inputs: readonly BoxInput[]): readonly BoxEffect[] {
+    return this.peer.step(now, inputs as readonly PeerInput[]);
+  }
+  nextDeadline(): Instant | undefined {
+    return this.peer.nextDeadline();
+  }
+  snapshot(): OverlaySnapshot {
+    return this.peer.snapshot();
+  }
+}
+
+function openTransactions({ life }: Box): number {
+  if (!(life?.machine instanceof PeerMachine)) return 0;
+  const { serverTransactions, clientTransactions, responseContexts, questions, registering } = life.machine.peer.sipSnapshot();
+  return serverTransactions + clientTransactions + responseContexts + questions + registering;
 }
 
 export const peerSetting = (boxes: number, phones: number, storm: boolean): Setting => ({
   name: "peer",
-  makeMachine: (boot) => makePeer(boot, timingFor(boxes)),
+  makeMachine: (boot) => new PeerMachine(boot, timingFor(boxes)),
   makeWork(world, weather) {
     const work = new Telephony(world, weather, {
-      domain: DOMAIN, phones, callMean: storm ? 5_000 : 120_000, operatorMean: 300_000, expires: storm ? 120 : 3_600,
+      domain: DOMAIN, phones, callMean: storm ? 5_000 : 120_000, operatorMean: 300_000, expires: storm ? 120 : 3_600, openTransactions,
     });
     world.observers.push(work);
     return work;

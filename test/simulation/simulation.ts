@@ -1,7 +1,6 @@
 // One run: a world, boxes, weather, work, and what must be so. Active spells, in which things go wrong,
 // alternate with quiet ones, at whose end the whole ring is looked at.
 
-import type { OverlayTiming } from "../../src/overlay/ports.ts";
 import { type Box, InvariantBroken, type BoxMachine, type Boot, World } from "../support/world.ts";
 import { requireWholeRing, StepInvariants } from "./invariants.ts";
 import { type FaultMix, Weather } from "./weather.ts";
@@ -18,6 +17,8 @@ export interface SimulationSettings {
   readonly quiet: number;
   /** An active spell, on average. */
   readonly spell: number;
+  /** How often the run begins with boxes that were a ring before. */
+  readonly returning: number;
   readonly setting: Setting;
   readonly trace?: (line: string) => void;
 }
@@ -34,6 +35,8 @@ export interface Work {
   begin(): void;
   /** No new work; what is under way ends. */
   pause(): void;
+  /** Throws if anything is still under way that has had its time. */
+  requireRest(): void;
   /** Looks at everything that was done, over some seconds of virtual time. */
   lookBack(): void;
   /** Throws if the looking back found anything, or found too little. */
@@ -61,6 +64,8 @@ export interface Failure {
 /** A newcomer a quarter of a second, so that a rack of a hundred boxes is up within half a minute. */
 const BETWEEN_STARTS = 250;
 const LOOKING_BACK = 10_000;
+/** Work goes on for this long after the weather has cleared. */
+const RECOVERY = 45_000;
 
 export function simulate(settings: SimulationSettings): Outcome {
   const startedAt = process.cpuUsage();
@@ -108,29 +113,33 @@ function runAll(settings: SimulationSettings, world: World, weather: Weather, wo
     weather.begin();
     world.run(Math.min(random.exponential(settings.spell), end - world.now));
     weather.clear();
-    world.run(settings.quiet / 2);
+    world.run(RECOVERY);
     work.pause();
-    world.run(settings.quiet / 2);
+    world.run(settings.quiet);
     requireWholeRing(world);
+    work.requireRest();
     work.lookBack();
     world.run(LOOKING_BACK);
     work.conclude();
   }
 }
 
-/** All boxes of the rack are started one after the other, in a few cases all at once. */
+/**
+ * All boxes of the rack are started: new ones one after the other or all at once, or boxes that have been a ring before
+ * and have power again, within a second.
+ */
 function rackUp(settings: SimulationSettings, world: World, weather: Weather): void {
   const random = world.random.fork("rack");
-  const stormy = random.chance(0.2);
   const boxes: Box[] = [];
   for (let i = 0; i < settings.boxes; i++) boxes.push(world.addBox());
+  if (random.chance(settings.returning)) {
+    world.rememberAll();
+    for (const box of boxes) world.queue.after(random.below(1_000), () => weather.start(box));
+    return world.run(2_000);
+  }
+  const stormy = random.chance(0.2);
   for (const box of boxes) {
     if (box !== boxes[0] && !stormy) world.run(BETWEEN_STARTS);
     weather.start(box);
   }
-}
-
-/** The overlay's waiting times for a run in which a day must be cheap: the idle chores are rarer. */
-export function rareChores(timing: OverlayTiming, antiEntropy: OverlayTiming["antiEntropy"]): OverlayTiming {
-  return { ...timing, antiEntropy };
 }

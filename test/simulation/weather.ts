@@ -27,7 +27,9 @@ export const NO_FAULTS: FaultMix = {
 export const FAULT_MIXES = {
   calm: NO_FAULTS,
   churn: { ...NO_FAULTS, kill: 4, power: 2, twoAtOnce: 1, replace: 3, leave: 3, stall: 3, clock: 1, diskFull: 1 },
-  partition: { ...NO_FAULTS, partition: 5, stall: 3, clock: 1 },
+  partition: { ...NO_FAULTS, partition: 5, stall: 3 },
+  clocks: { ...NO_FAULTS, clock: 5, kill: 1, stall: 1 },
+  "registration-storm": { ...NO_FAULTS, kill: 4, power: 2, twoAtOnce: 1, replace: 3, leave: 3, stall: 3 },
   "power-cut": { ...NO_FAULTS, power: 5, twoAtOnce: 2, allAtOnce: 1, diskFull: 1 },
 } as const satisfies Record<string, FaultMix>;
 
@@ -42,6 +44,8 @@ const REST = 15_000;
 /** Two at once leave one copy; three again within 30 seconds is what the ring says. */
 const LONG_REST = 45_000;
 const LEAST_RUNNING = 3;
+/** Two clocks may differ by twice this, and the ring refuses what is five minutes ahead. */
+const LARGEST_JUMP = 140_000;
 /** A box that was asked to leave has handed everything over after this. */
 const LEAVE_TAKES = 15_000;
 
@@ -62,6 +66,7 @@ export class Weather {
   #partitioned = false;
   readonly #stalled: Set<string> = new Set();
   readonly #leaving = new Set<Box>();
+  readonly #full = new Set<Box>();
   readonly #world: World;
   readonly #settings: WeatherSettings;
   readonly #random;
@@ -85,6 +90,7 @@ export class Weather {
     this.#changed();
     this.#partitioned = false;
     this.#stalled.clear();
+    this.#full.clear();
     this.#world.network.heal();
     for (const box of this.#world.boxes) {
       box.disk.full = false;
@@ -104,8 +110,12 @@ export class Weather {
 
   /** Nothing has changed for `duration`, and nothing is broken now. */
   isCalm(duration: number): boolean {
-    if (this.#partitioned || this.#stalled.size > 0 || this.#leaving.size > 0) return false;
+    if (this.#partitioned || this.#stalled.size > 0 || this.#leaving.size > 0 || this.#full.size > 0) return false;
     return this.#world.now - this.lastChangeAt >= duration;
+  }
+  /** How far wall clocks may be from true time, and what is stamped by them: milliseconds. */
+  get largestSkew(): number {
+    return this.#settings.mix.clock > 0 ? 2 * LARGEST_JUMP : 5_000;
   }
   get isPartitioned(): boolean {
     return this.#partitioned;
@@ -194,11 +204,13 @@ export class Weather {
         return this.#stall(box, settled);
       case "diskFull":
         box.disk.full = true;
+        this.#full.add(box);
         return this.#later(random.between(10_000, 300_000), () => {
+          this.#full.delete(box);
           box.disk.full = false;
         });
       case "clock":
-        return this.#world.setClock(box, random.between(-240_000, 240_000));
+        return this.#world.setClock(box, random.between(-LARGEST_JUMP, LARGEST_JUMP));
       case "allAtOnce":
         return this.#killAll();
     }

@@ -12,7 +12,8 @@ interface Happening {
 
 /**
  * What happened in a run: a fingerprint of all of it, the last of it in full, and, if asked for,
- * all of it as text. Effects are hashed whole; inputs follow from them, so their kind and time do.
+ * all of it as text. Effects are hashed whole, but for the long
+ * lists of members; inputs follow from effects, so their kind and time do.
  */
 export class Trace {
   readonly #hash = new RollingHash();
@@ -27,7 +28,7 @@ export class Trace {
   note(time: number, box: string, direction: Happening["direction"], what: { readonly type: string }): void {
     this.#hash.number(time);
     this.#hash.text(box);
-    if (direction === "in") this.#hash.text(what.type);
+    if (direction === "in" || what.type === "members-changed") this.#hash.text(what.type);
     else this.#hash.value(what);
     const happening = { time, box, direction, what };
     this.#last[this.#count++ % REMEMBERED] = happening;

@@ -55,6 +55,8 @@ export interface Life extends LinkPort {
   wakeAt: number | undefined;
   stepsAtOneTime: number;
   lastStepAt: number;
+  /** The number of the step with which it left. */
+  leftInStep: number;
 }
 
 /** A place in the rack: an address, a disk, and whatever box stands there now. */
@@ -94,6 +96,8 @@ export type Ending = "kill" | "power" | "left";
 
 /** True time at the start of the world: 2026-01-01. */
 export const WORLD_START = 1_767_225_600_000;
+/** A process that has left takes a moment to end, and may be told things meanwhile. */
+const EXIT_TAKES = 20;
 const STEPS_AT_ONE_TIME = 20_000;
 
 export class InvariantBroken extends Error {
@@ -163,14 +167,23 @@ export class World {
     return splitLargestGap(this.boxes.map(({ nodeId }) => nodeId), this.random);
   }
 
+  /** Makes every box remember all others, as if they had been a ring before. */
+  rememberAll(): void {
+    for (const box of this.boxes) {
+      box.mayStandAlone = true;
+      box.members = this.boxes.filter((other) => other !== box).map((other) => this.#infoOf(other));
+    }
+  }
+
+  #infoOf({ nodeId, overlay, sip, zone, incarnation }: Box): PeerInfo {
+    return { nodeId, overlay, sip, zone, incarnation, software: "simulated" };
+  }
+
   /** Switches a box on. `hints` are addresses where members may be. */
   start(box: Box, hints: readonly Address[] = []): Life {
     if (box.life !== undefined) throw new Error(`${box.name} is running`);
     box.incarnation++;
-    const self: PeerInfo = {
-      nodeId: box.nodeId, overlay: box.overlay, sip: box.sip, zone: box.zone,
-      incarnation: box.incarnation, software: "simulated",
-    };
+    const self = this.#infoOf(box);
     this.network.powerOn(box.place);
     const rows = box.disk.open((report) => this.#receive(life, report));
     const certificate = simulatedCertificate(box.nodeId);
@@ -181,7 +194,7 @@ export class World {
     const life: Life = {
       box, machine, self, certificate, place: box.place, nodeId: box.nodeId, address: box.overlay,
       offset: this.random.below(1_000) - this.now, startedAt: this.now, phase: "starting",
-      wakeAt: undefined, stepsAtOneTime: 0, lastStepAt: -1,
+      wakeAt: undefined, stepsAtOneTime: 0, lastStepAt: -1, leftInStep: Number.POSITIVE_INFINITY,
       receive: (input) => this.#receive(life, input),
     };
     box.life = life;
@@ -307,8 +320,9 @@ export class World {
 
   #enter(life: Life, phase: Phase): void {
     life.phase = phase;
+    if (phase === "left") life.leftInStep = this.steps;
     if (phase === "serving") life.box.mayStandAlone = true;
-    if (phase === "left") this.queue.after(0, () => (life.box.life === life ? this.#end(life.box, "left") : undefined));
+    if (phase === "left") this.queue.after(EXIT_TAKES, () => (life.box.life === life ? this.#end(life.box, "left") : undefined));
   }
 
   #arm(life: Life): void {

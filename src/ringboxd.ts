@@ -309,7 +309,7 @@ async function serve(options: RingboxdOptions, data: DataDirectory, { membership
     await store.close();
     data.close();
   };
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void shutDown().catch(fail));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => void shutDown().catch(fail));
 
   const founded = options.found !== undefined && options.ticket === undefined;
   const facts = {

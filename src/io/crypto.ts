@@ -1,4 +1,4 @@
-import { createHmac, createPrivateKey, hash, type KeyObject, sign, verify, X509Certificate } from "node:crypto";
+import { createHmac, createPrivateKey, createSecretKey, hash, type KeyObject, sign, verify, X509Certificate } from "node:crypto";
 import { assert } from "../base/assert.ts";
 import { BoundedMap } from "../base/bounded-map.ts";
 import type { Crypto } from "../base/crypto.ts";
@@ -8,6 +8,9 @@ export class NodeCrypto implements Crypto {
   readonly #privateKey: KeyObject | undefined;
   /** By SHA-256 of the certificate; reading a certificate costs more than a check of a signature. BOUNDED: the oldest goes. */
   readonly #publicKeys = new BoundedMap<string, KeyObject | "unusable">(2_048, "evict");
+
+  /** A prepared key is five times cheaper than its bytes. */
+  readonly #secrets = new WeakMap<Uint8Array, KeyObject>();
 
   /** `privateKeyPem`: this box's own P-256 key (PKCS #8 PEM); without it `sign` is a fault of ours. */
   constructor(privateKeyPem: string | undefined) {
@@ -27,7 +30,12 @@ export class NodeCrypto implements Crypto {
     return hash("sha256", bytes, "buffer");
   }
   hmacSha256Hex(key: Uint8Array, octets: string): string {
-    return createHmac("sha256", key).update(octets, "latin1").digest("hex");
+    let prepared = this.#secrets.get(key);
+    if (prepared === undefined) {
+      prepared = createSecretKey(key);
+      this.#secrets.set(key, prepared);
+    }
+    return createHmac("sha256", prepared).update(octets, "latin1").digest("hex");
   }
   sign(bytes: Uint8Array): Uint8Array {
     assert(this.#privateKey !== undefined, "no private key to sign with");

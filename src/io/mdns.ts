@@ -1,150 +1,153 @@
-// Announces this box and hears others, on every IPv4 link, as links come and go.
-
-import { readFileSync } from "node:fs";
-import type { Address } from "../base/address.ts";
-import { BoundedMap } from "../base/bounded-map.ts";
+import { type Address, sameAddress } from "../base/address.ts";
+import { after, type Duration, seconds } from "../base/time.ts";
 import type { Announcement } from "../provision/admission.ts";
-import { type LocalAddress, localAddresses } from "./local-addresses.ts";
-import { type MdnsHearing, MdnsLink } from "./mdns-link.ts";
+import { systemClock } from "./clock.ts";
+import { isOnLink } from "./ipv4-subnet.ts";
+import { type LanInterface, lanInterfaces } from "./lan-interfaces.ts";
+import { MdnsCache } from "./mdns-cache.ts";
+import type { Saying } from "./mdns-records.ts";
+import { MdnsResponder } from "./mdns-responder.ts";
 
 export interface MdnsSettings {
   readonly announcement: Announcement;
   /** The overlay port. */
   readonly port: number;
   readonly software: string;
-  /** Only the link of this local address; `undefined`: every link. */
+  /** Only this local address; `undefined`: every link. */
   readonly listen: string | undefined;
-  /** A rumor: never trusted. Told again whenever it is heard again. */
+  /** How long a box counts that is not heard any more; a little more than four queries by default. */
+  readonly lifetime?: Duration;
+  /** New at this address, or changed. */
   readonly onHeard: (address: Address, announcement: Announcement) => void;
+  /** Said goodbye or fell silent, at every address; what it said last. */
   readonly onUnheard: (address: Address, announcement: Announcement) => void;
   readonly onReport: (level: "debug" | "info" | "warning", text: string) => void;
 }
 
-interface Heard {
-  readonly address: Address;
-  readonly announcement: Announcement;
-  readonly at: number;
-}
+const LIFETIME = seconds(22);
+/** Between two looks at the interfaces and at what has run out. */
+const LOOK = seconds(1);
+/** A socket that could not be opened is tried again after so long. */
+const RETRY = seconds(5);
 
-const WATCH_MS = 1_000;
-/** Questions come quickly while boxes are likely to be starting, then seldom: each is answered by every box. */
-const QUICK_QUERY_MS = 5_000;
-const SLOW_QUERY_MS = 30_000;
-const QUICK_FOR_MS = 60_000;
-/** A box that has not answered so many questions is forgotten. */
-const MISSED_QUERIES = 4;
-const MAX_LINKS = 16;
-
+/** Announces this box and hears others on every IPv4 link. What it hears is a rumor. Without a link it is quiet. */
 export class Mdns {
   readonly #settings: MdnsSettings;
-  readonly #hearing: MdnsHearing;
-  /** By what identifies the link in its present form. BOUNDED: MAX_LINKS, the rest stays silent. */
-  readonly #links = new Map<string, MdnsLink>();
-  /** By instance tag. BOUNDED: newcomers are not believed while it is full. */
-  readonly #heard = new BoundedMap<string, Heard>(64, "refuse");
+  readonly #cache: MdnsCache;
+  readonly #responders = new Map<string, MdnsResponder>();
+  /** BOUNDED: by the few tasks and the error codes of the system. */
+  readonly #reported = new Set<string>();
   #announcement: Announcement;
-  #watch: NodeJS.Timeout | undefined;
-  #openedAt = 0;
-  #lastQuery = 0;
-  #troubled = false;
+  #serial = 0;
+  #malformed = 0;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(settings: MdnsSettings) {
     this.#settings = settings;
     this.#announcement = settings.announcement;
-    this.#hearing = {
-      heard: (host, port, announcement) => this.#note({ host, port }, announcement),
-      goodbye: (instance) => this.#forget(instance),
-      trouble: (text) => this.#trouble(text),
-    };
+    this.#cache = new MdnsCache(settings.lifetime ?? LIFETIME);
+  }
+
+  /** How many announcements could not be understood. */
+  get malformed(): number {
+    return this.#malformed;
   }
 
   open(): void {
-    this.#openedAt = this.#lastQuery = performance.now();
-    this.#adapt();
-    this.#watch = setInterval(() => this.#tick(), WATCH_MS);
+    if (this.#timer !== undefined) return;
+    this.#timer = setInterval(() => this.#look(), LOOK);
+    this.#look();
   }
 
-  /** Announces a new state, at once and on every link. */
+  /** Announces a new state. */
   announce(announcement: Announcement): void {
-    const before = this.#announcement;
+    const { fleetHash, state, instance } = this.#announcement;
     this.#announcement = announcement;
-    const isSame = before.state === announcement.state && before.instance === announcement.instance && before.fleetHash === announcement.fleetHash;
-    if (this.#watch === undefined || isSame) return;
-    for (const key of [...this.#links.keys()]) this.#drop(key);
-    this.#adapt();
+    if (announcement.fleetHash === fleetHash && announcement.state === state && announcement.instance === instance) return;
+    for (const responder of this.#responders.values()) responder.announce(this.#nextName(), announcement);
   }
 
   /** Says goodbye. */
   async close(): Promise<void> {
-    clearInterval(this.#watch);
-    this.#watch = undefined;
-    const links = [...this.#links.values()];
-    this.#links.clear();
-    await Promise.all(links.map((link) => link.close(true)));
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    const responders = [...this.#responders.values()];
+    this.#responders.clear();
+    await Promise.all(responders.map((responder) => responder.close("goodbye")));
   }
 
-  #tick(): void {
-    this.#adapt();
-    const now = performance.now();
-    const every = now - this.#openedAt < QUICK_FOR_MS ? QUICK_QUERY_MS : SLOW_QUERY_MS;
-    if (now - this.#lastQuery >= every) {
-      this.#lastQuery = now;
-      for (const link of this.#links.values()) link.query();
-    }
-    for (const [instance, { at }] of [...this.#heard]) if (now - at > MISSED_QUERIES * every) this.#forget(instance);
+  #look(): void {
+    this.#followInterfaces();
+    for (const { address, announcement } of this.#cache.expire(systemClock.now())) this.#settings.onUnheard(address, announcement);
   }
 
-  #adapt(): void {
-    const present = new Map(this.#wantedLinks().map((local) => [linkKey(local), local]));
-    for (const key of [...this.#links.keys()]) if (!present.has(key)) this.#drop(key);
-    for (const [key, local] of present) {
-      if (this.#links.has(key) || this.#links.size >= MAX_LINKS) continue;
-      const { port, software } = this.#settings;
-      this.#links.set(key, new MdnsLink(local, { announcement: this.#announcement, port, software }, this.#hearing));
-    }
-  }
-
-  #wantedLinks(): readonly LocalAddress[] {
-    const { listen } = this.#settings;
-    const wanted = localAddresses().filter(({ family, address, internal }) => family === "IPv4" && (listen === undefined || listen === "0.0.0.0" ? !internal : address === listen));
-    // One membership for each interface: a second address on it would hear everything twice.
-    return wanted.filter((local, i) => wanted.findIndex((other) => other.interface === local.interface) === i);
-  }
-
-  #drop(key: string): void {
-    const link = this.#links.get(key);
-    this.#links.delete(key);
-    void link?.close(false);
-  }
-
-  #note(address: Address, announcement: Announcement): void {
-    if (announcement.instance === this.#announcement.instance) return;
-    const isKept = this.#heard.set(announcement.instance, { address, announcement, at: performance.now() });
-    if (isKept) this.#settings.onHeard(address, announcement);
-  }
-
-  #forget(instance: string): void {
-    const heard = this.#heard.get(instance);
-    if (heard === undefined) return;
-    this.#heard.delete(instance);
-    this.#settings.onUnheard(heard.address, heard.announcement);
-  }
-
-  /** Once: a box without multicast has its hints. */
-  #trouble(text: string): void {
-    this.#settings.onReport(this.#troubled ? "debug" : "info", `mDNS: ${text}`);
-    this.#troubled = true;
-  }
-}
-
-/** Changes with everything that makes a socket deaf: another address, the interface made anew, the cable pulled. */
-function linkKey(local: LocalAddress): string {
-  const read = (name: string): string => {
+  #followInterfaces(): void {
+    let present: readonly LanInterface[];
     try {
-      return readFileSync(`/sys/class/net/${local.interface}/${name}`, "utf8").trim();
-    } catch {
-      return ""; // not Linux, or gone this moment
+      present = lanInterfaces(this.#settings.listen);
+    } catch (error) {
+      return this.#reportOnce("look at the interfaces", "this machine", error);
     }
-  };
-  return [local.interface, local.address, local.netmask, read("ifindex"), read("carrier_changes")].join("|");
+    const keys = new Set(present.map(({ key }) => key));
+    for (const [key, responder] of this.#responders) {
+      if (!keys.has(key) || hasToRetry(responder)) this.#drop(key, responder);
+    }
+    for (const on of present) if (!this.#responders.has(on.key)) this.#openResponder(on);
+  }
+
+  #openResponder(on: LanInterface): void {
+    const responder: MdnsResponder = new MdnsResponder({
+      on,
+      port: this.#settings.port,
+      software: this.#settings.software,
+      clock: systemClock,
+      onSaying: (saying) => {
+        if (this.#responders.get(on.key) === responder) this.#hear(on, saying);
+      },
+      onError: (task, error) => this.#reportOnce(task, on.name, error),
+    });
+    this.#responders.set(on.key, responder);
+    responder.open(this.#nextName(), this.#announcement);
+  }
+
+  /** Without a goodbye: what it announced follows from another socket, or there is no way left to say it. */
+  #drop(key: string, responder: MdnsResponder): void {
+    this.#responders.delete(key);
+    void responder.close("silent");
+  }
+
+  #hear(on: LanInterface, saying: Saying): void {
+    const now = systemClock.now();
+    if (saying.type === "goodbye") return this.#cache.goodbye(now, saying.name);
+    if (saying.type === "malformed") {
+      this.#malformed += 1;
+      return this.#reportOnce("understand an announcement", on.name, new Error("its text is not of the form this version knows"));
+    }
+    const { announcement, addresses, name } = saying;
+    if (announcement.instance === this.#announcement.instance) return;
+    const self: Address = { host: on.address, port: this.#settings.port };
+    for (const address of addresses) {
+      if (!isOnLink(address.host, on) || sameAddress(address, self)) continue;
+      if (this.#cache.hear(now, name, { address, announcement })) this.#settings.onHeard(address, announcement);
+    }
+  }
+
+  /** Unlike any this box used before: a goodbye that comes late must not take the new one back. */
+  #nextName(): string {
+    this.#serial += 1;
+    return `${this.#announcement.instance}-${this.#serial}`;
+  }
+
+  /** Once for each kind of failure: on a bad link the same returns with every packet. */
+  #reportOnce(task: string, where: string, error: unknown): void {
+    const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
+    const kind = `${task} ${code}`;
+    if (this.#reported.has(kind)) return;
+    this.#reported.add(kind);
+    // Whatever a stranger sends is no fault of this box.
+    const level = task === "read" || task === "understand an announcement" ? "debug" : "warning";
+    this.#settings.onReport(level, `multicast DNS cannot ${task} on ${where}: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
+
+const hasToRetry = ({ failedAt }: MdnsResponder): boolean => failedAt !== undefined && systemClock.now() >= after(failedAt, RETRY);

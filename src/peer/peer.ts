@@ -195,6 +195,10 @@ export class Peer {
         return;
       case "member-gone":
         return;
+      case "members-changed":
+        this.#sip.setFleetAddresses(effect.members.map(({ sip }) => sip));
+        this.#outward.push(effect);
+        return;
       case "phase-changed":
         this.#enter(effect.phase);
         this.#outward.push(effect);

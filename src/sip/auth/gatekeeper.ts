@@ -36,6 +36,7 @@ export class Gatekeeper {
   readonly #secret: Uint8Array;
   readonly #realm: string;
   readonly #wallClock: () => WallTime;
+  #issued = 0;
   readonly #used = new BoundedMap<string, Used>(CORE_LIMITS.nonces, "evict");
 
   constructor(settings: SipSettings, crypto: Crypto, wallClock: () => WallTime) {
@@ -76,7 +77,7 @@ export class Gatekeeper {
 
   /** Values of WWW-Authenticate or Proxy-Authenticate for this request, the best first (RFC 8760). */
   challenges(request: ValidRequest, stale: boolean): readonly string[] {
-    const nonce = issueNonce(this.#crypto, this.#secret, this.#wallClock(), this.#realm);
+    const nonce = issueNonce(this.#crypto, this.#secret, this.#wallClock(), this.#realm, ++this.#issued);
     const opaque = nonce.slice(-8);
     const algorithms = this.#mayChoose(request) ? (["SHA-256", "MD5"] as const) : (["MD5"] as const);
     return algorithms.map((algorithm) => formatChallenge({ realm: this.#realm, nonce, algorithm, stale, opaque }));

@@ -15,6 +15,10 @@ const MAX_RUMOR_ATTEMPTS = 5;
 /** A link that broke while both boxes live is dialed this much sooner than `redialFirst`, once. */
 const SOONER = 20;
 
+/** Beyond so many failures the longest wait grows with their number, up to so many times: a box may stay away. */
+const PATIENT_AFTER = 10;
+const MOST_PATIENCE = 8;
+
 interface Candidate {
   readonly address: Address;
   readonly source: "hint" | "mdns";
@@ -74,7 +78,7 @@ export class Dialer {
     this.#dials.delete(dial);
     // From here on the member itself is remembered and dialed.
     if (typeof target !== "string") this.#candidates.delete(formatAddress(target.address));
-    else if (target !== nodeId) this.#redialAfter(target, this.#context.settings.timing.redialLongest);
+    else if (target !== nodeId) this.#membership.movedOut(target);
     this.#dialCandidates();
   }
 
@@ -109,7 +113,8 @@ export class Dialer {
 
   #backOff(attempts: number): Duration {
     const { redialFirst, redialLongest } = this.#context.settings.timing;
-    return milliseconds(Math.min(redialFirst * 2 ** Math.min(attempts, 20), redialLongest));
+    const patience = Math.min(Math.max(1, attempts / PATIENT_AFTER), MOST_PATIENCE);
+    return milliseconds(Math.min(redialFirst * 2 ** Math.min(attempts, 20), redialLongest * patience));
   }
 
   #redialAfter(nodeId: NodeId, delay: Duration): void {

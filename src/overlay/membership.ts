@@ -1,5 +1,5 @@
 import { BoundedMap } from "../base/bounded-map.ts";
-import { seconds, type Duration } from "../base/time.ts";
+import { milliseconds, seconds, type Duration } from "../base/time.ts";
 import type { CoreContext } from "./core-context.ts";
 import { MEMBER_TRANSITIONS, type MemberState, type MemberTrigger } from "./member-states.ts";
 import type { LinkId, NodeId, OverlayInput, PeerInfo } from "./ports.ts";
@@ -10,6 +10,9 @@ export const MAX_MEMBERS = 1024;
 
 /** A link that is not needed stays open this long, so that what is under way over it arrives. */
 const DRAIN = seconds(2);
+
+/** What is remembered over a restart is told at most this often. */
+const ANNOUNCE_DELAY = milliseconds(500);
 
 export interface Member {
   readonly nodeId: NodeId;
@@ -148,6 +151,17 @@ export class Membership {
     this.#events.heard(member);
   }
 
+  /**
+   * Another box answers where it used to be: it was replaced, or has another address now and will say so.
+   * Nobody dials it any more.
+   */
+  movedOut(nodeId: NodeId): void {
+    const member = this.#members.get(nodeId);
+    if (member === undefined || member.links.length > 0) return;
+    this.#members.delete(nodeId);
+    this.#announce();
+  }
+
   /** What a box says of itself. A higher incarnation than known: what we knew of it is over. */
   heardInfo(member: Member, info: PeerInfo, link: LinkId): void {
     const old = member.info;
@@ -165,7 +179,7 @@ export class Membership {
     if (cell === "ignore") return false;
     member.state = cell;
     const orderly = trigger === "leave" || (was === "joining" && trigger === "ready");
-    this.#refresh(orderly);
+    if (isInRing(was) !== isInRing(cell)) this.#moveInRing(member.nodeId, isInRing(cell), orderly);
     if (cell === "gone" || cell === "left") this.#events.lost(member, was);
     return true;
   }
@@ -184,14 +198,25 @@ export class Membership {
     if (member.state !== "linked" && this.apply(member, "link closed")) this.apply(member, "link opened");
   }
 
+  /** Soon, and once for many: a box that starts hears of everybody within a moment. */
   #announce(): void {
-    this.#context.emit({ type: "members-changed", members: this.remembered() });
+    if (this.#context.agenda.isSet("announce members")) return;
+    this.#context.later("announce members", ANNOUNCE_DELAY, () => {
+      this.#context.emit({ type: "members-changed", members: this.remembered() });
+    });
+  }
+
+  #moveInRing(nodeId: NodeId, enters: boolean, orderly: boolean): void {
+    const before = this.#view;
+    this.#view = enters ? before.with(nodeId) : before.without(nodeId);
+    if (this.#view === before) return;
+    this.#events.viewChanged({ before, added: enters ? [nodeId] : [], removed: enters ? [] : [nodeId], orderly });
   }
 
   #refresh(orderly: boolean): void {
     const before = this.#view;
-    const ids = [...this.#members.values()].filter(({ state }) => state === "serving" || state === "silent").map(({ nodeId }) => nodeId);
-    if (this.#selfServes) ids.push(this.#context.self);
+    const ids: NodeId[] = this.#selfServes ? [this.#context.self] : [];
+    for (const { nodeId, state } of this.#members.values()) if (isInRing(state)) ids.push(nodeId);
     const view = new RingView(ids, (id) => this.#zoneOf(id));
     const added = view.ids.filter((id) => !before.has(id));
     const removed = before.ids.filter((id) => !view.has(id));
@@ -242,6 +267,9 @@ export class Membership {
     return member;
   }
 }
+
+/** A silent peer keeps its place until the verdict. */
+const isInRing = (state: MemberState): boolean => state === "serving" || state === "silent";
 
 const sameHolders = (a: RingView, b: RingView): boolean =>
   a.ids.every((id) => a.holders(id).join() === b.holders(id).join());

@@ -71,8 +71,18 @@ export class Operations {
     return this.#operations.size;
   }
 
-  fetch({ ticket, resource, kinds }: Extract<OverlayInput, { type: "fetch" }>): void {
-    this.fetchThen(resource, kinds, (outcome) => this.#context.emit({ type: "fetched", ticket, outcome }));
+  fetch({ ticket, resource, kinds, from }: Extract<OverlayInput, { type: "fetch" }>): void {
+    const told = (outcome: FetchOutcome): void => this.#context.emit({ type: "fetched", ticket, outcome });
+    if (from === undefined) this.fetchThen(resource, kinds, told);
+    else this.#fetchCopy(from, resource, kinds, told);
+  }
+
+  /** What one box holds itself, owner or not. */
+  #fetchCopy(from: NodeId, resource: ResourceId, kinds: readonly KindId[], told: (outcome: FetchOutcome) => void): void {
+    if (from === this.#context.self) return told({ ok: true, kinds: this.#reading.shown(resource, kinds) });
+    this.#reading.ask(resource, kinds, [from], this.#attemptTime(), (answers) =>
+      told(answers.length === 0 ? { ok: false, fault: { reason: "timeout" } } : { ok: true, kinds: this.#merged(resource, kinds, answers) }),
+    );
   }
 
   fetchThen(resource: ResourceId, kinds: readonly KindId[], told: (outcome: FetchOutcome) => void): void {

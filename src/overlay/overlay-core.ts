@@ -143,6 +143,13 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     return nodeId === this.#context.self ? this.#context.settings.self : this.#membership.find(nodeId)?.info;
   }
 
+  /** What a member said of itself, while something sent to it is likely to arrive. */
+  reachable(nodeId: NodeId): PeerInfo | undefined {
+    if (nodeId === this.#context.self) return this.#context.settings.self;
+    const member = this.#membership.find(nodeId);
+    return member === undefined || member.state === "gone" || member.state === "left" ? undefined : member.info;
+  }
+
   /** What this box itself holds of a resource, deletions included; for tests and support. */
   held(resource: ResourceId): readonly StoredEntry[] {
     return [...entriesOf(this.#holdings.store, resource)];
@@ -273,7 +280,8 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     this.#joining.viewChanged();
     this.#operations.viewChanged();
     if (this.#phase === "joining" && this.#membership.view.size === 0) this.#shift("ring lost");
-    if (this.#phase === "serving") this.#tellNeighborsLater();
+    const isFarAway = change.before.isSameAround(this.#context.self, this.#membership.view);
+    if (this.#phase === "serving" && !isFarAway) this.#tellNeighborsLater();
   }
 
   /** Stabilization (RFC 6940 section 10.7.4): neighbors compare whom they know after a change. */

@@ -114,7 +114,14 @@ export type OverlayInput =
   /** The write that a `persist` with this ticket asked for is on disk and synced. */
   | { readonly type: "persisted"; readonly ticket: Ticket }
   | { readonly type: "persist-failed"; readonly ticket: Ticket; readonly reason: string }
-  | { readonly type: "fetch"; readonly ticket: Ticket; readonly resource: ResourceId; readonly kinds: readonly KindId[] }
+  | {
+      readonly type: "fetch";
+      readonly ticket: Ticket;
+      readonly resource: ResourceId;
+      readonly kinds: readonly KindId[];
+      /** Ask this member what it holds itself, instead of asking the responsible peer. */
+      readonly from?: NodeId;
+    }
   | {
       readonly type: "store";
       readonly ticket: Ticket;

@@ -73,9 +73,11 @@ export class Repair {
   }
 
   viewChanged({ before, added, removed, orderly }: ViewChange): void {
-    this.#revision++;
-    this.#inSync = false;
     const { self } = this.#context;
+    this.#revision++;
+    // Boxes from another ring may have what is ours wherever they stand; others only if they are near.
+    if ((orderly || added.length === 0) && before.isSameAround(self, this.#membership.view)) return;
+    this.#inSync = false;
     if (!this.#membership.view.has(self) || !before.has(self)) return;
     const grew = removed.length > 0 && before.arcOf(self).after !== this.#membership.view.arcOf(self).after;
     const merged = !orderly && added.length > 0;

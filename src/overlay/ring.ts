@@ -65,9 +65,11 @@ export class RingView {
   readonly ids: readonly NodeId[];
   readonly #zoneOf: (id: NodeId) => string;
   readonly #holders: (readonly NodeId[] | undefined)[];
+  #hasZones: boolean | undefined;
 
-  constructor(ids: Iterable<NodeId>, zoneOf: (id: NodeId) => string) {
-    this.ids = [...new Set(ids)].sort();
+  /** `sorted`: the ids are in ring order already, each once. */
+  constructor(ids: Iterable<NodeId>, zoneOf: (id: NodeId) => string, sorted = false) {
+    this.ids = sorted ? [...ids] : [...new Set(ids)].sort();
     this.#zoneOf = zoneOf;
     this.#holders = new Array<readonly NodeId[] | undefined>(this.ids.length);
   }
@@ -79,10 +81,12 @@ export class RingView {
     return this.ids[this.#indexAt(id)] === id;
   }
   with(id: NodeId): RingView {
-    return this.has(id) ? this : new RingView([...this.ids, id], this.#zoneOf);
+    if (this.has(id)) return this;
+    const at = this.ids.findIndex((other) => other > id);
+    return new RingView(this.ids.toSpliced(at < 0 ? this.ids.length : at, 0, id), this.#zoneOf, true);
   }
   without(id: NodeId): RingView {
-    return this.has(id) ? new RingView(this.ids.filter((other) => other !== id), this.#zoneOf) : this;
+    return this.has(id) ? new RingView(this.ids.filter((other) => other !== id), this.#zoneOf, true) : this;
   }
 
   /** The responsible peer: the first at or after the place. */
@@ -112,11 +116,27 @@ export class RingView {
   placements(): readonly Placement[] {
     return this.ids.map((id, index) => ({ arc: this.arcOf(id), holders: this.#holdersAt(index) }));
   }
-  /** How the pieces of an arc are placed in this view. */
+  /** How the pieces of an arc are placed in this view, clockwise from its start. */
   placementsIn(arc: Arc): readonly Placement[] {
-    return this.placements().flatMap(({ arc: owned, holders }) =>
-      intersect(arc, owned).map((piece) => ({ arc: piece, holders })),
-    );
+    const count = this.ids.length;
+    if (count === 0) return [];
+    if (count === 1) return [{ arc, holders: this.#holdersAt(0) }];
+    if (arc.after === arc.upTo) return this.placements();
+    const pieces: Placement[] = [];
+    let { after } = arc;
+    for (let index = this.#indexBeyond(after); ; index = (index + 1) % count) {
+      const id = this.#at(index);
+      const isLast = id === arc.upTo || !inArc({ after, upTo: arc.upTo }, id);
+      pieces.push({ arc: { after, upTo: isLast ? arc.upTo : id }, holders: this.#holdersAt(index) });
+      if (isLast) return pieces;
+      after = id;
+    }
+  }
+
+  /** Index of the first id after the place. */
+  #indexBeyond(place: RingId): number {
+    const index = this.#indexAt(place);
+    return this.ids[index] === place ? (index + 1) % this.ids.length : index;
   }
 
   #walk(id: NodeId, count: number, direction: 1 | -1): readonly NodeId[] {
@@ -152,12 +172,28 @@ export class RingView {
     return (this.#holders[index] ??= this.#chooseHolders(index));
   }
 
+  /** Whether what `id` is responsible for, what it holds and where its copies are is the same in another view. */
+  isSameAround(id: NodeId, other: RingView): boolean {
+    if (this.#spansZones() || other.#spansZones()) return false;
+    if (!this.has(id) || !other.has(id)) return false;
+    const around = (view: RingView): string => [...view.predecessors(id, COPIES), ...view.successors(id, COPIES)].join();
+    return around(this) === around(other);
+  }
+
+  #spansZones(): boolean {
+    if (this.#hasZones !== undefined) return this.#hasZones;
+    const zone = this.#zoneOf(this.#at(0));
+    this.#hasZones = this.ids.some((id) => this.#zoneOf(id) !== zone);
+    return this.#hasZones;
+  }
+
   /** The next two; but never all in one zone (rack, site) when there is another. */
   #chooseHolders(index: number): readonly NodeId[] {
     const count = Math.min(COPIES, this.ids.length);
     const holders = Array.from({ length: count }, (_, offset) => this.#at(index + offset));
+    if (count < COPIES || !this.#spansZones()) return holders;
     const zone = this.#zoneOf(holders[0] as NodeId);
-    if (count < COPIES || holders.some((id) => this.#zoneOf(id) !== zone)) return holders;
+    if (holders.some((id) => this.#zoneOf(id) !== zone)) return holders;
     for (let offset = count; offset < this.ids.length; offset++) {
       const candidate = this.#at(index + offset);
       if (this.#zoneOf(candidate) !== zone) return [...holders.slice(0, count - 1), candidate];

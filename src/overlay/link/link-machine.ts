@@ -1,5 +1,11 @@
 // One TLS stream between two enrolled boxes, framed by RFC 6940 section 6.6. The RFC tests a link
 // only by traffic; here a quiet one is pinged, so that its silence means something.
+//
+// Its host feeds it what happened (`bytes`, `send`) and ends each batch with `tick`, or ticks when
+// `nextDeadline` says so, which is at once when something waits. Two departures from the RFC: a link
+// whose acknowledgements are later than the retransmission timeout is not taken out of the routing
+// table (silence decides), and a message above the limit closes the link without
+// Error_Message_Too_Large, because it is refused before it is read.
 
 import { assert } from "../../base/assert.ts";
 import type { Machine } from "../../base/machine.ts";
@@ -16,6 +22,8 @@ import { type RoundTrip, RoundTripEstimate } from "./round-trip.ts";
 export type LinkInput =
   /** From the stream. `wall` is written into answers to the other side's pings. */
   | { readonly type: "bytes"; readonly bytes: Uint8Array; readonly wall: WallTime }
+  /** The stream is open: ping at once, so that the other side hears that its certificate was believed. */
+  | { readonly type: "greet" }
   /** A whole RELOAD message, at most `maxMessageBytes`; it waits for the end of the batch. */
   | { readonly type: "send"; readonly message: Uint8Array }
   /** Ends a batch: everything waiting leaves in one write. Also what `nextDeadline` asks for. */
@@ -77,8 +85,8 @@ export class LinkMachine implements Machine<LinkInput, LinkEffect> {
   readonly #outgoing = new OutgoingFrames();
   readonly #roundTrip = new RoundTripEstimate();
   readonly #interval: Duration;
+  readonly #openPings: TransactionId[] = [];
   #state: State = "live";
-  #openPings: TransactionId[] = [];
   #lastHeard: Instant;
   #lastPing: Instant;
   /** Moved only when it is due, not with every frame, so that a busy link costs its host no timer work. */
@@ -90,7 +98,7 @@ export class LinkMachine implements Machine<LinkInput, LinkEffect> {
     this.#settings = settings;
     this.#decoder = new FrameDecoder(settings.maxMessageBytes);
     // A little luck keeps the two ends, and many links of one box, from asking at the same moment.
-    this.#interval = milliseconds(LINK_TIMING.keepAlive * (0.9 + 0.1 * settings.random.fraction()));
+    this.#interval = milliseconds(Math.round(LINK_TIMING.keepAlive * (0.9 + 0.1 * settings.random.fraction())));
     this.#lastHeard = now;
     this.#lastPing = now;
     this.#wakeAt = after(now, this.#interval);
@@ -113,6 +121,9 @@ export class LinkMachine implements Machine<LinkInput, LinkEffect> {
     switch (input.type) {
       case "bytes":
         this.#receive(now, input.bytes, input.wall, effects);
+        break;
+      case "greet":
+        this.#ping(now);
         break;
       case "send":
         assert(input.message.length <= this.#settings.maxMessageBytes, "a message larger than the overlay's limit");

@@ -68,9 +68,9 @@ export function readBody(reader: ByteReader, code: number, length: number): Mess
     case MESSAGE_CODE.route_query_ans:
       return topology.readRouteQueryAns(reader);
     case MESSAGE_CODE.path_track_req:
-      return readPathTrackReq(reader);
+      return readPathTrackReq(reader, reader.position + length);
     case MESSAGE_CODE.path_track_ans:
-      return readPathTrackAns(reader);
+      return readPathTrackAns(reader, reader.position + length);
     case MESSAGE_CODE.exp_a_req:
       return { type: "exp_a_req", body: reader.bytes(length) };
     case MESSAGE_CODE.exp_a_ans:

@@ -1,4 +1,12 @@
 // Numbers of RFC 6940 section 14 and RFC 7851 section 9, and those this profile chose itself.
+//
+// How Wireshark 4.0.17 shows what is private to the profile (none of it is "malformed"):
+// - message codes 0x23 and 0x24: the code as exp_a_req and exp_a_ans, the column as "Exp_B", the body
+//   as bytes that are not looked into;
+// - extension types 0xf001 and 0xf002: "Unknown (61441)", their contents as opaque bytes;
+// - SignerIdentity none: right, yet with the expert note "Unknown identity type";
+// - private kinds: their values are skipped, unless the preference reload_kindids names them:
+//   -o 'uat:reload_kindids:"4026531841","EDGE-BINDING","DICTIONARY"'.
 
 /** Error codes (RFC 6940 section 14.9, RFC 7851 section 9.4). */
 export const ERROR = {

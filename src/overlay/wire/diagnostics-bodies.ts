@@ -1,18 +1,19 @@
-// PathTrack and the diagnostics structures (RFC 7851 section 5). `ext_length` is read as the length
-// prefix of the list that follows it: the RFC's text would have both, no implementation does.
+// PathTrack and the diagnostics structures (RFC 7851 section 5). By the RFC's text `ext_length` is
+// followed by a list that has its own length prefix; others (Wireshark too) read one length only.
+// Both lengths are written, and either form is read.
 
-import { ByteReader, ByteWriter } from "../../base/bytes.ts";
+import { ByteReader, ByteWriter, DecodeError } from "../../base/bytes.ts";
 import type { Result } from "../../base/result.ts";
 import { wallTime } from "../../base/time.ts";
 import { readDestination, writeDestination } from "./destination.ts";
-import { type PrefixWidth, readList, readOpaque, writeList, writeOpaque } from "./fields.ts";
+import { type PrefixWidth, readItems, readOpaque, writeOpaque } from "./fields.ts";
 import type { Diagnostic, DiagnosticsRequest, DiagnosticsResponse, PathTrackAns, PathTrackReq } from "./message-body.ts";
 import { decoded, type WireFault } from "./wire-fault.ts";
 
-export const readPathTrackReq = (reader: ByteReader): PathTrackReq => ({
+export const readPathTrackReq = (reader: ByteReader, end: number): PathTrackReq => ({
   type: "path_track_req",
   destination: readDestination(reader),
-  request: readDiagnosticsRequest(reader),
+  request: readDiagnosticsRequest(reader, end),
 });
 
 export function writePathTrackReq(writer: ByteWriter, { destination, request }: PathTrackReq): void {
@@ -20,10 +21,10 @@ export function writePathTrackReq(writer: ByteWriter, { destination, request }: 
   writeDiagnosticsRequest(writer, request);
 }
 
-export const readPathTrackAns = (reader: ByteReader): PathTrackAns => ({
+export const readPathTrackAns = (reader: ByteReader, end: number): PathTrackAns => ({
   type: "path_track_ans",
   nextHop: readDestination(reader),
-  response: readDiagnosticsResponse(reader),
+  response: readDiagnosticsResponse(reader, end),
 });
 
 export function writePathTrackAns(writer: ByteWriter, { nextHop, response }: PathTrackAns): void {
@@ -34,11 +35,11 @@ export function writePathTrackAns(writer: ByteWriter, { nextHop, response }: Pat
 const REQUEST_CONTENTS: PrefixWidth = 4;
 const RESPONSE_CONTENTS: PrefixWidth = 2;
 
-const readDiagnosticsRequest = (reader: ByteReader): DiagnosticsRequest => ({
+const readDiagnosticsRequest = (reader: ByteReader, end: number): DiagnosticsRequest => ({
   expiration: wallTime(reader.u64()),
   initiated: wallTime(reader.u64()),
   flags: reader.u64Big(),
-  extensions: readDiagnostics(reader, REQUEST_CONTENTS),
+  extensions: readDiagnostics(reader, end, REQUEST_CONTENTS),
 });
 
 function writeDiagnosticsRequest(writer: ByteWriter, request: DiagnosticsRequest): void {
@@ -46,12 +47,12 @@ function writeDiagnosticsRequest(writer: ByteWriter, request: DiagnosticsRequest
   writeDiagnostics(writer, REQUEST_CONTENTS, request.extensions);
 }
 
-const readDiagnosticsResponse = (reader: ByteReader): DiagnosticsResponse => ({
+const readDiagnosticsResponse = (reader: ByteReader, end: number): DiagnosticsResponse => ({
   expiration: wallTime(reader.u64()),
   initiated: wallTime(reader.u64()),
   received: wallTime(reader.u64()),
   hopCounter: reader.u8(),
-  diagnostics: readDiagnostics(reader, RESPONSE_CONTENTS),
+  diagnostics: readDiagnostics(reader, end, RESPONSE_CONTENTS),
 });
 
 function writeDiagnosticsResponse(writer: ByteWriter, response: DiagnosticsResponse): void {
@@ -59,17 +60,27 @@ function writeDiagnosticsResponse(writer: ByteWriter, response: DiagnosticsRespo
   writeDiagnostics(writer, RESPONSE_CONTENTS, response.diagnostics);
 }
 
-const readDiagnostics = (reader: ByteReader, contents: PrefixWidth): Diagnostic[] =>
-  readList(reader, 4, (list) => ({ kind: list.u16(), contents: readOpaque(list, contents) }));
+/** The list reaches to `end`, where the structure around it ends. */
+function readDiagnostics(reader: ByteReader, end: number, contents: PrefixWidth): Diagnostic[] {
+  const length = reader.u32();
+  if (end - reader.position === length + 4 && reader.u32() !== length) throw new DecodeError("two lengths that differ");
+  if (end - reader.position !== length) throw new DecodeError(`diagnostics of ${length} bytes`);
+  return readItems(reader, length, (list) => ({ kind: list.u16(), contents: readOpaque(list, contents) }));
+}
 
-const writeDiagnostics = (writer: ByteWriter, contents: PrefixWidth, diagnostics: readonly Diagnostic[]): void =>
-  writeList(writer, 4, diagnostics, (_, diagnostic) => writeOpaque(writer.u16(diagnostic.kind), contents, diagnostic.contents));
+function writeDiagnostics(writer: ByteWriter, contents: PrefixWidth, diagnostics: readonly Diagnostic[]): void {
+  const start = writer.length;
+  writer.u32(0).u32(0);
+  for (const diagnostic of diagnostics) writeOpaque(writer.u16(diagnostic.kind), contents, diagnostic.contents);
+  const length = writer.length - start - 8;
+  writer.u32At(start, length).u32At(start + 4, length);
+}
 
 /** Contents of the Diagnostic_Ping extension of a Ping request. */
 export const decodeDiagnosticsRequest = (bytes: Uint8Array): Result<DiagnosticsRequest, WireFault> =>
   decoded(() => {
     const reader = new ByteReader(bytes);
-    const request = readDiagnosticsRequest(reader);
+    const request = readDiagnosticsRequest(reader, bytes.length);
     reader.end();
     return request;
   });

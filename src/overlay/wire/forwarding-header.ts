@@ -7,6 +7,8 @@ import { readItems, writeOpaque } from "./fields.ts";
 import { readTransactionId, type TransactionId } from "./identifiers.ts";
 import { WireError, type WireFault, wireFaultOf } from "./wire-fault.ts";
 
+export type { Destination } from "./destination.ts";
+
 export interface ForwardingOption {
   readonly type: number;
   /** See `OPTION_FLAG`. */

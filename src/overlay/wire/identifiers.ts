@@ -55,6 +55,11 @@ export function readResourceId(reader: ByteReader): ResourceId {
 
 export const readTransactionId = (reader: ByteReader): TransactionId => reader.hex(8) as TransactionId;
 
+/** Writes the bytes of hex digits that this program made or checked itself. */
+export const writeHex = (writer: ByteWriter, hex: string): void => {
+  writer.hex(hex);
+};
+
 export const writeNodeId = (writer: ByteWriter, id: NodeId): void => {
   writer.hex(id);
 };

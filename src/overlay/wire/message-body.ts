@@ -198,7 +198,7 @@ export interface FindReq {
 }
 export interface FindAns {
   readonly type: "find_ans";
-  /** `closest` is undefined for an unknown kind (an empty Resource-ID on the wire). */
+  /** `closest` is undefined for an unknown kind: "Resource-ID 0", one zero byte on the wire. */
   readonly results: readonly { readonly kind: KindId; readonly closest: ResourceId | undefined }[];
 }
 

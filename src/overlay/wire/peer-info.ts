@@ -10,6 +10,7 @@ import { readNodeId, writeNodeId } from "./identifiers.ts";
 import { readIpAddressPort, writeIpAddressPort } from "./ip-address-port.ts";
 import { decoded, type WireFault } from "./wire-fault.ts";
 
+/** Zone and software have at most 255 octets in UTF-8 each: who takes them from outside sees to that. */
 export function encodePeerInfo(info: PeerInfo): Uint8Array {
   const writer = new ByteWriter(96);
   writePeerInfo(writer, info);

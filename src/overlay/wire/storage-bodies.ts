@@ -114,7 +114,7 @@ export const readFindAns = (reader: ByteReader): FindAns => ({
 function readFound(reader: ByteReader): { kind: KindId; closest: ResourceId | undefined } {
   const kind = reader.u32();
   const found = readOpaque(reader, 1);
-  if (found.length === 0) return { kind, closest: undefined };
+  if (found.length === 0 || (found.length === 1 && found[0] === 0)) return { kind, closest: undefined };
   if (found.length !== ID_LENGTH) throw new DecodeError(`Resource-ID of ${found.length} bytes`);
   return { kind, closest: toHex(found) as ResourceId };
 }
@@ -122,7 +122,7 @@ function readFound(reader: ByteReader): { kind: KindId; closest: ResourceId | un
 export function writeFindAns(writer: ByteWriter, { results }: FindAns): void {
   writeList(writer, 2, results, (_, { kind, closest }) => {
     writer.u32(kind);
-    if (closest === undefined) writer.u8(0);
+    if (closest === undefined) writer.u8(1).u8(0);
     else writeResourceId(writer, closest);
   });
 }

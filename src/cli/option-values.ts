@@ -1,0 +1,77 @@
+// Values of command-line options, each checked where it is read. What is wrong with one is told in a
+// sentence that names the value.
+
+import { isIP } from "node:net";
+import { InvalidArgumentError } from "commander";
+import { type Duration, hours } from "../base/time.ts";
+
+/** An error that commander prints behind the option's name. */
+const wrong = (reason: string): InvalidArgumentError => new InvalidArgumentError(reason);
+
+const HOURS_BY_UNIT: Readonly<Record<string, number>> = { h: 1, d: 24, w: 24 * 7 };
+const LONGEST = hours(24 * 366);
+
+/** `12h`, `7d`, `2w`: one hour to a year. */
+export function durationOption(text: string): Duration {
+  const [, digits = "", unit = ""] = /^([0-9]{1,6})([hdw])$/.exec(text) ?? [];
+  const hoursOfUnit = HOURS_BY_UNIT[unit];
+  if (hoursOfUnit === undefined) throw wrong(`"${text}" is not a length of time like 12h, 7d or 2w.`);
+  const duration = hours(Number(digits) * hoursOfUnit);
+  if (duration <= 0) throw wrong(`"${text}" is no time at all.`);
+  if (duration > LONGEST) throw wrong(`"${text}" is more than a year.`);
+  return duration;
+}
+
+/** A TCP or UDP port; 0 lets the system choose. */
+export function portOption(text: string): number {
+  const port = /^[0-9]{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(port <= 65_535)) throw wrong(`"${text}" is not a port (0 to 65535).`);
+  return port;
+}
+
+/** A numeric IPv4 or IPv6 address of this machine. */
+export function listenOption(text: string): string {
+  const bare = text.startsWith("[") && text.endsWith("]") ? text.slice(1, -1) : text;
+  if (isIP(bare) === 0) throw wrong(`"${text}" is not an IP address.`);
+  return bare.toLowerCase();
+}
+
+/** `HOST:PORT` with a name or an IPv4 address, `[IPV6]:PORT`; returned as it was written. */
+export function hintOption(text: string): string {
+  const [, host = "", port = ""] = /^(\[[^\]]*\]|[^:[\]]+):([0-9]{1,5})$/.exec(text) ?? [];
+  const portNumber = Number(port);
+  if (port === "" || portNumber < 1 || portNumber > 65_535) throw wrong(`"${text}" is not HOST:PORT.`);
+  const good = host.startsWith("[") ? isIP(host.slice(1, -1)) === 6 : isIP(host) === 4 || isHostName(host);
+  if (!good) throw wrong(`"${host}" in "${text}" is neither a host name nor an address.`);
+  return text;
+}
+
+/** For options that may be given several times. */
+export const collected =
+  <Value>(parse: (text: string) => Value) =>
+  (text: string, previous: readonly Value[] | undefined): readonly Value[] => [...(previous ?? []), parse(text)];
+
+/** A SIP domain: a host name of at least one label, in lower case. */
+export function domainOption(text: string): string {
+  const domain = text.toLowerCase();
+  if (isIP(domain) === 0 && !isHostName(domain)) throw wrong(`"${text}" is not a domain name.`);
+  return domain;
+}
+
+const NAME_MAX = 64;
+
+/** What a person calls a fleet or a zone. */
+export function nameOption(text: string): string {
+  const name = text.trim();
+  if (name === "" || name.length > NAME_MAX) throw wrong(`"${text}" is not a name of 1 to ${NAME_MAX} characters.`);
+  if (/\p{Cc}/u.test(name)) throw wrong("a name has no control characters.");
+  return name;
+}
+
+/** RFC 1123 section 2.1: letters, digits and inner hyphens, labels of 63, 253 in all; not all digits at the end. */
+function isHostName(text: string): boolean {
+  if (text.length > 253) return false;
+  const labels = text.split(".");
+  const last = labels.at(-1) ?? "";
+  return labels.every((label) => /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i.test(label)) && !/^[0-9]+$/.test(last);
+}

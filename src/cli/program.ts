@@ -1,0 +1,174 @@
+// The commands of `ringbox`. Their names and options are stable: add, do not rename.
+
+import { Command } from "commander";
+import { ControlClient } from "./control-client.ts";
+import { asHouseCommand, runProgram } from "./command-line.ts";
+import { initFleet, newTicket, type TicketOptions } from "./fleet-commands.ts";
+import { collected, domainOption, durationOption, hintOption, nameOption } from "./option-values.ts";
+import { peersText, registrationsText, statusText, subscribersText, whereText } from "./plain-words.ts";
+import { type AddOptions, addSubscriber, aorOf, importSubscribers, removeSubscriber } from "./subscriber-commands.ts";
+import type { Terminal } from "./terminal.ts";
+import { VERSION } from "./version.ts";
+
+const NAME = "ringbox";
+/** Where `npm start` keeps a box. */
+const USUAL_DATA = "ringbox-data";
+
+interface JsonOption {
+  readonly json?: boolean;
+}
+
+/** The exit status of `ringbox ARGS…`. */
+export function runRingbox(args: readonly string[], terminal: Terminal): Promise<number> {
+  return runProgram(ringboxProgram(terminal), args, NAME, terminal);
+}
+
+/** Every command with its options; nothing runs before `parseAsync`. */
+export function ringboxProgram(terminal: Terminal): Command {
+  const program = asHouseCommand(new Command(NAME), terminal)
+    .description("Looks after a Ringbox: its fleet, its subscribers, its phones.")
+    .version(VERSION)
+    .option("--data <dir>", "data directory of the running box", USUAL_DATA);
+  /** Runs `action` with a connection to the box on the data directory. */
+  const withBox = async (action: (box: ControlClient) => Promise<void>): Promise<void> => {
+    const box = await ControlClient.connect(program.opts<{ data: string }>().data);
+    try {
+      await action(box);
+    } finally {
+      box.close();
+    }
+  };
+  addBoxCommands(program, terminal, withBox);
+  addSubscriberCommands(program, terminal, withBox);
+  addRegistrationCommands(program, terminal, withBox);
+  addFleetCommands(program, terminal);
+  return program;
+}
+
+type WithBox = (action: (box: ControlClient) => Promise<void>) => Promise<void>;
+
+const printReport = (terminal: Terminal, json: boolean | undefined, report: unknown, text: () => string): void =>
+  terminal.print(json === true ? JSON.stringify(report, undefined, 2) : text());
+
+function addBoxCommands(program: Command, terminal: Terminal, withBox: WithBox): void {
+  program
+    .command("status")
+    .description("say whether the box serves, and what the ring can lose")
+    .option("--json", "as JSON (docs/json.md)")
+    .action(({ json }: JsonOption) =>
+      withBox(async (box) => {
+        const { status } = await box.ask<"status">({ op: "status" });
+        printReport(terminal, json, status, () => statusText(status));
+      }),
+    );
+  program
+    .command("peers")
+    .description("list the boxes of the ring, as this box sees them")
+    .option("--json", "as JSON (docs/json.md)")
+    .action(({ json }: JsonOption) =>
+      withBox(async (box) => {
+        const { peers } = await box.ask<"peers">({ op: "peers" });
+        printReport(terminal, json, peers, () => peersText(peers));
+      }),
+    );
+  program
+    .command("leave")
+    .description("hand everything over to the other boxes, and stop")
+    .action(() =>
+      withBox(async (box) => {
+        const { boxes } = (await box.ask<"status">({ op: "status" })).status;
+        const alone = boxes.serving <= 1;
+        if (!alone) terminal.note("Handing everything over…");
+        await box.ask<"leave">({ op: "leave" });
+        terminal.print(
+          alone
+            ? "The box has stopped. It was alone: what it knew is in its data directory and nowhere else."
+            : "The box has left the ring and stopped; the others have what it had.",
+        );
+      }),
+    );
+}
+
+function addSubscriberCommands(program: Command, terminal: Terminal, withBox: WithBox): void {
+  const subscriber = program.command("subscriber").description("who may register");
+  subscriber
+    .command("add <name>")
+    .description("add one; the password is asked for, or made and shown once")
+    .option("--password-stdin", "read the password from standard input")
+    .option("--display-name <text>", "shown to people", nameOption)
+    .option("--replace", "set a new password if there is one of that name")
+    .action((name: string, options: AddOptions) => withBox((box) => addSubscriber(name, options, box, terminal)));
+  subscriber
+    .command("import <file>")
+    .description("add all of a CSV file, name,password[,display name] a line; nothing if a line is wrong")
+    .option("--replace", "replace those that are there")
+    .action((file: string, options: { readonly replace?: boolean }) =>
+      withBox((box) => importSubscribers(file, options, box, terminal)),
+    );
+  subscriber
+    .command("list")
+    .description("list all")
+    .option("--json", "as JSON (docs/json.md)")
+    .action(({ json }: JsonOption) =>
+      withBox(async (box) => {
+        const { subscribers } = await box.ask<"subscriber-list">({ op: "subscriber-list" });
+        printReport(terminal, json, subscribers, () => subscribersText(subscribers));
+      }),
+    );
+  subscriber
+    .command("remove <name>")
+    .description("remove one; its phones can register no more")
+    .action((name: string) => withBox((box) => removeSubscriber(name, box, terminal)));
+}
+
+function addRegistrationCommands(program: Command, terminal: Terminal, withBox: WithBox): void {
+  program
+    .command("registration")
+    .description("which phones are registered")
+    .command("list [aor]")
+    .description("list the bindings of one AoR, or of all")
+    .option("--json", "as JSON (docs/json.md)")
+    .action((name: string | undefined, { json }: JsonOption) =>
+      withBox(async (box) => {
+        const aor = name === undefined ? null : await knownAor(name, box);
+        const { registrations } = await box.ask<"registration-list">({ op: "registration-list", aor });
+        printReport(terminal, json, registrations, () => registrationsText(registrations, Date.now()));
+      }),
+    );
+  program
+    .command("where <aor>")
+    .description("say which box stores an AoR, which hold copies, and which hold its phones' flows")
+    .option("--json", "as JSON (docs/json.md)")
+    .action((name: string, { json }: JsonOption) =>
+      withBox(async (box) => {
+        const { where } = await box.ask<"where">({ op: "where", aor: await knownAor(name, box) });
+        printReport(terminal, json, where, () => whereText(where, Date.now()));
+      }),
+    );
+}
+
+const knownAor = async (name: string, box: ControlClient): Promise<string> =>
+  aorOf(name, (await box.ask<"status">({ op: "status" })).status.domain);
+
+function addFleetCommands(program: Command, terminal: Terminal): void {
+  program
+    .command("fleet")
+    .description("the fleet that boxes belong to")
+    .command("init <dir>")
+    .description("found a fleet: DIR/fleet.key for its operator to keep, DIR/fleet.ticket for its boxes")
+    .requiredOption("--name <name>", "what people call it", nameOption)
+    .requiredOption("--domain <domain>", "SIP domain that it serves", domainOption)
+    .action((directory: string, options: { readonly name: string; readonly domain: string }) =>
+      initFleet(directory, options, terminal),
+    );
+  program
+    .command("ticket")
+    .description("what lets a box join the fleet")
+    .command("new")
+    .description("write a join ticket to standard output")
+    .requiredOption("--fleet <dir>", "where fleet init put the key")
+    .option("--expires <time>", "for how long it lets boxes join: 12h, 7d, 2w", durationOption, durationOption("7d"))
+    .option("--hint <host:port>", "where a member may be found; may be repeated", collected(hintOption))
+    .option("--zone <zone>", "rack, room or site of the box", nameOption)
+    .action((options: TicketOptions) => newTicket(options, terminal));
+}

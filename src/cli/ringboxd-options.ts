@@ -1,0 +1,77 @@
+// The options of `ringboxd`, read and checked before anything is touched.
+
+import { Command } from "commander";
+import { asHouseCommand, runProgram, type Voice } from "./command-line.ts";
+import { collected, domainOption, hintOption, listenOption, nameOption, portOption } from "./option-values.ts";
+import { VERSION } from "./version.ts";
+
+const NAME = "ringboxd";
+
+export interface RingboxdOptions {
+  /** Data directory, as typed. */
+  readonly data: string;
+  /** File with a fleet or join ticket. */
+  readonly ticket: string | undefined;
+  /** Numeric address to serve SIP and the overlay on; `undefined`: all. */
+  readonly listen: string | undefined;
+  readonly sipPort: number;
+  readonly overlayPort: number;
+  /** `HOST:PORT` each, checked. */
+  readonly hints: readonly string[];
+  readonly mdns: boolean;
+  /** Present: found a fleet of one box if the data directory is blank and there is no ticket. */
+  readonly found: { readonly name: string; readonly domain: string } | undefined;
+}
+
+/** The fleet of somebody who named none. `.internal` is reserved for private use and is nobody's to look up. */
+export const USUAL_FLEET = { name: "ringbox", domain: "ringbox.internal" } as const;
+
+interface ParsedOptions {
+  readonly data: string;
+  readonly ticket?: string;
+  readonly listen?: string;
+  readonly sipPort: number;
+  readonly overlayPort: number;
+  readonly hint?: readonly string[];
+  readonly mdns: boolean;
+  readonly found?: boolean;
+  readonly domain: string;
+  readonly name: string;
+}
+
+/** The options, or the exit status after what there was to say was said. */
+export async function parseRingboxdOptions(
+  args: readonly string[],
+  voice: Voice,
+): Promise<{ readonly options: RingboxdOptions } | { readonly exitStatus: number }> {
+  let options: RingboxdOptions | undefined;
+  const program = asHouseCommand(new Command(NAME), voice)
+    .description("Runs a box: SIP registrar and proxy, member of the ring.")
+    .version(VERSION)
+    .requiredOption("--data <dir>", "data directory; made if it is not there")
+    .option("--ticket <file>", "ticket that lets the box into its fleet; needed at the first start only")
+    .option("--listen <address>", "serve on this address only", listenOption)
+    .option("--sip-port <port>", "UDP and TCP port for phones", portOption, 5060)
+    .option("--overlay-port <port>", "TCP port for other boxes", portOption, 6084)
+    .option("--hint <host:port>", "where a member may be found; may be repeated", collected(hintOption))
+    .option("--no-mdns", "neither announce this box on the LAN nor look for others there")
+    .option("--found", "found a fleet of one box if the data directory is blank and no ticket is given")
+    .option("--domain <domain>", "SIP domain of a fleet founded so", domainOption, USUAL_FLEET.domain)
+    .option("--name <name>", "name of a fleet founded so", nameOption, USUAL_FLEET.name)
+    .action((parsed: ParsedOptions) => {
+      options = plain(parsed);
+    });
+  const exitStatus = await runProgram(program, args, NAME, voice);
+  return options === undefined ? { exitStatus } : { options };
+}
+
+const plain = (parsed: ParsedOptions): RingboxdOptions => ({
+  data: parsed.data,
+  ticket: parsed.ticket,
+  listen: parsed.listen,
+  sipPort: parsed.sipPort,
+  overlayPort: parsed.overlayPort,
+  hints: parsed.hint ?? [],
+  mdns: parsed.mdns,
+  found: parsed.found === true ? { name: parsed.name, domain: parsed.domain } : undefined,
+});

@@ -1,0 +1,121 @@
+// What the answers of a box and the `--json` output look like: checked when an answer arrives, printed as
+// JSON Schema into docs/schema. Fields are only ever added.
+
+import * as z from "zod/mini";
+import type { ControlAnswers, ControlOperation } from "../peer/control.ts";
+import type {
+  BindingReport,
+  BoxReference,
+  ConditionReport,
+  PeerReport,
+  RegistrationReport,
+  ReplicaReport,
+  StatusReport,
+  SubscriberReport,
+  WhereReport,
+} from "../peer/reports.ts";
+
+const described = <Schema extends z.ZodMiniType>(schema: Schema, description: string): Schema =>
+  schema.check(z.describe(description));
+
+const address = z.object({ host: z.string(), port: z.int().check(z.gte(0), z.lte(65_535)) });
+const nodeId = z.string().check(z.regex(/^[0-9a-f]{32}$/), z.describe("Node-ID: a place on the ring, 32 hex digits"));
+const aor = described(z.string(), "address of record, `user@domain`");
+const share = z.number().check(z.gte(0), z.lte(1), z.describe("part of the ring the box is responsible for"));
+const count = z.int().check(z.gte(0));
+
+const condition = z.object({
+  code: described(z.string(), "stable name of the condition, for programs"),
+  severity: z.enum(["notice", "warning", "alarm"]),
+  text: described(z.string(), "what is the matter, in a sentence"),
+  next: described(z.string(), "what to do about it; empty if nothing"),
+}) satisfies z.ZodMiniType<ConditionReport>;
+
+export const statusSchema = z.object({
+  phase: z.enum(["seeking", "joining", "serving", "leaving", "left"]),
+  fleet: z.string(),
+  domain: described(z.string(), "SIP domain that the fleet serves"),
+  nodeId,
+  zone: z.string(),
+  software: z.string(),
+  sip: address,
+  overlay: address,
+  share,
+  copies: described(count, "boxes that hold each of this box's entries now, this box included"),
+  copiesWanted: count,
+  inSync: described(z.boolean(), "all copies were equal when last compared, and nothing has changed since"),
+  boxes: z.object({ serving: count, known: count }),
+  entries: z.object({ owned: count, held: count }),
+  uptimeSeconds: count,
+  conditions: z.array(condition),
+  counters: z.record(z.string(), z.number()),
+}) satisfies z.ZodMiniType<StatusReport>;
+
+const peer = z.object({
+  nodeId,
+  self: described(z.boolean(), "whether it is the box that answers"),
+  state: z.enum(["linked", "joining", "serving", "silent", "gone", "left", "seeking", "leaving"]),
+  overlay: address,
+  sip: address,
+  zone: z.string(),
+  software: z.string(),
+  share,
+  roundTripMs: z.nullable(z.number()),
+}) satisfies z.ZodMiniType<PeerReport>;
+export const peersSchema = z.array(peer);
+
+const subscriber = z.object({ username: z.string(), aor, displayName: z.string() }) satisfies z.ZodMiniType<SubscriberReport>;
+export const subscribersSchema = z.array(subscriber);
+
+const boxFields = { nodeId, sip: z.nullable(address), overlay: z.nullable(address) };
+const boxReference = z.object(boxFields) satisfies z.ZodMiniType<BoxReference>;
+
+const binding = z.object({
+  contact: described(z.string(), "URI under which the phone registered"),
+  transport: z.enum(["udp", "tcp"]),
+  received: described(address, "the phone's address as its box saw it"),
+  flowOwner: described(boxReference, "the box that holds the phone's flow"),
+  preference: described(count, "the q parameter times 1000"),
+  expiresAt: described(z.number(), "milliseconds since 1970, UTC"),
+  userAgent: z.string(),
+  instance: z.string(),
+  path: z.array(z.string()),
+}) satisfies z.ZodMiniType<BindingReport>;
+
+const registration = z.object({ aor, bindings: z.array(binding) }) satisfies z.ZodMiniType<RegistrationReport>;
+export const registrationsSchema = z.array(registration);
+
+const replica = z.object({
+  ...boxFields,
+  holds: described(z.enum(["yes", "no", "unknown"]), "what the box itself said; `unknown`: it did not answer"),
+}) satisfies z.ZodMiniType<ReplicaReport>;
+
+export const whereSchema = z.object({
+  aor,
+  resourceId: described(z.string(), "the AoR's place on the ring, 32 hex digits"),
+  subscriber: described(z.boolean(), "whether there is a subscriber of that name"),
+  storageOwner: described(boxReference, "the box responsible for the AoR's place on the ring"),
+  replicas: described(z.array(replica), "the boxes that should hold copies, in ring order, the storage owner first"),
+  bindings: z.array(binding),
+}) satisfies z.ZodMiniType<WhereReport>;
+
+/** The `--json` output of each command, by the name of its schema file. */
+export const OUTPUT_SCHEMAS = {
+  status: statusSchema,
+  peers: peersSchema,
+  "subscriber-list": subscribersSchema,
+  "registration-list": registrationsSchema,
+  where: whereSchema,
+} as const;
+
+/** The answers of a box, by the question. */
+export const ANSWER_SCHEMAS: { readonly [Op in ControlOperation]: z.ZodMiniType<ControlAnswers[Op]> } = {
+  status: z.object({ status: statusSchema }),
+  peers: z.object({ peers: peersSchema }),
+  leave: z.object({}),
+  "subscriber-add": z.object({ aor, replaced: z.boolean(), copies: count }),
+  "subscriber-remove": z.object({ aor, copies: count }),
+  "subscriber-list": z.object({ subscribers: subscribersSchema }),
+  "registration-list": z.object({ registrations: registrationsSchema }),
+  where: z.object({ where: whereSchema }),
+};

@@ -1,0 +1,170 @@
+// Enrollment, the member's side: any enrolled box admits who brings a good token.
+
+import { hash, X509Certificate } from "node:crypto";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { TLSSocket } from "node:tls";
+import { BoundedMap } from "../base/bounded-map.ts";
+import type { Crypto } from "../base/crypto.ts";
+import type { Random } from "../base/random.ts";
+import type { Instant } from "../base/time.ts";
+import type { NodeId } from "../overlay/ports.ts";
+import { type Placed, Placement } from "../provision/placement.ts";
+import { checkToken } from "../provision/ticket.ts";
+import type { Clock } from "./clock.ts";
+import { ENROLLMENT_PATH } from "./enrollment.ts";
+import { formatMultipart, parseMultipart, type Part } from "./multipart.ts";
+import { checkCertificateRequest, type Credential, issueBoxCertificate, privateKeyDer } from "./pki.ts";
+import { nodeIdIn, readCertificate } from "./trust.ts";
+
+export interface EnrollmentServerSettings {
+  readonly overlayName: string;
+  /** DER. */
+  readonly root: Uint8Array;
+  readonly issuing: Credential;
+  readonly crypto: Crypto;
+  readonly random: Random;
+  readonly clock: Clock;
+  /** Members now, whose Node-IDs are taken. */
+  readonly members: () => readonly Placed[];
+  readonly onReport: (level: "info" | "warning", text: string) => void;
+}
+
+const FORM_BYTES_MAX = 16_384;
+const REQUEST_TIMEOUT_MS = 10_000;
+const MAX_CONNECTIONS = 64;
+/** Requests one source may make at once, and then each second. */
+const BURST = 20;
+const PER_SECOND = 1;
+
+/** A refusal as RFC 6940 section 11.3 has it: status, its word, and a sentence for people. */
+class Refusal extends Error {
+  readonly status: number;
+  readonly word: string;
+  constructor(status: number, word: string, sentence: string) {
+    super(sentence);
+    this.status = status;
+    this.word = word;
+  }
+}
+
+export class EnrollmentServer {
+  readonly #settings: EnrollmentServerSettings;
+  readonly #server: Server;
+  readonly #placement: Placement;
+  readonly #connections = new Set<TLSSocket>(); // BOUNDED: MAX_CONNECTIONS, then they are closed unread
+  /** By SHA-256 of the public key: who asks twice gets one Node-ID. BOUNDED: the oldest goes. */
+  readonly #granted = new BoundedMap<string, NodeId>(1_024, "evict");
+  /** Requests left by source. BOUNDED: the oldest goes and begins anew. */
+  readonly #budgets = new BoundedMap<string, { left: number; at: Instant }>(1_024, "evict");
+
+  constructor(settings: EnrollmentServerSettings) {
+    this.#settings = settings;
+    this.#placement = new Placement(settings.random);
+    this.#server = createServer({
+      maxHeaderSize: 8_192,
+      headersTimeout: REQUEST_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: 2_000,
+    });
+    this.#server.on("request", (request, response) => {
+      this.#answer(request, response).catch(() => response.destroy()); // the connection broke
+    });
+  }
+
+  /** Serves one connection that chose `http/1.1`. */
+  accept(socket: TLSSocket): void {
+    if (this.#connections.size >= MAX_CONNECTIONS) return void socket.destroy();
+    this.#connections.add(socket);
+    socket.on("close", () => this.#connections.delete(socket));
+    socket.setTimeout(2 * REQUEST_TIMEOUT_MS, () => socket.destroy());
+    this.#server.emit("connection", socket);
+  }
+
+  close(): void {
+    for (const socket of this.#connections) socket.destroy();
+    this.#server.close();
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    response.setHeader("connection", "close");
+    const source = (request.socket.remoteAddress ?? "").replace(/^::ffff:/, "");
+    try {
+      this.#checkBudget(source);
+      const form = await readForm(request);
+      const { nodeId, certificate } = await this.#enroll(form);
+      this.#settings.onReport("info", `enrolled the box at ${source} as ${nodeId}`);
+      this.#grant(request, response, certificate);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      if (error.status === 403) this.#settings.onReport("warning", `refused to enroll the box at ${source}: ${error.message}`);
+      response.writeHead(error.status, { "content-type": "text/plain" });
+      response.end(`${error.word}\n${error.message}\n`);
+    }
+  }
+
+  async #enroll(form: readonly Part[]): Promise<{ readonly nodeId: NodeId; readonly certificate: Uint8Array }> {
+    const { overlayName, root, issuing, crypto, clock } = this.#settings;
+    const field = (name: string): Uint8Array => form.find((part) => part.name === name)?.body ?? new Uint8Array(0);
+    const token = checkToken(Buffer.from(field("password")).toString("latin1"), { crypto, rootCertificate: root, overlayName, wall: clock.wall() });
+    if (!token.ok) throw new Refusal(403, "failed_authentication", token.fault);
+    const publicKey = await checkCertificateRequest(field("csr"));
+    if (!publicKey.ok) throw new Refusal(403, "bad_CSR", `the certificate request is not good: ${publicKey.fault}`);
+    const nodeId = this.#nodeIdFor(publicKey.value, field("previous"), token.value.zone);
+    return { nodeId, certificate: await issueBoxCertificate(issuing, { publicKey: publicKey.value, nodeId, overlayName }) };
+  }
+
+  #nodeIdFor(publicKey: Uint8Array, previous: Uint8Array, zone: string): NodeId {
+    const { clock, members } = this.#settings;
+    const keyHash = hash("sha256", publicKey, "hex");
+    const known = this.#previousNodeId(previous, publicKey) ?? this.#granted.get(keyHash);
+    const nodeId = known ?? (this.#placement.choose(clock.now(), members(), zone) as NodeId);
+    this.#granted.set(keyHash, nodeId);
+    return nodeId;
+  }
+
+  /** The Node-ID of a certificate that this fleet once issued for the same key, expired or not. */
+  #previousNodeId(der: Uint8Array, publicKey: Uint8Array): NodeId | undefined {
+    const { issuing, overlayName } = this.#settings;
+    const certificate = der.length === 0 ? undefined : readCertificate(der);
+    if (certificate === undefined || !certificate.verify(new X509Certificate(issuing.certificate).publicKey)) return undefined;
+    if (!certificate.publicKey.export({ type: "spki", format: "der" }).equals(publicKey)) return undefined;
+    return nodeIdIn(certificate.subjectAltName ?? "", overlayName);
+  }
+
+  #grant(request: IncomingMessage, response: ServerResponse, certificate: Uint8Array): void {
+    const { issuing } = this.#settings;
+    if (!(request.headers.accept ?? "").includes("multipart/mixed")) {
+      response.writeHead(200, { "content-type": "application/pkix-cert" });
+      response.end(certificate);
+      return;
+    }
+    const boundary = `ringbox-${globalThis.crypto.randomUUID()}`;
+    const pkix = { name: "", contentType: "application/pkix-cert" };
+    const key = { name: "", contentType: "application/pkcs8", body: privateKeyDer(issuing.privateKeyPem) };
+    response.writeHead(200, { "content-type": `multipart/mixed; boundary=${boundary}` });
+    response.end(formatMultipart([{ ...pkix, body: certificate }, { ...pkix, body: issuing.certificate }, key], boundary));
+  }
+
+  #checkBudget(source: string): void {
+    const now = this.#settings.clock.now();
+    const before = this.#budgets.get(source) ?? { left: BURST, at: now };
+    const left = Math.min(BURST, before.left + ((now - before.at) / 1_000) * PER_SECOND) - 1;
+    this.#budgets.set(source, { left: Math.max(left, 0), at: now });
+    if (left < 0) throw new Refusal(429, "too_many_requests", "too many requests from this address; try again in a moment");
+  }
+}
+
+async function readForm(request: IncomingMessage): Promise<readonly Part[]> {
+  if (request.url !== ENROLLMENT_PATH) throw new Refusal(404, "not_found", `enrollment is at ${ENROLLMENT_PATH}`);
+  if (request.method !== "POST") throw new Refusal(405, "method_not_allowed", "enrollment is a POST");
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > FORM_BYTES_MAX) throw new Refusal(413, "too_large", `an enrollment has at most ${FORM_BYTES_MAX} bytes`);
+    chunks.push(chunk);
+  }
+  const form = parseMultipart(Buffer.concat(chunks), request.headers["content-type"] ?? "");
+  if (form === undefined) throw new Refusal(400, "bad_request", "the body is not whole multipart/form-data");
+  return form;
+}

@@ -1,0 +1,105 @@
+// What an operator does once for a fleet, with no box running.
+
+import { createPrivateKey, createPublicKey, randomBytes, sign, X509Certificate } from "node:crypto";
+import { type Duration, type WallTime, wallAfter } from "../base/time.ts";
+import { parseHint } from "../provision/hint.ts";
+import { parseTicket, serializeTicket, serializeToken, type Signer } from "../provision/ticket.ts";
+import { systemClock } from "./clock.ts";
+import { NodeCrypto } from "./crypto.ts";
+import { fingerprint, makeIssuingAuthority, makeRootAuthority } from "./pki.ts";
+
+/** Its message is a sentence for the operator. */
+export class FleetError extends Error {
+  override readonly name = "FleetError";
+}
+
+/** A new fleet: its root key (PKCS #8 PEM), which the operator keeps, and its fleet ticket. */
+export async function createFleet(fleet: {
+  readonly name: string;
+  /** The SIP domain. */
+  readonly domain: string;
+}): Promise<{ readonly rootKeyPem: string; readonly fleetTicket: string }> {
+  const fleetName = checkName(fleet.name);
+  const domain = checkDomain(fleet.domain);
+  const root = await makeRootAuthority(fleetName);
+  const issuing = await makeIssuingAuthority(root, fleetName);
+  const overlayName = `${slug(fleetName)}-${fingerprint(root.certificate).slice(0, 8)}.ringbox.internal`;
+  const signer = signerWith(root.privateKeyPem);
+  const token = serializeToken({ overlayName, serial: serial(), zone: "", expiresAt: undefined }, signer);
+  const fleetTicket = serializeTicket(
+    {
+      kind: "fleet", fleetName, overlayName, domain, rootCertificate: root.certificate, token, hints: [], zone: "",
+      issuingCertificate: issuing.certificate, issuingKeyPem: issuing.privateKeyPem,
+    },
+    signer,
+  );
+  return { rootKeyPem: root.privateKeyPem, fleetTicket };
+}
+
+/** A ticket that admits boxes until it expires. Throws `FleetError` if key and fleet ticket do not belong together. */
+export function createJoinTicket(request: {
+  readonly rootKeyPem: string;
+  readonly fleetTicket: string;
+  readonly expires: Duration;
+  /** `host:port` each. */
+  readonly hints: readonly string[];
+  readonly zone: string;
+}): string {
+  const wall = systemClock.wall();
+  const fleet = parseTicket(request.fleetTicket, { crypto: new NodeCrypto(undefined), wall });
+  if (!fleet.ok) throw new FleetError(fleet.fault);
+  if (fleet.value.kind !== "fleet") throw new FleetError("this is a join ticket; new tickets are made from the fleet's own ticket");
+  if (!isKeyOf(request.rootKeyPem, fleet.value.rootCertificate)) throw new FleetError("the root key is not the key of this fleet");
+  const { fleetName, overlayName, domain, rootCertificate, hints: fleetHints } = fleet.value;
+  const hints = [...request.hints.map(checkHint), ...fleetHints];
+  if (hints.length > 32) throw new FleetError("a ticket holds at most 32 hints");
+  const zone = checkZone(request.zone);
+  const expiresAt: WallTime = wallAfter(wall, request.expires);
+  const signer = signerWith(request.rootKeyPem);
+  const token = serializeToken({ overlayName, serial: serial(), zone, expiresAt }, signer);
+  return serializeTicket({ kind: "join", fleetName, overlayName, domain, rootCertificate, token, hints, zone, expiresAt }, signer);
+}
+
+function isKeyOf(privateKeyPem: string, certificate: Uint8Array): boolean {
+  try {
+    return new X509Certificate(certificate).publicKey.equals(createPublicKey(privateKeyPem));
+  } catch {
+    throw new FleetError("the root key file does not hold a private key");
+  }
+}
+
+function signerWith(privateKeyPem: string): Signer {
+  const key = createPrivateKey(privateKeyPem);
+  return (bytes) => sign("sha256", bytes, key);
+}
+
+const serial = (): string => randomBytes(8).toString("hex");
+
+function checkName(name: string): string {
+  const trimmed = name.trim();
+  if (trimmed === "" || trimmed.length > 64) throw new FleetError("a fleet's name has 1 to 64 characters");
+  if (/\p{Cc}/u.test(trimmed)) throw new FleetError("a fleet's name holds no control characters");
+  return trimmed;
+}
+
+function checkDomain(domain: string): string {
+  const lower = domain.toLowerCase();
+  const labels = lower.split(".");
+  const whole = lower.length <= 253 && labels.every((label) => /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(label));
+  if (!whole) throw new FleetError(`"${domain}" is not a domain name; a SIP domain looks like example.org`);
+  return lower;
+}
+
+function checkHint(text: string): { readonly host: string; readonly port: number } {
+  const hint = parseHint(text);
+  if (hint === undefined) throw new FleetError(`"${text}" is not HOST:PORT`);
+  return hint;
+}
+
+function checkZone(zone: string): string {
+  if (zone.length > 32 || !/^[\w .-]*$/.test(zone)) throw new FleetError("a zone has at most 32 letters, digits, dots, dashes and spaces");
+  return zone;
+}
+
+const slug = (name: string): string =>
+  name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-").slice(0, 30).replaceAll(/^-+|-+$/g, "") || "fleet";

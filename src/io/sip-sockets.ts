@@ -1,0 +1,203 @@
+// Where SIP comes in and goes out: UDP and TCP on one port, on one address or on all of the box.
+
+import { createSocket } from "node:dgram";
+import { type Address, isIpv6 } from "../base/address.ts";
+import type { Flow, SipEffect, SipInput } from "../sip/ports.ts";
+import { ListenError } from "./listen-error.ts";
+import { isOnLink, type LocalAddress, localAddresses } from "./local-addresses.ts";
+import { TcpPort } from "./tcp-port.ts";
+import { type Datagram, UdpPort } from "./udp-port.ts";
+
+export type SipCommand = Extract<SipEffect, { type: "send" | "connect" | "close-connection" }>;
+export type SipEvent = Extract<SipInput, { type: "received" | "connection-closed" | "connected" | "transport-error" }>;
+
+export interface SipSocketsSettings {
+  /** 0: any free port, the same for UDP and TCP. */
+  readonly port: number;
+  /** `undefined`: every address of the box, followed as they come and go. */
+  readonly listen: string | undefined;
+  readonly onInput: (input: SipEvent) => void;
+  /** The local addresses on which SIP is served have changed. */
+  readonly onAddresses: (addresses: readonly string[]) => void;
+  readonly onReport: (level: "debug" | "info" | "warning", text: string) => void;
+  /** Whether the bound on connections from one address holds for loopback too. */
+  readonly limitLoopback?: boolean;
+}
+
+const WATCH_MS = 2_000;
+const FREE_PORT_TRIES = 20;
+
+export class SipSockets {
+  readonly #settings: SipSocketsSettings;
+  readonly #udp: UdpPort;
+  readonly #tcp: TcpPort;
+  #port = 0;
+  #locals: readonly LocalAddress[] = [];
+  /** Which address the kernel would send from when the other side is on no link of ours. */
+  #defaultSources: { readonly 4: string | undefined; readonly 6: string | undefined } = { 4: undefined, 6: undefined };
+  #watch: NodeJS.Timeout | undefined;
+  #following = false;
+
+  constructor(settings: SipSocketsSettings) {
+    this.#settings = settings;
+    const { onInput } = settings;
+    this.#udp = new UdpPort(
+      (local, remote, octets) => onInput({ type: "received", flow: { transport: "udp", local, remote, connection: 0 }, octets }),
+      settings.onReport,
+    );
+    this.#tcp = new TcpPort(
+      {
+        received: (flow, octets) => onInput({ type: "received", flow, octets }),
+        closed: (connection) => onInput({ type: "connection-closed", connection }),
+        connected: (ticket, flow) => onInput({ type: "connected", ticket, flow }),
+        failed: (ticket) => onInput({ type: "transport-error", ticket }),
+      },
+      settings.limitLoopback ?? false,
+    );
+  }
+
+  /** Rejects with `ListenError`. */
+  async open(): Promise<void> {
+    const { port, listen } = this.#settings;
+    for (let tries = port === 0 ? FREE_PORT_TRIES : 1; ; tries--) {
+      try {
+        await this.#openAll(port);
+        break;
+      } catch (error) {
+        // A port that is free for UDP may be taken for TCP; with a fixed port that is the end of it.
+        await this.#closeAll();
+        if (tries <= 1 || !(error instanceof ListenError)) throw error;
+      }
+    }
+    this.#defaultSources = await findDefaultSources();
+    if (listen === undefined) this.#watch = setInterval(() => this.#follow(), WATCH_MS);
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+  get addresses(): readonly string[] {
+    return this.#udp.addresses;
+  }
+
+  /** A whole batch. */
+  perform(commands: readonly SipCommand[]): void {
+    const datagrams: Datagram[] = [];
+    for (const command of commands) {
+      if (command.type === "close-connection") this.#tcp.closeConnection(command.connection);
+      else if (command.type === "connect") this.#connect(command, datagrams);
+      else if (command.flow.transport === "tcp") this.#tcp.send(command.flow, command.octets);
+      else datagrams.push({ from: command.flow.local.host, to: command.flow.remote, octets: command.octets });
+    }
+    this.#udp.send(datagrams);
+  }
+
+  /** The local UDP end from which an address is reached, as `connect` would choose it. */
+  localFor(remote: Address): Flow["local"] | undefined {
+    const host = this.#sourceFor(remote.host);
+    return host === undefined ? undefined : { host, port: this.#port };
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#watch);
+    await this.#closeAll();
+  }
+
+  #connect({ ticket, transport, remote, octets }: Extract<SipCommand, { type: "connect" }>, datagrams: Datagram[]): void {
+    if (transport === "tcp") return this.#tcp.sendTo(ticket, remote, octets);
+    const onError = (): void => this.#settings.onInput({ type: "transport-error", ticket });
+    const from = this.#sourceFor(remote.host);
+    if (from === undefined) onError();
+    else datagrams.push({ from, to: remote, octets, onError });
+  }
+
+  #sourceFor(remote: string): string | undefined {
+    const served = this.#locals;
+    const own = served.find(({ address }) => address === remote) ?? served.find((local) => isOnLink(remote, local));
+    if (own !== undefined) return own.address;
+    const family = isIpv6(remote) ? 6 : 4;
+    const byDefault = this.#defaultSources[family];
+    if (served.some(({ address }) => address === byDefault)) return byDefault;
+    const usable = served.filter(({ address }) => isIpv6(address) === (family === 6));
+    return (usable.find(({ internal }) => !internal) ?? usable[0])?.address;
+  }
+
+  async #openAll(wanted: number): Promise<void> {
+    const { listen } = this.#settings;
+    const hosts = listen === undefined ? localAddresses().map(({ address }) => address) : [listen];
+    this.#port = wanted;
+    for (const host of hosts) this.#port = await this.#openAddress(host, this.#port);
+    await this.#tcp.open(listen, this.#port);
+    this.#locals = this.#served();
+  }
+
+  async #openAddress(host: string, port: number): Promise<number> {
+    try {
+      return await this.#udp.open(host, port);
+    } catch (error) {
+      // Among all addresses one may just have gone, or may still be checked for duplicates by the kernel.
+      const mayWait = this.#settings.listen === undefined && error instanceof ListenError && error.isAddressMissing;
+      if (!mayWait) throw error;
+      return port;
+    }
+  }
+
+  async #closeAll(): Promise<void> {
+    this.#udp.closeAll();
+    await this.#tcp.closeAll();
+  }
+
+  #served(): readonly LocalAddress[] {
+    const open = new Set(this.#udp.addresses);
+    return localAddresses().filter(({ address }) => open.has(address));
+  }
+
+  /** Cables are pulled, leases run out, interfaces come up late. */
+  #follow(): void {
+    if (this.#following) return;
+    this.#following = true;
+    this.#adapt()
+      .catch((error: unknown) => this.#settings.onReport("warning", `SIP addresses: ${error instanceof Error ? error.message : String(error)}`))
+      .finally(() => {
+        this.#following = false;
+      });
+  }
+
+  async #adapt(): Promise<void> {
+    const present = new Set(localAddresses().map(({ address }) => address));
+    const before = this.#udp.addresses;
+    for (const host of before) if (!present.has(host)) this.#udp.close(host);
+    for (const host of present) if (!before.includes(host)) await this.#openLater(host);
+    this.#locals = this.#served();
+    this.#defaultSources = await findDefaultSources();
+    if (this.#udp.addresses.join() !== before.join()) this.#settings.onAddresses(this.#udp.addresses);
+  }
+
+  async #openLater(host: string): Promise<void> {
+    try {
+      await this.#udp.open(host, this.#port);
+      this.#settings.onReport("info", `SIP is served on ${host} too`);
+    } catch (error) {
+      // A new IPv6 address cannot be bound until the kernel has seen that nobody else has it: next time.
+      this.#settings.onReport("debug", error instanceof Error ? error.message : String(error));
+    }
+  }
+}
+
+/** Asks the kernel's routes, by connecting a socket that sends nothing. */
+async function findDefaultSources(): Promise<{ readonly 4: string | undefined; readonly 6: string | undefined }> {
+  return { 4: await sourceTowards("192.0.2.1", "udp4"), 6: await sourceTowards("2001:db8::1", "udp6") };
+}
+
+function sourceTowards(host: string, type: "udp4" | "udp6"): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = createSocket(type);
+    const answer = (error?: Error): void => {
+      const source = error === undefined ? socket.address().address : undefined; // no route, or no such family
+      socket.close();
+      resolve(source);
+    };
+    socket.once("error", answer);
+    socket.connect(9, host, answer);
+  });
+}

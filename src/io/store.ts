@@ -1,0 +1,119 @@
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+import type { OverlayEffect, OverlayInput, StoredRow } from "../overlay/ports.ts";
+import type { FromWorker, ToWorker, WriteRequest } from "./store-messages.ts";
+
+export type PersistCommand = Extract<OverlayEffect, { type: "persist" }>;
+export type PersistEvent = Extract<OverlayInput, { type: "persisted" | "persist-failed" }>;
+
+/** The databases cannot be used at all; the message is a sentence for the operator. */
+export class StoreError extends Error {
+  override readonly name = "StoreError";
+}
+
+interface StoreSettings {
+  /** The data directory. */
+  readonly directory: string;
+  readonly onInput: (input: PersistEvent) => void;
+  readonly onReport: (level: "info" | "warning", text: string) => void;
+}
+
+/** The two databases of a box, written by a thread of their own. */
+export class Store {
+  readonly #settings: StoreSettings;
+  #worker: Worker | undefined;
+  /** Tickets the thread has not answered: if it dies, they fail. BOUNDED: by the core, one for each store under way. */
+  readonly #pending = new Set<number>();
+  #closing = false;
+
+  constructor(settings: StoreSettings) {
+    this.#settings = settings;
+  }
+
+  /** Opens or makes the databases and returns every row that is whole. Rejects with `StoreError`. */
+  open(): Promise<readonly StoredRow[]> {
+    const worker = new Worker(workerFile(), { workerData: this.#settings.directory });
+    this.#worker = worker;
+    const rows = new Promise<readonly StoredRow[]>((resolve, reject) => {
+      worker.on("message", (message: FromWorker) => {
+        if (message.type === "opened") resolve(message.rows);
+        else if (message.type === "unusable") reject(new StoreError(`the databases in ${this.#settings.directory} cannot be used: ${message.reason}`));
+        else this.#accept(message);
+      });
+      worker.on("error", (error) => reject(new StoreError(`the store's thread stopped: ${error.message}`)));
+      worker.on("exit", () => this.#ended());
+    });
+    return rows.catch(async (error: unknown) => {
+      this.#closing = true;
+      await worker.terminate();
+      throw error;
+    });
+  }
+
+  persist(commands: readonly PersistCommand[]): void {
+    if (commands.length === 0) return;
+    for (const { ticket } of commands) if (ticket !== undefined) this.#pending.add(ticket);
+    if (this.#worker === undefined) this.#failPending();
+    else this.#say({ type: "write", requests: commands.map(toRequest) });
+  }
+
+  /** Writes what waits, and closes. */
+  async close(): Promise<void> {
+    const worker = this.#worker;
+    if (worker === undefined) return;
+    this.#closing = true;
+    const exit = once(worker, "exit");
+    this.#say({ type: "close" });
+    await exit;
+  }
+
+  #accept(message: FromWorker): void {
+    switch (message.type) {
+      case "persisted":
+        for (const ticket of message.tickets) this.#answer({ type: "persisted", ticket });
+        return;
+      case "failed":
+        for (const ticket of message.tickets) this.#answer({ type: "persist-failed", ticket, reason: message.reason });
+        return;
+      case "report":
+        return this.#settings.onReport(message.level, message.text);
+      case "closed":
+        void this.#worker?.terminate();
+        return;
+      default:
+        return;
+    }
+  }
+
+  #answer(event: PersistEvent): void {
+    this.#pending.delete(event.ticket);
+    this.#settings.onInput(event);
+  }
+
+  #ended(): void {
+    this.#worker = undefined;
+    if (!this.#closing) this.#settings.onReport("warning", "the store's thread stopped: nothing is written to disk any more");
+    this.#failPending();
+  }
+
+  #failPending(): void {
+    for (const ticket of [...this.#pending]) this.#answer({ type: "persist-failed", ticket, reason: "the store has stopped" });
+  }
+
+  #say(message: ToWorker): void {
+    this.#worker?.postMessage(message);
+  }
+}
+
+/** Beside a bundle the thread is a bundle of its own; from source it is the source. */
+const workerFile = (): URL =>
+  new URL(import.meta.url.endsWith(".ts") ? "./store-worker.ts" : "./store-worker.mjs", import.meta.url);
+
+const toRequest = ({ ticket, durability, puts, removals }: PersistCommand): WriteRequest => ({
+  ticket, durability, puts: puts.map(ownBytes), removals,
+});
+
+/** A view is sent with all of the buffer it looks into; a row's bytes may be a view of a whole packet. */
+function ownBytes(row: StoredRow): StoredRow {
+  return row.stored.byteLength === row.stored.buffer.byteLength ? row : { ...row, stored: row.stored.slice() };
+}

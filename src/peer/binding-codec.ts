@@ -1,0 +1,86 @@
+// The value of an EDGE-BINDING entry: what every box must know to reach a phone through the box that
+// holds its flow. Version 1; a box skips values of a version it does not know. docs/profile.md has the table.
+
+import type { Address } from "../base/address.ts";
+import { ByteReader, ByteWriter, DecodeError, fromHex, fromOctets, toHex, toOctets } from "../base/bytes.ts";
+import { type WallTime, wallTime } from "../base/time.ts";
+import type { Binding, TransportName } from "../sip/ports.ts";
+
+const VERSION = 1;
+const TRANSPORTS: readonly TransportName[] = ["udp", "tcp"];
+const PATH_LIMIT = 16;
+
+/** The AoR is in the value because its Resource-ID, a hash, does not tell it. */
+export interface StoredBinding {
+  readonly aor: string;
+  readonly binding: Binding;
+}
+
+export function encodeBinding(aor: string, binding: Binding): Uint8Array {
+  const writer = new ByteWriter(384);
+  writer.u8(VERSION).bytes(fromHex(binding.edge)).u64(Math.max(0, Math.round(binding.expiresAt)));
+  writer.u32(binding.cseq).u16(binding.preference).u32(binding.regId).u8(TRANSPORTS.indexOf(binding.transport));
+  writer.u16(binding.received.port);
+  for (const text of texts(aor, binding)) writeText(writer, text);
+  writer.u8(binding.path.length);
+  for (const uri of binding.path) writeText(writer, uri);
+  return writer.finish();
+}
+
+const texts = (aor: string, binding: Binding): readonly string[] => [
+  aor,
+  binding.contact,
+  binding.callId,
+  binding.instance,
+  binding.userAgent,
+  binding.parameters,
+  binding.flowToken,
+  binding.received.host,
+];
+
+/** The binding under this key, or `undefined` if the value is not one that this version understands. */
+export function decodeBinding(key: string, value: Uint8Array): StoredBinding | undefined {
+  try {
+    const reader = new ByteReader(value);
+    if (reader.u8() !== VERSION) return undefined;
+    const stored = readBinding(key, reader);
+    reader.end();
+    return stored;
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined;
+    throw error;
+  }
+}
+
+function readBinding(key: string, reader: ByteReader): StoredBinding {
+  const edge = toHex(reader.bytes(16));
+  const expiresAt: WallTime = wallTime(reader.u64());
+  const cseq = reader.u32();
+  const preference = reader.u16();
+  const regId = reader.u32();
+  const transport = TRANSPORTS[reader.u8()];
+  if (transport === undefined) throw new DecodeError("unknown transport");
+  const port = reader.u16();
+  const aor = readText(reader);
+  const contact = readText(reader);
+  const callId = readText(reader);
+  const instance = readText(reader);
+  const userAgent = readText(reader);
+  const parameters = readText(reader);
+  const flowToken = readText(reader);
+  const received: Address = { host: readText(reader), port };
+  const hops = reader.u8();
+  if (hops > PATH_LIMIT) throw new DecodeError("path too long");
+  const path = Array.from({ length: hops }, () => readText(reader));
+  const binding = {
+    contact, key, callId, cseq, preference, expiresAt, instance, regId, path, userAgent, parameters, edge, flowToken,
+    received, transport,
+  };
+  return { aor, binding };
+}
+
+const writeText = (writer: ByteWriter, octets: string): void => {
+  writer.u16(octets.length).bytes(fromOctets(octets));
+};
+
+const readText = (reader: ByteReader): string => toOctets(reader.bytes(reader.u16()));

@@ -1,0 +1,34 @@
+import { hours } from "../base/time.ts";
+import type { KindDefinition } from "../overlay/ports.ts";
+
+// Private kinds (RFC 6940 section 14.6: 0xF0000001 and up). Both live at the Resource-ID of the AoR,
+// so that one Fetch brings the credentials of a subscriber and the bindings of its phones.
+
+/** Where the phones of an AoR are: one entry a binding, written by the box that took the REGISTER. */
+export const EDGE_BINDING: KindDefinition = {
+  id: 0xf0000001,
+  name: "EDGE-BINDING",
+  model: "dictionary",
+  durability: "soft",
+  signed: false,
+  maxEntries: 64,
+  maxValueBytes: 8_192,
+};
+
+/** Who may register as an AoR: one value, the subscriber's digest credentials. */
+export const SUBSCRIBER: KindDefinition = {
+  id: 0xf0000002,
+  name: "SUBSCRIBER",
+  model: "single",
+  durability: "durable",
+  signed: true,
+  maxEntries: 1,
+  maxValueBytes: 2_048,
+};
+
+export const KINDS: readonly KindDefinition[] = [EDGE_BINDING, SUBSCRIBER];
+
+/** How long a removed subscriber is remembered as removed: longer than any box may be away and come back. */
+export const SUBSCRIBER_TOMBSTONE = hours(24 * 30);
+/** A subscriber does not expire; RELOAD's lifetime is 32 bits of seconds, and this is one hundred years. */
+export const SUBSCRIBER_LIFETIME = hours(24 * 365 * 100);

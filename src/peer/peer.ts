@@ -1,0 +1,230 @@
+// One whole box, deterministic: the SIP core and the overlay core, strangers to each other, with the
+// location service between them. Outward effects come back from `step` in the order in which they arose;
+// questions of one core to the other are answered inside the step as far as this box can answer alone.
+
+import { assert } from "../base/assert.ts";
+import type { Crypto } from "../base/crypto.ts";
+import type { Random } from "../base/random.ts";
+import { earliest, hours, type Instant, instant, milliseconds, minutes, seconds, type WallTime, wallTime } from "../base/time.ts";
+import { OverlayCore } from "../overlay/overlay-core.ts";
+import type { OverlayEffect, OverlayInput, OverlaySnapshot, OverlayTiming, Phase, Trust } from "../overlay/ports.ts";
+import type { SipEffect, SipInput, SipSettings } from "../sip/ports.ts";
+import { SipCore, type SipSnapshot } from "../sip/sip-core.ts";
+import { ControlDesk, type DeskStep } from "./control-desk.ts";
+import { KINDS } from "./kinds.ts";
+import { LocationService } from "./location-service.ts";
+import type { PeerEffect, PeerInput, PeerSettings } from "./ports.ts";
+
+/** Every waiting time of the overlay (docs/limits.md). */
+export const OVERLAY_TIMING: OverlayTiming = {
+  attempt: milliseconds(800),
+  operation: seconds(4),
+  suspicion: milliseconds(1_800),
+  antiEntropy: seconds(30),
+  holdDown: seconds(1),
+  redialFirst: milliseconds(500),
+  redialLongest: seconds(8),
+  seek: milliseconds(1_500),
+};
+
+/** How long phones may register for (RFC 3261 section 10.3; RFC 3665 phones ask for an hour). */
+const EXPIRY: SipSettings["expiry"] = { minimum: minutes(1), standard: hours(1), maximum: hours(2) };
+
+/** Steps of the relay between the cores within one step of the box; passing it is our own fault. */
+const RELAY_MAX = 1_000_000;
+
+export const SOFTWARE = "Ringbox/0.1";
+
+export class Peer {
+  readonly #sip: SipCore;
+  readonly #overlay: OverlayCore;
+  readonly #location: LocationService;
+  readonly #desk: ControlDesk;
+  readonly #counters = new Map<string, number>();
+  /** UNBOUNDED: lives within one step, bounded by RELAY_MAX. */
+  readonly #overlayInputs: OverlayInput[] = [];
+  readonly #sipInputs: SipInput[] = [];
+  #outward: PeerEffect[] = [];
+  #now: Instant = instant(0);
+  #wallOffset = 0;
+  #ticket = 0;
+
+  constructor(settings: PeerSettings, crypto: Crypto, random: Random, trust: Trust) {
+    const wall = (): WallTime => wallTime(this.#now + this.#wallOffset);
+    this.#overlay = new OverlayCore(
+      {
+        overlayName: settings.overlayName,
+        self: settings.self,
+        certificate: settings.certificate,
+        kinds: KINDS,
+        rows: settings.rows,
+        members: settings.members,
+        mayStandAlone: settings.mayStandAlone,
+        timing: settings.timing ?? OVERLAY_TIMING,
+      },
+      crypto,
+      random,
+      trust,
+      wall,
+    );
+    this.#sip = new SipCore(
+      {
+        domain: settings.domain,
+        nodeId: settings.self.nodeId,
+        fleetSecret: settings.fleetSecret,
+        sipPort: settings.self.sip.port,
+        localAddresses: settings.localAddresses,
+        software: SOFTWARE,
+        expiry: EXPIRY,
+      },
+      crypto,
+      random,
+      wall,
+    );
+    this.#location = new LocationService(crypto, {
+      self: settings.self.nodeId,
+      reachable: (nodeId) => this.#overlay.reachable(nodeId),
+    });
+    this.#desk = new ControlDesk(settings, this.#overlay, this.#sip, this.#location, wall, () => ++this.#ticket);
+    this.#sip.setServing(false);
+  }
+
+  /** One batch of inputs, all at the same instant. */
+  step(now: Instant, inputs: readonly PeerInput[]): readonly PeerEffect[] {
+    this.#now = now;
+    this.#outward = [];
+    for (const input of inputs) {
+      this.#accept(input);
+      this.#relay();
+    }
+    return this.#outward;
+  }
+
+  nextDeadline(): Instant | undefined {
+    return earliest(this.#sip.nextDeadline(), this.#overlay.nextDeadline());
+  }
+
+  /** For tests and simulation: the overlay as it stands. */
+  snapshot(): OverlaySnapshot {
+    return this.#overlay.snapshot();
+  }
+
+  /** For tests and simulation: what SIP has under way. */
+  sipSnapshot(): SipSnapshot {
+    return this.#sip.snapshot();
+  }
+
+  #accept(input: PeerInput): void {
+    switch (input.type) {
+      case "received":
+      case "connection-closed":
+      case "connected":
+      case "transport-error":
+      case "resolved":
+        this.#sipInputs.push(input);
+        return;
+      case "clock":
+        this.#wallOffset = input.wall - this.#now;
+        return;
+      case "local-addresses":
+        this.#sip.setLocalAddresses(input.addresses);
+        return;
+      case "control":
+        this.#follow(this.#desk.ask(this.#now, input.ticket, input.request, this.#counters));
+        return;
+      case "shut-down":
+        this.#overlayInputs.push({ type: "leave" });
+        return;
+      case "tick":
+        this.#tick();
+        return;
+      default:
+        this.#overlayInputs.push(input);
+    }
+  }
+
+  #tick(): void {
+    const sipDue = this.#sip.nextDeadline();
+    if (sipDue !== undefined && sipDue <= this.#now) this.#sipInputs.push({ type: "tick" });
+    const overlayDue = this.#overlay.nextDeadline();
+    if (overlayDue !== undefined && overlayDue <= this.#now) this.#overlayInputs.push({ type: "tick" });
+  }
+
+  #relay(): void {
+    for (let steps = 0; ; steps++) {
+      assert(steps < RELAY_MAX, "the relay between SIP and overlay does not come to rest");
+      const overlayInput = this.#overlayInputs.shift();
+      if (overlayInput !== undefined) {
+        for (const effect of this.#overlay.step(this.#now, overlayInput)) this.#takeOverlayEffect(effect);
+        continue;
+      }
+      const sipInput = this.#sipInputs.shift();
+      if (sipInput === undefined) return;
+      for (const effect of this.#sip.step(this.#now, sipInput)) this.#takeSipEffect(effect);
+    }
+  }
+
+  #takeSipEffect(effect: SipEffect): void {
+    switch (effect.type) {
+      case "find-user":
+      case "change-bindings":
+        this.#overlayInputs.push(this.#location.ask(effect, ++this.#ticket, wallTime(this.#now + this.#wallOffset)));
+        return;
+      case "count":
+        this.#count(effect.event);
+        return;
+      default:
+        this.#outward.push(effect);
+    }
+  }
+
+  #takeOverlayEffect(effect: OverlayEffect): void {
+    switch (effect.type) {
+      case "fetched": {
+        const answer = this.#location.fetched(effect.ticket, effect.outcome);
+        if (answer !== undefined) this.#sipInputs.push(answer);
+        else this.#follow(this.#desk.fetched(effect.ticket, effect.outcome));
+        return;
+      }
+      case "stored": {
+        const answer = this.#location.stored(effect.ticket, effect.outcome);
+        if (answer !== undefined) this.#sipInputs.push(answer);
+        else this.#follow(this.#desk.stored(effect.ticket, effect.outcome));
+        return;
+      }
+      case "listed":
+        this.#follow(this.#desk.listed(effect.ticket, effect.outcome));
+        return;
+      case "count":
+        this.#count(effect.event);
+        return;
+      case "member-gone":
+        return;
+      case "members-changed":
+        this.#sip.setFleetAddresses(effect.members.map(({ sip }) => sip));
+        this.#outward.push(effect);
+        return;
+      case "phase-changed":
+        this.#enter(effect.phase);
+        this.#outward.push(effect);
+        return;
+      default:
+        this.#outward.push(effect);
+    }
+  }
+
+  #enter(phase: Phase): void {
+    this.#sip.setServing(phase === "serving");
+    if (phase === "left") this.#follow(this.#desk.left());
+  }
+
+  #follow(step: DeskStep | undefined): void {
+    if (step === undefined) return;
+    for (const operation of step.operations) this.#overlayInputs.push(operation);
+    for (const { ticket, reply } of step.replies) this.#outward.push({ type: "replied", ticket, reply });
+  }
+
+  #count(event: string): void {
+    this.#counters.set(event, (this.#counters.get(event) ?? 0) + 1);
+  }
+}

@@ -1,0 +1,45 @@
+// What crosses the border of a whole box: what its sockets, links, disk and control socket bring,
+// and what it wants done. A batch of inputs makes one step; the effects come back in order.
+
+import type { WallTime } from "../base/time.ts";
+import type { OverlayEffect, OverlayInput, OverlayTiming, PeerInfo, Phase, StoredRow } from "../overlay/ports.ts";
+import type { SipEffect, SipInput } from "../sip/ports.ts";
+import type { ControlReply, ControlRequest } from "./control.ts";
+
+export type PeerInput =
+  | Exclude<SipInput, { type: "user-found" | "bindings-changed" | "tick" }>
+  | Exclude<OverlayInput, { type: "fetch" | "store" | "list" | "leave" | "tick" }>
+  /** A reading of the wall clock, at the instant of the step. The first input of a box's life. */
+  | { readonly type: "clock"; readonly wall: WallTime }
+  /** SIP is served on these local addresses now. */
+  | { readonly type: "local-addresses"; readonly addresses: readonly string[] }
+  /** From the command line or the agent; answered by `replied` with the same ticket. */
+  | { readonly type: "control"; readonly ticket: number; readonly request: ControlRequest }
+  /** Stop in good order: hand the share over, then `phase-changed` to `left`. */
+  | { readonly type: "shut-down" }
+  | { readonly type: "tick" };
+
+export type PeerEffect =
+  | Exclude<SipEffect, { type: "find-user" | "change-bindings" | "count" }>
+  | Exclude<OverlayEffect, { type: "fetched" | "stored" | "listed" | "count" | "member-gone" }>
+  | { readonly type: "replied"; readonly ticket: number; readonly reply: ControlReply };
+
+/** What a box is told once, when it starts. */
+export interface PeerSettings {
+  readonly fleetName: string;
+  /** The SIP domain the fleet serves, lower case. */
+  readonly domain: string;
+  /** The RELOAD overlay name. */
+  readonly overlayName: string;
+  readonly self: PeerInfo;
+  readonly certificate: Uint8Array;
+  readonly fleetSecret: Uint8Array;
+  readonly rows: readonly StoredRow[];
+  readonly members: readonly PeerInfo[];
+  readonly mayStandAlone: boolean;
+  readonly localAddresses: readonly string[];
+  /** Waiting times of the overlay if not the usual ones: a simulated day of many boxes has rarer chores. */
+  readonly timing?: OverlayTiming;
+}
+
+export type { Phase };

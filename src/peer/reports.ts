@@ -1,0 +1,111 @@
+// What a box says of itself over its control socket: plain data that survives JSON as it is (`null` where
+// there is nothing to say, never `undefined`). docs/json.md documents it; src/cli/schemas.ts holds it to a schema.
+
+import type { Address } from "../base/address.ts";
+import type { Phase } from "../overlay/ports.ts";
+import type { TransportName } from "../sip/ports.ts";
+
+/** Something that is not as it should be, as the operator is to read it. */
+export interface ConditionReport {
+  /** Stable, for programs: `copies-missing`, `alone`, `disk-full`… */
+  readonly code: string;
+  readonly severity: "notice" | "warning" | "alarm";
+  /** One sentence in plain words. */
+  readonly text: string;
+  /** What to do next; empty if nothing. */
+  readonly next: string;
+}
+
+export interface StatusReport {
+  readonly phase: Phase;
+  readonly fleet: string;
+  /** The SIP domain that the fleet serves. */
+  readonly domain: string;
+  /** 32 hex digits. */
+  readonly nodeId: string;
+  readonly zone: string;
+  readonly software: string;
+  readonly sip: Address;
+  readonly overlay: Address;
+  /** The part of the ring this box is responsible for, 0 to 1. */
+  readonly share: number;
+  /** How many boxes hold each of this box's entries now, this box included. */
+  readonly copies: number;
+  /** How many should. */
+  readonly copiesWanted: number;
+  /** All copies of this box's entries were equal at the last comparison, and nothing has changed since. */
+  readonly inSync: boolean;
+  /** This box included. */
+  readonly boxes: { readonly serving: number; readonly known: number };
+  /** Entries for which this box is the responsible peer; all entries it holds, those included. */
+  readonly entries: { readonly owned: number; readonly held: number };
+  readonly uptimeSeconds: number;
+  readonly conditions: readonly ConditionReport[];
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+export interface PeerReport {
+  readonly nodeId: string;
+  /** Whether it is the box that answers. */
+  readonly self: boolean;
+  readonly state: "linked" | "joining" | "serving" | "silent" | "gone" | "left" | "seeking" | "leaving";
+  readonly overlay: Address;
+  readonly sip: Address;
+  readonly zone: string;
+  readonly software: string;
+  readonly share: number;
+  /** `null` for this box itself, and before the first answer. */
+  readonly roundTripMs: number | null;
+}
+
+export interface SubscriberReport {
+  readonly username: string;
+  readonly aor: string;
+  /** May be empty. */
+  readonly displayName: string;
+}
+
+/** A box as another one names it; the addresses are `null` when the ring no longer knows the box. */
+export interface BoxReference {
+  readonly nodeId: string;
+  readonly sip: Address | null;
+  readonly overlay: Address | null;
+}
+
+export interface BindingReport {
+  readonly contact: string;
+  readonly transport: TransportName;
+  /** The phone's address as the box that holds its flow saw it. */
+  readonly received: Address;
+  readonly flowOwner: BoxReference;
+  /** 0 to 1000: the q parameter times 1000. */
+  readonly preference: number;
+  /** Milliseconds since 1970, UTC. */
+  readonly expiresAt: number;
+  readonly userAgent: string;
+  /** +sip.instance; empty if the phone has none. */
+  readonly instance: string;
+  readonly path: readonly string[];
+}
+
+export interface RegistrationReport {
+  readonly aor: string;
+  readonly bindings: readonly BindingReport[];
+}
+
+/** Where an AoR is. Nothing in it depends on which box was asked. */
+export interface WhereReport {
+  readonly aor: string;
+  readonly resourceId: string;
+  readonly subscriber: boolean;
+  /** The responsible peer of the AoR's place on the ring. */
+  readonly storageOwner: BoxReference;
+  /** The replica set in ring order, the storage owner first. */
+  readonly replicas: readonly ReplicaReport[];
+  readonly bindings: readonly BindingReport[];
+}
+
+export interface ReplicaReport extends BoxReference {
+  /** Whether the box itself said so when asked; `unknown` if it did not answer. */
+  readonly holds: "yes" | "no" | "unknown";
+}

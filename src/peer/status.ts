@@ -1,0 +1,116 @@
+// Renders what a box knows of itself into the reports of reports.ts.
+
+import { between, instant, type Instant } from "../base/time.ts";
+import type { NodeId, OverlaySnapshot, PeerInfo } from "../overlay/ports.ts";
+import type { Binding } from "../sip/ports.ts";
+import type { PeerSettings } from "./ports.ts";
+import type { BindingReport, BoxReference, ConditionReport, PeerReport, StatusReport } from "./reports.ts";
+
+/** RFC 6940 section 10.4: the responsible peer and its two successors. */
+export const COPIES_WANTED = 3;
+
+const PROCESS_START = instant(0);
+
+export function statusReport(
+  settings: PeerSettings,
+  snapshot: OverlaySnapshot,
+  sipCounters: Readonly<Record<string, number>>,
+  counters: ReadonlyMap<string, number>,
+  now: Instant,
+): StatusReport {
+  const { self } = snapshot;
+  const serving = servingBoxes(snapshot);
+  return {
+    phase: snapshot.phase,
+    fleet: settings.fleetName,
+    domain: settings.domain,
+    nodeId: self.nodeId,
+    zone: self.zone,
+    software: self.software,
+    sip: self.sip,
+    overlay: self.overlay,
+    share: snapshot.share,
+    copies: snapshot.copies,
+    copiesWanted: COPIES_WANTED,
+    inSync: snapshot.arc?.inSync ?? false,
+    boxes: { serving, known: snapshot.members.filter(({ state }) => state !== "left").length + 1 },
+    entries: { owned: snapshot.owned, held: snapshot.held },
+    uptimeSeconds: Math.floor(between(PROCESS_START, now) / 1_000),
+    conditions: conditions(snapshot, serving),
+    counters: { ...snapshot.counters, ...sipCounters, ...Object.fromEntries(counters) },
+  };
+}
+
+const servingBoxes = (snapshot: OverlaySnapshot): number =>
+  snapshot.members.filter(({ state }) => state === "serving").length + (snapshot.phase === "serving" ? 1 : 0);
+
+function conditions(snapshot: OverlaySnapshot, serving: number): ConditionReport[] {
+  const found: ConditionReport[] = [];
+  if (snapshot.phase === "seeking") found.push(SEEKING);
+  if (snapshot.phase === "serving" && serving === 1) found.push(ALONE);
+  const gone = snapshot.members.filter(({ state }) => state === "gone" || state === "silent").length;
+  if (gone > 0) found.push(boxesGone(gone));
+  if (snapshot.phase === "serving" && snapshot.arc?.inSync === false && serving > 1) found.push(COPYING);
+  return found;
+}
+
+const SEEKING: ConditionReport = {
+  code: "seeking",
+  severity: "warning",
+  text: "This box has not found the others yet.",
+  next: "Check its cable and that another box of the fleet is running, or give it one's address with --hint.",
+};
+
+const ALONE: ConditionReport = {
+  code: "alone",
+  severity: "notice",
+  text: "1 copy: this is the only box, and nothing takes over if it dies.",
+  next: "Plug in a second box with a ticket of this fleet.",
+};
+
+const COPYING: ConditionReport = {
+  code: "copies-not-equal",
+  severity: "notice",
+  text: "Copies on the other boxes are being compared and brought up to date.",
+  next: "",
+};
+
+const boxesGone = (count: number): ConditionReport => ({
+  code: "boxes-gone",
+  severity: "warning",
+  text: count === 1 ? "1 box does not answer." : `${count} boxes do not answer.`,
+  next: "Look at `ringbox peers`; a dead box is replaced by a blank one.",
+});
+
+export function peerReports(snapshot: OverlaySnapshot): PeerReport[] {
+  const { self, phase } = snapshot;
+  const own: PeerReport = {
+    ...described(self),
+    self: true,
+    state: phase,
+    share: snapshot.share,
+    roundTripMs: null,
+  };
+  const others = snapshot.members.map(
+    ({ info, state, share, roundTrip }): PeerReport => ({
+      ...described(info),
+      self: false,
+      state,
+      share,
+      roundTripMs: roundTrip ?? null,
+    }),
+  );
+  return [own, ...others].sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
+}
+
+const described = ({ nodeId, overlay, sip, zone, software }: PeerInfo) => ({ nodeId, overlay, sip, zone, software });
+
+export function boxReference(nodeId: NodeId, info: PeerInfo | undefined): BoxReference {
+  return { nodeId, sip: info?.sip ?? null, overlay: info?.overlay ?? null };
+}
+
+export function bindingReport(binding: Binding, edge: PeerInfo | undefined): BindingReport {
+  const { contact, transport, received, preference, expiresAt, userAgent, instance, path } = binding;
+  const flowOwner = boxReference(binding.edge as NodeId, edge);
+  return { contact, transport, received, flowOwner, preference, expiresAt, userAgent, instance, path };
+}

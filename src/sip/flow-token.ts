@@ -1,0 +1,141 @@
+// Flow tokens (RFC 5626 5.2): a flow of this box as the user part of a URI, under an HMAC with the
+// fleet's secret, so that any box can tell a tampered one (403) from one whose flow is gone (430).
+//
+// Besides "flow" there is "onward": a Record-Route entry on a side that needs no flow. It is bound
+// to its Call-ID, so that it lets nobody relay anything but requests of that dialog.
+
+import { BoundedMap } from "../base/bounded-map.ts";
+import { ByteReader, ByteWriter, DecodeError, fromHex, fromOctets, toOctets } from "../base/bytes.ts";
+import type { Crypto } from "../base/crypto.ts";
+import { CORE_LIMITS } from "./limits.ts";
+import type { Flow } from "./ports.ts";
+import { formatNumericHost, parseNumericHost } from "./transport/numeric-host.ts";
+
+export type TokenReading =
+  | { readonly type: "flow"; readonly flow: Flow; readonly ours: boolean }
+  | { readonly type: "onward" }
+  | { readonly type: "tampered" };
+
+const MAC_BYTES = 10;
+const FLOW_UDP = 1;
+const FLOW_TCP = 2;
+const ONWARD = 3;
+
+export class FlowTokens {
+  readonly #crypto: Crypto;
+  readonly #secret: Uint8Array;
+  readonly #node: Uint8Array;
+  readonly #ready = new BoundedMap<string, string>(CORE_LIMITS.flowTokens, "evict");
+  /** Flow tokens that were found genuine. */
+  readonly #genuine = new BoundedMap<string, TokenReading>(CORE_LIMITS.flowTokens, "evict");
+
+  constructor(crypto: Crypto, secret: Uint8Array, nodeId: string) {
+    this.#crypto = crypto;
+    this.#secret = secret;
+    this.#node = fromHex(nodeId).subarray(0, 4);
+  }
+
+  /** The token of a flow of this box; letters, digits, `-` and `_`. */
+  forFlow(flow: Flow): string {
+    const key = `${flow.connection} ${flow.local.host} ${flow.local.port} ${flow.remote.host} ${flow.remote.port}`;
+    const ready = this.#ready.get(key);
+    if (ready !== undefined) return ready;
+    const writer = new ByteWriter(48).u8(flow.transport === "udp" ? FLOW_UDP : FLOW_TCP).bytes(this.#node);
+    if (flow.transport === "tcp") writer.u64(flow.connection);
+    writeHost(writer, flow.local.host).u16(flow.local.port);
+    writeHost(writer, flow.remote.host).u16(flow.remote.port);
+    const token = this.#sign(writer.finish(), "");
+    this.#ready.set(key, token);
+    return token;
+  }
+
+  /** A token of this box that stands for no flow, for one Call-ID. */
+  onward(callId: string): string {
+    return this.#sign(new ByteWriter(16).u8(ONWARD).bytes(this.#node).finish(), callId);
+  }
+
+  read(token: string, callId: string): TokenReading {
+    const genuine = this.#genuine.get(token);
+    if (genuine !== undefined) return genuine;
+    const reading = this.#verify(token, callId);
+    if (reading.type === "flow") this.#genuine.set(token, reading);
+    return reading;
+  }
+
+  #verify(token: string, callId: string): TokenReading {
+    const bytes = decodeBase64Url(token);
+    if (bytes === undefined || bytes.length < MAC_BYTES + 5) return { type: "tampered" };
+    const payload = bytes.subarray(0, bytes.length - MAC_BYTES);
+    const bound = payload[0] === ONWARD ? callId : "";
+    if (this.#sign(payload, bound) !== token) return { type: "tampered" };
+    return this.#decode(payload);
+  }
+
+  #sign(payload: Uint8Array, bound: string): string {
+    const octets = toOctets(payload);
+    const mac = this.#crypto.hmacSha256Hex(this.#secret, `flow token\n${octets}\n${bound}`);
+    return encodeBase64Url(octets + toOctets(fromHex(mac.slice(0, 2 * MAC_BYTES))));
+  }
+
+  #decode(payload: Uint8Array): TokenReading {
+    try {
+      const reader = new ByteReader(payload);
+      const kind = reader.u8();
+      const node = reader.bytes(4);
+      if (kind === ONWARD) return { type: "onward" };
+      const connection = kind === FLOW_TCP ? reader.u64() : 0;
+      const local = { host: readHost(reader), port: reader.u16() };
+      const remote = { host: readHost(reader), port: reader.u16() };
+      reader.end();
+      const ours = node.every((byte, i) => byte === this.#node[i]);
+      return { type: "flow", ours, flow: { transport: kind === FLOW_TCP ? "tcp" : "udp", local, remote, connection } };
+    } catch (error) {
+      if (error instanceof DecodeError) return { type: "tampered" };
+      throw error;
+    }
+  }
+}
+
+const writeHost = (writer: ByteWriter, host: string): ByteWriter => {
+  const numeric = parseNumericHost(host);
+  // An address with a zone (fe80::1%eth0) goes as text.
+  if (numeric === undefined) return writer.u8(0).prefixed(1, (inner) => inner.bytes(fromOctets(host.slice(0, 100))));
+  return writer.u8(numeric.length).bytes(numeric);
+};
+
+function readHost(reader: ByteReader): string {
+  const length = reader.u8();
+  return length === 0 ? toOctets(reader.bytes(reader.u8())) : formatNumericHost(reader.bytes(length));
+}
+
+const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+function encodeBase64Url(octets: string): string {
+  let text = "";
+  for (let i = 0; i < octets.length; i += 3) {
+    const rest = octets.length - i;
+    const word = (octets.charCodeAt(i) << 16) | ((rest > 1 ? octets.charCodeAt(i + 1) : 0) << 8) | (rest > 2 ? octets.charCodeAt(i + 2) : 0);
+    text += ALPHABET.charAt(word >> 18) + ALPHABET.charAt((word >> 12) & 63);
+    if (rest > 1) text += ALPHABET.charAt((word >> 6) & 63);
+    if (rest > 2) text += ALPHABET.charAt(word & 63);
+  }
+  return text;
+}
+
+function decodeBase64Url(text: string): Uint8Array | undefined {
+  if (text.length > 400 || text.length % 4 === 1) return undefined;
+  const bytes = new Uint8Array(Math.floor((text.length * 3) / 4));
+  let word = 0;
+  let bits = 0;
+  let at = 0;
+  for (let i = 0; i < text.length; i++) {
+    const value = ALPHABET.indexOf(text.charAt(i));
+    if (value < 0) return undefined;
+    word = ((word << 6) | value) & 0xffff;
+    bits += 6;
+    if (bits < 8) continue;
+    bits -= 8;
+    bytes[at++] = (word >> bits) & 0xff;
+  }
+  return bytes;
+}

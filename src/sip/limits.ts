@@ -1,0 +1,23 @@
+/** Bounds of the SIP core. Each is checked where the collection is declared; what happens there is said here. */
+export const CORE_LIMITS = {
+  /** Transactions alive: above it the oldest answered non-INVITE server transactions go, then 503 statelessly. */
+  transactions: 60_000,
+  /** TCP connections: above it a new one is closed. */
+  connections: 20_000,
+  /** Questions to the location service and the resolver under way: above it 503. */
+  questions: 40_000,
+  /** REGISTERs waiting for an earlier one of the same AoR: above it 503. */
+  waitingRegisters: 16,
+  /** Bindings of one AoR: above it 403. */
+  bindings: 10,
+  /** Contact values in one REGISTER: above it 403. */
+  contacts: 20,
+  /** Branches of one response context at once: further targets wait their turn. */
+  branches: 20,
+  /** Targets tried one after another for one outside branch. */
+  resolvedTargets: 8,
+  /** Nonces whose use is remembered: above it the oldest is forgotten. */
+  nonces: 50_000,
+  /** Flow tokens kept ready: above it the oldest is forgotten. */
+  flowTokens: 10_000,
+} as const;

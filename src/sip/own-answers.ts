@@ -1,0 +1,31 @@
+// Requests for the box itself: OPTIONS is answered truthfully, the rest refused.
+
+import type { CoreContext } from "./core-context.ts";
+import type { NameAndValue } from "./message/build.ts";
+import type { ValidRequest } from "./message/message.ts";
+import type { Flow } from "./ports.ts";
+
+/** What passes through the box, and REGISTER and OPTIONS, which end here. */
+export const ALLOWED = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, MESSAGE, REFER, NOTIFY, INFO, UPDATE, PRACK";
+const KNOWN: readonly string[] = [...ALLOWED.split(", "), "SUBSCRIBE", "PUBLISH"];
+
+/** `serving`: whether calls and registrations can be served at this moment. */
+export function answerForBox(core: CoreContext, request: ValidRequest, flow: Flow, serving: boolean): void {
+  const { method } = request;
+  if (method === "OPTIONS") return answerOptions(core, request, flow, serving);
+  if (method === "SUBSCRIBE" || method === "PUBLISH") return core.answer(request, flow, 489);
+  if (!KNOWN.includes(method)) return core.answer(request, flow, 501, "", [["Allow", ALLOWED]]);
+  if (request.toTag !== "") return core.answer(request, flow, 481);
+  if (method === "INVITE") return core.answer(request, flow, 404);
+  core.answer(request, flow, 405, "", [["Allow", "OPTIONS, REGISTER"]]);
+}
+
+export function answerOptions(core: CoreContext, request: ValidRequest, flow: Flow, serving: boolean): void {
+  const fields: NameAndValue[] = [
+    ["Allow", ALLOWED],
+    ["Accept", "*/*"],
+    ["Supported", "path"],
+  ];
+  if (!serving) fields.push(core.retryAfter());
+  core.answer(request, flow, serving ? 200 : 503, "", fields);
+}

@@ -1,0 +1,94 @@
+// The copy of a request that goes on (RFC 3261 16.6).
+
+import { formatAddress, isIpv6 } from "../../base/address.ts";
+import type { CoreContext } from "../core-context.ts";
+import { RequestEdit } from "../message/edit.ts";
+import type { SipRequest, ValidRequest } from "../message/message.ts";
+import { parseDigestCredentials } from "../message/digest.ts";
+import { isSipUri, parseUri } from "../message/uri.ts";
+import type { Flow } from "../ports.ts";
+import { type Hop, hopRemote, hopTransport } from "../transport/transport.ts";
+import { isLooseRouter, type Preprocessed } from "./route-preprocessing.ts";
+import type { ProxyTarget } from "./target-set.ts";
+
+/** Fields by which a phone could claim what only the fleet may say (RFC 3325), and kin. */
+const TRUST_FIELDS = ["p-asserted-identity", "p-preferred-identity", "remote-party-id", "p-charging-vector", "p-access-network-info"];
+
+/** Requests that make a dialog; only these are record-routed. */
+const DIALOG_METHODS = ["INVITE", "SUBSCRIBE", "REFER", "NOTIFY"];
+
+export interface Forwarding {
+  readonly request: ValidRequest;
+  readonly source: Flow;
+  /** The phone's flow on the caller's side, if it needs a token to be found again. */
+  readonly callerFlow: Flow | undefined;
+  readonly route: Preprocessed;
+}
+
+/** The request for one target, one hop and one branch. */
+export function forwardedRequest(core: CoreContext, forwarding: Forwarding, target: ProxyTarget, hop: Hop, branch: string): SipRequest {
+  const { request, route } = forwarding;
+  const edit = new RequestEdit(request);
+  if (route.takesLastRoute) edit.removeLastRoute();
+  for (let i = 0; i < route.ownRoutes; i++) edit.removeFirstRoute();
+  for (const value of target.routes.toReversed()) edit.pushRoute(value.startsWith("<") ? value : `<${value}>`);
+  edit.setUri(target.uriText);
+  fixForStrictRouter(edit, target, route);
+  edit.setMaxForwards((request.maxForwards ?? 71) - 1);
+  for (const name of TRUST_FIELDS) if (request.has(name)) edit.remove(name);
+  removeOwnCredentials(core, edit, request);
+  if (request.toTag === "" && DIALOG_METHODS.includes(request.method)) {
+    for (const value of recordRoutes(core, forwarding, hop)) edit.pushRecordRoute(value);
+  }
+  edit.pushVia(ownVia(core, hop, branch));
+  return edit.request();
+}
+
+/** 16.6 step 6: a next hop without lr gets its own URI as Request-URI, and the true one as the last Route. */
+function fixForStrictRouter(edit: RequestEdit, target: ProxyTarget, route: Preprocessed): void {
+  const first = target.routes[0] ?? route.remaining[0]?.uriText;
+  if (first === undefined) return;
+  const text = first.startsWith("<") ? first.slice(1, first.indexOf(">")) : first;
+  const uri = parseUri(text);
+  if (uri === undefined || !isSipUri(uri) || isLooseRouter(uri)) return;
+  edit.removeFirstRoute();
+  edit.appendRoute(`<${target.uriText}>`);
+  edit.setUri(text);
+}
+
+function ownVia(core: CoreContext, hop: Hop, branch: string): string {
+  const local = localEnd(core, hop);
+  return `SIP/2.0/${hopTransport(hop).toUpperCase()} ${formatAddress(local)};branch=${branch};rport`;
+}
+
+const localEnd = (core: CoreContext, hop: Hop) => {
+  const { host } = hop.type === "flow" && hop.flow.local.host !== "" ? hop.flow.local : core.ends.localFor(hopRemote(hop).host);
+  return { host, port: core.settings.sipPort };
+};
+
+/**
+ * Two entries, always (RFC 5658): the first-written for the caller's side, the second for the far
+ * side. Each is a flow token where a phone hangs on that side, else a token that only says "onward";
+ * so a request within the dialog finds its way in both directions by the last of the two it meets.
+ */
+function recordRoutes(core: CoreContext, { request, source, callerFlow }: Forwarding, hop: Hop): readonly string[] {
+  const onward = core.tokens.onward(request.callId);
+  const near = callerFlow === undefined ? onward : core.tokens.forFlow(callerFlow);
+  const far = hop.type === "flow" ? core.tokens.forFlow(hop.flow) : onward;
+  const nearEnd = { host: source.local.host, port: core.settings.sipPort };
+  return [recordRoute(near, nearEnd, source.transport), recordRoute(far, localEnd(core, hop), hopTransport(hop))];
+}
+
+const recordRoute = (token: string, { host, port }: { host: string; port: number }, transport: string): string =>
+  `<sip:${token}@${isIpv6(host) ? `[${host}]` : host}:${port}${transport === "tcp" ? ";transport=tcp" : ""};lr>`;
+
+/** Credentials for our realm are for us alone (RFC 3261 22.3). */
+function removeOwnCredentials(core: CoreContext, edit: RequestEdit, request: ValidRequest): void {
+  for (const name of ["Proxy-Authorization", "Authorization"]) {
+    const values = request.headers(name.toLowerCase());
+    const foreign = values.filter((value) => parseDigestCredentials(value)?.realm !== core.settings.domain);
+    if (foreign.length === values.length) continue;
+    edit.remove(name.toLowerCase());
+    for (const value of foreign) edit.append(name, value);
+  }
+}

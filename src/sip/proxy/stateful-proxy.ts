@@ -1,0 +1,260 @@
+// The stateful proxy (RFC 3261 16): what is checked of a request, who may send it, where it goes.
+
+import type { Instant } from "../../base/time.ts";
+import type { Gatekeeper } from "../auth/gatekeeper.ts";
+import type { CoreContext } from "../core-context.ts";
+import { CORE_LIMITS } from "../limits.ts";
+import { type NameAndValue, responseTo } from "../message/build.ts";
+import type { DigestCredentials } from "../message/digest.ts";
+import type { ValidRequest } from "../message/message.ts";
+import { addressOfRecord, isSipUri, type SipUri } from "../message/uri.ts";
+import { MAGIC_COOKIE } from "../message/via.ts";
+import { NO_TICKET } from "../outbox.ts";
+import { answerForBox, answerOptions } from "../own-answers.ts";
+import type { Flow, UserLookup } from "../ports.ts";
+import type { Registrar } from "../registrar/registrar.ts";
+import { statelessTag, textHash } from "../transaction/transaction-key.ts";
+import { type Hop, responseFlow } from "../transport/transport.ts";
+import { type Forwarding, forwardedRequest } from "./forwarding.ts";
+import { isLooped, routingHash } from "./loop-detection.ts";
+import { ProxyClockwork, ResponseContext } from "./response-context.ts";
+import { type Preprocessed, preprocessRoutes } from "./route-preprocessing.ts";
+import { flowTarget, type ProxyTarget, targetGroups, wayToSipUri } from "./target-set.ts";
+
+type Destination =
+  | { readonly type: "registrar" }
+  | { readonly type: "box" }
+  /** A user of our domain. */
+  | { readonly type: "user"; readonly aor: string }
+  /** One place that the request itself names: a flow of ours, a Route, or a Request-URI outside. */
+  | { readonly type: "target"; readonly target: ProxyTarget };
+
+/** A request on its way through the checks. */
+interface Passage {
+  readonly request: ValidRequest;
+  readonly flow: Flow;
+  readonly route: Preprocessed;
+  readonly destination: Destination;
+  readonly routingHash: string;
+}
+
+export class StatefulProxy {
+  readonly #core: CoreContext;
+  readonly #gatekeeper: Gatekeeper;
+  readonly #registrar: Registrar;
+  readonly #clockwork: ProxyClockwork;
+  serving = true;
+
+  constructor(core: CoreContext, gatekeeper: Gatekeeper, registrar: Registrar, branchPrefix: string) {
+    this.#core = core;
+    this.#gatekeeper = gatekeeper;
+    this.#registrar = registrar;
+    this.#clockwork = new ProxyClockwork(branchPrefix);
+  }
+
+  get responseContexts(): number {
+    return this.#clockwork.alive;
+  }
+  nextDeadline(): Instant | undefined {
+    return this.#clockwork.timers.next();
+  }
+  tick(now: Instant): void {
+    const { timers } = this.#clockwork;
+    for (let fire = timers.takeDue(now); fire !== undefined; fire = timers.takeDue(now)) fire(now);
+  }
+
+  /** A request that belongs to no transaction yet; no ACK and no CANCEL. */
+  receive(now: Instant, request: ValidRequest, flow: Flow): void {
+    const hash = routingHash(request);
+    const refusal = this.#refusal(request, hash);
+    if (refusal !== undefined) return this.#core.answer(request, flow, refusal[0], "", refusal[1]);
+    if (request.maxForwards === 0) return this.#atLastHop(request, flow);
+    const route = preprocessRoutes(request, flow, this.#core.ends, this.#core.tokens);
+    if (route === "tampered") {
+      this.#core.outbox.count("flow-token-tampered");
+      return this.#core.answer(request, flow, 403, "Flow Token Tampered");
+    }
+    const destination = this.#destination(request, route);
+    if (typeof destination === "number") return this.#core.answer(request, flow, destination);
+    this.#admit(now, { request, flow, route, destination, routingHash: hash });
+  }
+
+  /** An ACK to a 2xx goes on without a transaction (RFC 3261 16.11): to a phone of ours, or on a way that the fleet laid. */
+  forwardAck(now: Instant, request: ValidRequest, flow: Flow): void {
+    // The ACK to a stateless answer of ours (a challenge, mostly) ends here.
+    if (request.toTag === statelessTag(request)) return;
+    const route = preprocessRoutes(request, flow, this.#core.ends, this.#core.tokens);
+    if (request.maxForwards === 0 || route === "tampered") return this.#core.outbox.count("ack-dropped");
+    const destination = this.#destination(request, route);
+    const forwarding: Forwarding = { request, source: flow, callerFlow: undefined, route };
+    if (typeof destination === "number") return this.#core.outbox.count("ack-dropped");
+    if (destination.type === "user") return this.#findAckers(now, destination.aor, forwarding);
+    if (destination.type !== "target" || !route.vouched) return this.#core.outbox.count("ack-dropped");
+    this.#routeAck(now, forwarding, destination.target);
+  }
+
+  /** A caller that ignores Record-Route sends its ACK to the AoR again; the phones that know nothing of it drop it. */
+  #findAckers(now: Instant, aor: string, forwarding: Forwarding): void {
+    this.#core.questions.findUser(now, aor, (at, lookup) => {
+      if (lookup.outcome === "unavailable") return;
+      const { ends, tokens } = this.#core;
+      const turns = targetGroups(aor, lookup.bindings, this.#core.wallClock(), ends, tokens).flat();
+      for (const [target] of turns.slice(0, CORE_LIMITS.branches)) {
+        if (target !== undefined) this.#routeAck(at, forwarding, target);
+      }
+    });
+  }
+
+  #routeAck(now: Instant, forwarding: Forwarding, target: ProxyTarget): void {
+    if (target.way.type === "hop") this.#sendAck(forwarding, target, target.way.hop);
+    if (target.way.type !== "resolve") return;
+    this.#core.questions.resolve(now, target.way, (_, [first]) => {
+      if (first === undefined) return;
+      this.#sendAck(forwarding, target, { type: "address", transport: first.transport, remote: first.address });
+    });
+  }
+
+  #sendAck(forwarding: Forwarding, target: ProxyTarget, hop: Hop): void {
+    const { request } = forwarding;
+    if (hop.type === "address" && !this.#core.ends.mayReach(hop.remote)) return;
+    const alive = hop.type === "flow" ? this.#core.transport.alive(hop.flow) : undefined;
+    if (hop.type === "flow" && alive === undefined) return;
+    const branch = `${MAGIC_COOKIE}ack${textHash([request.topVia.branch, request.fromTag, request.toTag, request.callId])}`;
+    const usable: Hop = alive === undefined ? hop : { type: "flow", flow: alive };
+    this.#core.transport.sendTo(usable, NO_TICKET, forwardedRequest(this.#core, forwarding, target, usable, branch).octets);
+  }
+
+  /** RFC 3261 16.3, but for Max-Forwards. */
+  #refusal(request: ValidRequest, hash: string): readonly [status: number, fields: readonly NameAndValue[]] | undefined {
+    if (!isSipUri(request.uri) || request.uri.scheme === "sips") return [416, []];
+    if (isLooped(request, hash, this.#core.ends)) {
+      this.#core.outbox.count("loop");
+      return [482, []];
+    }
+    if (request.proxyRequire.length > 0) return [420, [["Unsupported", request.proxyRequire.join(", ")]]];
+    return undefined;
+  }
+
+  #atLastHop(request: ValidRequest, flow: Flow): void {
+    if (request.method === "OPTIONS") answerOptions(this.#core, request, flow, this.serving);
+    else this.#core.answer(request, flow, 483);
+  }
+
+  #destination(request: ValidRequest, route: Preprocessed): Destination | number {
+    const { uri, uriText, flow, remaining } = route;
+    if (!isSipUri(uri)) return 416;
+    if (flow !== undefined) {
+      // Another box's flow: that box is gone, and this one has taken its address.
+      return flow.ours ? { type: "target", target: flowTarget(uriText, flow.flow) } : 430;
+    }
+    const next = remaining[0];
+    if (next !== undefined) {
+      return isSipUri(next.uri) ? { type: "target", target: this.#outside(uriText, next.uri) } : 416;
+    }
+    if (!this.#core.ends.isOurs(uri.host, uri.port)) return { type: "target", target: this.#outside(uriText, uri) };
+    if (request.method === "REGISTER") return { type: "registrar" };
+    const aor = addressOfRecord({ ...uri, host: this.#core.settings.domain });
+    return aor === undefined ? { type: "box" } : { type: "user", aor };
+  }
+
+  #outside(uriText: string, uri: SipUri): ProxyTarget {
+    return { uriText, routes: [], way: wayToSipUri(uri), binding: undefined };
+  }
+
+  // Who may
+
+  #admit(now: Instant, passage: Passage): void {
+    const { request, flow, destination } = passage;
+    if (destination.type === "registrar") return this.#registrar.receive(now, request, flow);
+    if (destination.type === "box") return answerForBox(this.#core, request, flow, this.serving);
+    const isNew = request.toTag === "";
+    if (destination.type === "user" && isNew && (request.method === "SUBSCRIBE" || request.method === "PUBLISH")) {
+      return this.#core.answer(request, flow, 489);
+    }
+    // To a flow of ours anybody may come who was given its token. For the way onward a token counts only
+    // within a dialog: else a stranger could have a new call relayed by the token of his own last one.
+    if (passage.route.flow !== undefined || (passage.route.vouched && !isNew)) return this.#begin(now, passage);
+    const isLocalTarget = destination.type === "user";
+    if (!this.#isOurCaller(request)) {
+      return isLocalTarget ? this.#begin(now, passage) : this.#core.answer(request, flow, 403, "Relaying Denied");
+    }
+    if (!isNew && isLocalTarget) return this.#begin(now, passage);
+    this.#authenticate(now, passage);
+  }
+
+  #isOurCaller({ from }: ValidRequest): boolean {
+    return isSipUri(from.uri) && this.#core.ends.isOurs(from.uri.host, from.uri.port);
+  }
+
+  #authenticate(now: Instant, passage: Passage): void {
+    const { request, flow } = passage;
+    const inspection = this.#gatekeeper.inspect(request.proxyAuthorization);
+    if (inspection.type === "challenge") {
+      this.#core.outbox.count("request-challenged");
+      return this.#core.answer(request, flow, 407, "", this.#challenge(request, inspection.stale));
+    }
+    const context = this.#open(now, passage);
+    if (context === undefined) return;
+    const { credentials } = inspection;
+    this.#core.questions.findUser(now, `${credentials.username}@${this.#core.settings.domain}`, (at, lookup) => {
+      if (this.#isProved(at, passage, context, credentials, lookup)) this.#route(at, passage, context);
+    });
+  }
+
+  #isProved(now: Instant, { request }: Passage, context: ResponseContext, credentials: DigestCredentials, lookup: UserLookup): boolean {
+    if (lookup.outcome === "unavailable") {
+      context.refuse(now, 503, "", [this.#core.retryAfter()]);
+      return false;
+    }
+    const verdict = this.#gatekeeper.verify(request, credentials, lookup.credentials);
+    if (verdict !== "right") {
+      this.#core.outbox.count(verdict === "wrong" ? "request-wrong-credentials" : "request-replayed");
+      context.refuse(now, 407, "", this.#challenge(request, verdict === "replayed"));
+      return false;
+    }
+    const from = isSipUri(request.from.uri) ? addressOfRecord({ ...request.from.uri, host: this.#core.settings.domain }) : undefined;
+    if (from === `${credentials.username}@${this.#core.settings.domain}`) return true;
+    this.#core.outbox.count("from-forged");
+    context.refuse(now, 403, "Not Your Address");
+    return false;
+  }
+
+  #challenge(request: ValidRequest, stale: boolean): readonly NameAndValue[] {
+    return this.#gatekeeper.challenges(request, stale).map((value) => ["Proxy-Authenticate", value]);
+  }
+
+  // Where to
+
+  #begin(now: Instant, passage: Passage): void {
+    const context = this.#open(now, passage);
+    if (context !== undefined) this.#route(now, passage, context);
+  }
+
+  /** From here on the request has a transaction and somebody who answers it. */
+  #open(now: Instant, { request, flow, route, routingHash: hash }: Passage): ResponseContext | undefined {
+    const server = this.#core.serve(now, request, flow);
+    if (server === undefined) return undefined;
+    if (request.method === "INVITE") this.#core.transactions.respond(now, server, responseTo(request, 100, ""));
+    const isDirect = request.vias?.length === 1;
+    const forwarding: Forwarding = { request, source: flow, callerFlow: isDirect ? responseFlow(request, flow) : undefined, route };
+    const context = new ResponseContext(this.#core, this.#clockwork, forwarding, server, hash);
+    server.user = context;
+    return context;
+  }
+
+  #route(now: Instant, { destination }: Passage, context: ResponseContext): void {
+    if (destination.type === "target") context.start(now, [[[destination.target]]]);
+    if (destination.type !== "user") return;
+    const { aor } = destination;
+    this.#core.questions.findUser(now, aor, (at, lookup) => this.#fork(at, aor, lookup, context));
+  }
+
+  #fork(now: Instant, aor: string, lookup: UserLookup, context: ResponseContext): void {
+    if (lookup.outcome === "unavailable") return context.refuse(now, 503, "", [this.#core.retryAfter()]);
+    if (lookup.credentials === undefined) return context.refuse(now, 404);
+    const { ends, tokens } = this.#core;
+    const groups = targetGroups(aor, lookup.bindings, this.#core.wallClock(), ends, tokens);
+    if (groups.length === 0) return context.refuse(now, 480);
+    context.start(now, groups);
+  }
+}

@@ -1,0 +1,118 @@
+// From the bindings of an AoR to the order of trying them (RFC 3261 16.5, 16.6; RFC 5626 7).
+
+import type { WallTime } from "../../base/time.ts";
+import type { FlowTokens } from "../flow-token.ts";
+import { isSipUri, parseUri, type SipUri, uriParameter } from "../message/uri.ts";
+import type { FoundBinding, Flow, TransportName } from "../ports.ts";
+import type { LocalEnds } from "../transport/local-ends.ts";
+import { parseNumericHost } from "../transport/numeric-host.ts";
+import type { Hop } from "../transport/transport.ts";
+import { formatAddress } from "../../base/address.ts";
+
+/** The way to one place. */
+export type Way =
+  | { readonly type: "hop"; readonly hop: Hop }
+  /** By RFC 3263. */
+  | { readonly type: "resolve"; readonly host: string; readonly port: number | undefined; readonly transport: TransportName | undefined }
+  | { readonly type: "none"; readonly status: number };
+
+export interface ProxyTarget {
+  /** The new Request-URI. */
+  readonly uriText: string;
+  /** Routes to put before those that stay, first one first. */
+  readonly routes: readonly string[];
+  readonly way: Way;
+  /** The binding that it comes from. */
+  readonly binding: { readonly aor: string; readonly key: string } | undefined;
+  /** Tried beside it when the box on the way says nothing: it may have died a moment ago. */
+  readonly rescue?: ProxyTarget;
+}
+
+/** Tried one after another until one is not merely unreachable: contacts of one instance, the newest first. */
+export type Turns = readonly ProxyTarget[];
+
+/** Groups of equal preference, the highest first; within a group all at once. */
+export function targetGroups(
+  aor: string,
+  bindings: readonly FoundBinding[],
+  wall: WallTime,
+  ends: LocalEnds,
+  tokens: FlowTokens,
+): readonly (readonly Turns[])[] {
+  const living = bindings.filter((binding) => binding.expiresAt > wall);
+  const byPreference = Map.groupBy(living, (binding) => binding.preference);
+  const preferences = [...byPreference.keys()].sort((a, b) => b - a);
+  return preferences.map((preference) => {
+    const byInstance = Map.groupBy(byPreference.get(preference) ?? [], (binding) => binding.instance || `contact ${binding.key}`);
+    return [...byInstance.values()].map((turns) =>
+      turns.sort(newestFirst).map((binding) => bindingTarget(aor, binding, ends, tokens)),
+    );
+  });
+}
+
+const newestFirst = (a: FoundBinding, b: FoundBinding): number =>
+  b.expiresAt - a.expiresAt || (a.key < b.key ? -1 : 1);
+
+function bindingTarget(aor: string, binding: FoundBinding, ends: LocalEnds, tokens: FlowTokens): ProxyTarget {
+  const base = { uriText: binding.contact, binding: { aor, key: binding.key } };
+  if (binding.flowToken === "") return { ...base, routes: binding.path, way: wayToUri(binding.path[0] ?? binding.contact) };
+  switch (binding.reach.at) {
+    case "here":
+      return { ...base, routes: binding.path, way: wayOfFlow(binding, ends, tokens) };
+    case "elsewhere": {
+      const { box } = binding.reach;
+      const route = `<sip:${binding.flowToken}@${formatAddress(box)};lr>`;
+      const hop: Hop = { type: "address", transport: "udp", remote: box };
+      const direct = wayWithoutOwner(binding, ends);
+      const target: ProxyTarget = { ...base, routes: [route, ...binding.path], way: { type: "hop", hop } };
+      return direct.type === "none" ? target : { ...target, rescue: { ...base, routes: binding.path, way: direct } };
+    }
+    case "gone":
+      return { ...base, routes: binding.path, way: wayWithoutOwner(binding, ends) };
+  }
+}
+
+function wayOfFlow(binding: FoundBinding, ends: LocalEnds, tokens: FlowTokens): Way {
+  const reading = tokens.read(binding.flowToken, "");
+  if (reading.type !== "flow") return wayWithoutOwner(binding, ends);
+  return { type: "hop", hop: { type: "flow", flow: reading.flow } };
+}
+
+/**
+ * The flow's owner is dead: a UDP phone may answer where it was seen last; a TCP phone can only be
+ * called where it says it listens, and only if that is where it was seen.
+ */
+function wayWithoutOwner(binding: FoundBinding, ends: LocalEnds): Way {
+  const { received } = binding;
+  if (binding.transport === "udp") {
+    if (!ends.mayReach(received)) return { type: "none", status: 480 };
+    return { type: "hop", hop: { type: "address", transport: "udp", remote: received } };
+  }
+  const uri = parseUri(binding.contact);
+  if (uri === undefined || !isSipUri(uri) || uri.host !== received.host) return { type: "none", status: 480 };
+  const remote = { host: uri.host, port: uri.port ?? 5060 };
+  if (!ends.mayReach(remote)) return { type: "none", status: 480 };
+  return { type: "hop", hop: { type: "address", transport: "tcp", remote } };
+}
+
+/** Where a URI (or a Route) leads by itself. */
+export function wayToUri(text: string): Way {
+  const uri = parseUri(text.startsWith("<") ? text.slice(1, text.indexOf(">")) : text);
+  return uri !== undefined && isSipUri(uri) ? wayToSipUri(uri) : { type: "none", status: 480 };
+}
+
+export function wayToSipUri(uri: SipUri): Way {
+  const named = uriParameter(uri, "transport")?.toLowerCase();
+  if (uri.scheme === "sips" || (named !== undefined && named !== "udp" && named !== "tcp")) return { type: "none", status: 480 };
+  const host = uriParameter(uri, "maddr") ?? uri.host;
+  if (parseNumericHost(host) === undefined) return { type: "resolve", host, port: uri.port, transport: named };
+  return { type: "hop", hop: { type: "address", transport: named ?? "udp", remote: { host, port: uri.port ?? 5060 } } };
+}
+
+/** Over the flow that a token of ours named. */
+export const flowTarget = (uriText: string, flow: Flow): ProxyTarget => ({
+  uriText,
+  routes: [],
+  way: { type: "hop", hop: { type: "flow", flow } },
+  binding: undefined,
+});

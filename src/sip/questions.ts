@@ -1,0 +1,89 @@
+// Questions of the core to the location service and the resolver. Each is answered exactly once:
+// by its answer, or by `undefined` when none came in time.
+
+import { BoundedMap } from "../base/bounded-map.ts";
+import { DeadlineQueue } from "../base/deadline-queue.ts";
+import { after, type Instant, seconds } from "../base/time.ts";
+import { CORE_LIMITS } from "./limits.ts";
+import type { Outbox } from "./outbox.ts";
+import type { BindingChanges, BindingsOutcome, SipEffect, Target, Ticket, TransportName, UserLookup } from "./ports.ts";
+
+/** The location service answers within a second or two, or says it cannot; this is for when it does not even that. */
+const PATIENCE = seconds(10);
+
+export type Answer =
+  | { readonly type: "user"; readonly lookup: UserLookup }
+  | { readonly type: "bindings"; readonly result: BindingsOutcome }
+  | { readonly type: "targets"; readonly targets: readonly Target[] };
+
+type Continuation = (now: Instant, answer: Answer | undefined) => void;
+
+export class Questions {
+  readonly #outbox: Outbox;
+  readonly #waiting = new BoundedMap<Ticket, Continuation>(CORE_LIMITS.questions, "refuse");
+  readonly #deadlines = new DeadlineQueue<Ticket>();
+
+  constructor(outbox: Outbox) {
+    this.#outbox = outbox;
+  }
+
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  findUser(now: Instant, aor: string, then: (now: Instant, lookup: UserLookup) => void): void {
+    const ticket = this.#outbox.nextTicket();
+    this.#ask(now, { type: "find-user", ticket, aor }, ticket, (at, answer) =>
+      then(at, answer?.type === "user" ? answer.lookup : { outcome: "unavailable" }),
+    );
+  }
+
+  changeBindings(now: Instant, aor: string, changes: BindingChanges, then: (now: Instant, result: BindingsOutcome) => void): void {
+    const ticket = this.#outbox.nextTicket();
+    this.#ask(now, { type: "change-bindings", ticket, aor, changes }, ticket, (at, answer) =>
+      then(at, answer?.type === "bindings" ? answer.result : { outcome: "unavailable" }),
+    );
+  }
+
+  resolve(
+    now: Instant,
+    place: { readonly host: string; readonly port: number | undefined; readonly transport: TransportName | undefined },
+    then: (now: Instant, targets: readonly Target[]) => void,
+  ): void {
+    const ticket = this.#outbox.nextTicket();
+    this.#ask(now, { type: "resolve", ticket, ...place }, ticket, (at, answer) =>
+      then(at, answer?.type === "targets" ? answer.targets : []),
+    );
+  }
+
+  #ask(now: Instant, question: SipEffect, ticket: Ticket, then: Continuation): void {
+    if (!this.#waiting.set(ticket, then)) {
+      this.#outbox.count("questions-at-limit");
+      then(now, undefined);
+      return;
+    }
+    this.#deadlines.set(ticket, after(now, PATIENCE));
+    this.#outbox.emit(question);
+  }
+
+  answer(now: Instant, ticket: Ticket, answer: Answer): void {
+    const then = this.#waiting.get(ticket);
+    if (then === undefined) return;
+    this.#waiting.delete(ticket);
+    this.#deadlines.delete(ticket);
+    then(now, answer);
+  }
+
+  tick(now: Instant): void {
+    for (let ticket = this.#deadlines.takeDue(now); ticket !== undefined; ticket = this.#deadlines.takeDue(now)) {
+      const then = this.#waiting.get(ticket);
+      this.#waiting.delete(ticket);
+      this.#outbox.count("question-unanswered");
+      then?.(now, undefined);
+    }
+  }
+
+  nextDeadline(): Instant | undefined {
+    return this.#deadlines.next();
+  }
+}

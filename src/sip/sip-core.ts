@@ -1,0 +1,192 @@
+// The SIP core of a box: transport, transactions, registrar and proxy as one machine.
+
+import type { Address } from "../base/address.ts";
+import type { Crypto } from "../base/crypto.ts";
+import type { Machine } from "../base/machine.ts";
+import type { Random } from "../base/random.ts";
+import { toHex } from "../base/bytes.ts";
+import { earliest, type Instant, type WallTime } from "../base/time.ts";
+import { Gatekeeper } from "./auth/gatekeeper.ts";
+import { CoreContext } from "./core-context.ts";
+import { FlowTokens } from "./flow-token.ts";
+import type { ValidRequest } from "./message/message.ts";
+import { type ParseFault, readMessage } from "./message/parse.ts";
+import { Outbox } from "./outbox.ts";
+import type { Flow, SipEffect, SipInput, SipSettings } from "./ports.ts";
+import { StatefulProxy } from "./proxy/stateful-proxy.ts";
+import { Questions } from "./questions.ts";
+import { Registrar } from "./registrar/registrar.ts";
+import { TransactionLayer } from "./transaction/transaction-layer.ts";
+import { LocalEnds } from "./transport/local-ends.ts";
+import { Transport } from "./transport/transport.ts";
+
+/** What there is at this moment, and what was counted since the start. */
+export interface SipSnapshot {
+  readonly serverTransactions: number;
+  readonly clientTransactions: number;
+  readonly responseContexts: number;
+  readonly connections: number;
+  readonly questions: number;
+  /** AoRs with a REGISTER under way. */
+  readonly registering: number;
+  readonly serving: boolean;
+  /** By the names of `count` effects. */
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+export class SipCore implements Machine<SipInput, SipEffect> {
+  readonly #core: CoreContext;
+  readonly #registrar: Registrar;
+  readonly #proxy: StatefulProxy;
+
+  /** `wallClock` is asked where a protocol prints or compares wall time; in simulation it is a function of the seed. */
+  constructor(settings: SipSettings, crypto: Crypto, random: Random, wallClock: () => WallTime) {
+    const outbox = new Outbox();
+    const transport = new Transport(outbox);
+    this.#core = new CoreContext({
+      settings,
+      crypto,
+      random,
+      wallClock,
+      outbox,
+      transport,
+      ends: new LocalEnds(settings),
+      tokens: new FlowTokens(crypto, settings.fleetSecret, settings.nodeId),
+      transactions: new TransactionLayer(outbox, transport),
+      questions: new Questions(outbox),
+    });
+    const gatekeeper = new Gatekeeper(settings, crypto, wallClock);
+    this.#registrar = new Registrar(this.#core, gatekeeper);
+    this.#proxy = new StatefulProxy(this.#core, gatekeeper, this.#registrar, toHex(random.bytes(6)));
+  }
+
+  /** The addresses on which SIP is served now. */
+  setLocalAddresses(addresses: readonly string[]): void {
+    this.#core.ends.setAddresses(addresses);
+  }
+
+  /** The SIP addresses of the other boxes of the fleet: in a URI they mean our domain. */
+  setFleetAddresses(addresses: readonly Address[]): void {
+    this.#core.ends.setFleetAddresses(addresses);
+  }
+
+  /** Whether OPTIONS to this box may say that it serves. */
+  setServing(serving: boolean): void {
+    this.#proxy.serving = serving;
+  }
+
+  snapshot(): SipSnapshot {
+    const { transactions, transport, questions, outbox } = this.#core;
+    return {
+      serverTransactions: transactions.serverTransactions,
+      clientTransactions: transactions.clientTransactions,
+      responseContexts: this.#proxy.responseContexts,
+      connections: transport.connections,
+      questions: questions.size,
+      registering: this.#registrar.waiting,
+      serving: this.#proxy.serving,
+      counts: outbox.counts(),
+    };
+  }
+
+  nextDeadline(): Instant | undefined {
+    const { transactions, questions, transport } = this.#core;
+    const waiting = earliest(questions.nextDeadline(), transport.nextDeadline());
+    return earliest(earliest(transactions.nextDeadline(), waiting), this.#proxy.nextDeadline());
+  }
+
+  step(now: Instant, input: SipInput): readonly SipEffect[] {
+    this.#take(now, input);
+    return this.#core.outbox.take();
+  }
+
+  #take(now: Instant, input: SipInput): void {
+    const { transactions, transport, questions } = this.#core;
+    switch (input.type) {
+      case "received":
+        return this.#receive(now, input.flow, input.octets);
+      case "connected":
+        transport.opened(input.flow);
+        return transactions.connected(input.ticket, input.flow);
+      case "connection-closed":
+        transport.closed(input.connection);
+        return transactions.connectionClosed(now, input.connection);
+      case "transport-error":
+        return transactions.transportError(now, input.ticket);
+      case "resolved":
+        return questions.answer(now, input.ticket, { type: "targets", targets: input.targets });
+      case "user-found":
+        return questions.answer(now, input.ticket, { type: "user", lookup: input.lookup });
+      case "bindings-changed":
+        return questions.answer(now, input.ticket, { type: "bindings", result: input.result });
+      case "tick":
+        return this.#tick(now);
+    }
+  }
+
+  #tick(now: Instant): void {
+    this.#core.transactions.tick(now);
+    this.#core.questions.tick(now);
+    this.#proxy.tick(now);
+    for (let connection = this.#core.transport.takeStalled(now); connection !== undefined; connection = this.#core.transport.takeStalled(now)) {
+      this.#core.outbox.count("stream-stalled");
+      this.#close(now, connection);
+    }
+  }
+
+  #close(now: Instant, connection: number): void {
+    this.#core.transport.close(connection);
+    this.#core.transactions.connectionClosed(now, connection);
+  }
+
+  #receive(now: Instant, flow: Flow, octets: string): void {
+    for (const piece of this.#core.transport.receive(now, flow, octets)) {
+      if (piece.type === "message") this.#receiveMessage(now, flow, piece.octets);
+      if (piece.type !== "broken") continue;
+      this.#core.outbox.count(`stream-${piece.event}`);
+      if (piece.rejection !== undefined) this.#refuse(flow, piece.rejection);
+      this.#close(now, flow.connection);
+    }
+  }
+
+  #receiveMessage(now: Instant, flow: Flow, octets: string): void {
+    const read = readMessage(octets);
+    if (!read.ok) return this.#refuse(flow, read.fault);
+    const message = read.value;
+    if (message.type === "response") return this.#core.transactions.receiveResponse(now, message);
+    message.stampReceived(flow.remote);
+    this.#receiveRequest(now, flow, message);
+  }
+
+  /** A message that cannot go any further: an answer where there is somebody to answer. */
+  #refuse(flow: Flow, fault: ParseFault): void {
+    if (fault.type === "dropped") return this.#core.outbox.count(`dropped-${fault.event}`);
+    this.#core.outbox.count("malformed-request");
+    fault.request.stampReceived(flow.remote);
+    this.#core.answer(fault.request, flow, fault.status, fault.reason);
+  }
+
+  #receiveRequest(now: Instant, flow: Flow, request: ValidRequest): void {
+    const { transactions } = this.#core;
+    const known = transactions.findServer(request);
+    if (known !== undefined) {
+      if (transactions.absorb(now, known, request) === "ack-for-2xx") this.#proxy.forwardAck(now, request, flow);
+      return;
+    }
+    switch (request.method) {
+      case "ACK":
+        return this.#proxy.forwardAck(now, request, flow);
+      case "CANCEL":
+        return this.#cancel(now, flow, request);
+      default:
+        return this.#proxy.receive(now, request, flow);
+    }
+  }
+
+  /** RFC 3261 16.10: answered here; what it cancels is told on by the response context. */
+  #cancel(now: Instant, flow: Flow, request: ValidRequest): void {
+    const invite = this.#core.transactions.findCancelled(request);
+    this.#core.answer(request, flow, invite === undefined ? 481 : 200);
+    invite?.user?.cancelled(now);
+  }
+}

@@ -1,0 +1,101 @@
+// Which addresses and names mean this box, from which of its addresses a peer is reached, and which
+// addresses a request may be relayed to at all.
+
+import { type Address, formatAddress, isIpv6 } from "../../base/address.ts";
+import type { SipSettings } from "../ports.ts";
+import { canonicalHost, isLoopback, isNoPlace, parseNumericHost } from "./numeric-host.ts";
+
+export class LocalEnds {
+  readonly #domain: string;
+  readonly #port: number;
+  /** BOUNDED: by the interfaces of this machine. */
+  #addresses: readonly string[];
+  /** BOUNDED: by the members of the fleet. */
+  #fleet: ReadonlySet<string> = new Set();
+
+  constructor(settings: SipSettings) {
+    this.#domain = settings.domain;
+    this.#port = settings.sipPort;
+    this.#addresses = settings.localAddresses.map(canonicalHost);
+  }
+
+  setAddresses(addresses: readonly string[]): void {
+    this.#addresses = addresses.map(canonicalHost);
+  }
+
+  /** The SIP addresses of the other boxes. */
+  setFleetAddresses(addresses: readonly Address[]): void {
+    this.#fleet = new Set(addresses.map(({ host, port }) => formatAddress({ host: canonicalHost(host), port })));
+  }
+
+  /** Whether a Route's host and port name this box. */
+  isThisBox(host: string, port: number | undefined): boolean {
+    if (host === this.#domain) return port === undefined || port === this.#port || port === 5060;
+    return this.isLocal(host) && (port ?? this.#port) === this.#port;
+  }
+
+  /**
+   * Whether a URI's host and port mean the domain: phones may be set up with the address of a box in its
+   * place, and go to another one when that box is dead.
+   */
+  isOurs(host: string, port: number | undefined): boolean {
+    if (this.isThisBox(host, port)) return true;
+    return this.#fleet.size > 0 && this.#fleet.has(formatAddress({ host: canonicalHost(host), port: port ?? 5060 }));
+  }
+
+  /** Whether a Via sent-by is this box (for loops). */
+  isSentBy(host: string, port: number | undefined): boolean {
+    return this.isLocal(host) && (port ?? 5060) === this.#port;
+  }
+
+  /** Whether SIP is served on this address now. */
+  isLocal(host: string): boolean {
+    return this.#addresses.includes(canonicalHost(host));
+  }
+
+  /** The local end to send from. */
+  localFor(remote: string): Address {
+    const host = nearestAddress(this.#addresses, remote) ?? (isIpv6(remote) ? "::" : "0.0.0.0");
+    return { host, port: this.#port };
+  }
+
+  /**
+   * Whether a request may be sent there: not to multicast or broadcast, not to loopback unless SIP is
+   * served on it, not to ourselves, and only where we have an address of that family.
+   */
+  mayReach(remote: Address): boolean {
+    const host = canonicalHost(remote.host);
+    if (remote.port < 1 || remote.port > 65_535 || isNoPlace(host)) return false;
+    if (isLoopback(host) && !this.#addresses.some(isLoopback)) return false;
+    if (this.#addresses.includes(host) && remote.port === this.#port) return false;
+    return this.#addresses.some((address) => isIpv6(address) === isIpv6(host));
+  }
+}
+
+/** Of several local addresses the one of the same family with the longest common prefix: the one to send from. */
+export function nearestAddress(addresses: readonly string[], remote: string): string | undefined {
+  let best: string | undefined;
+  let bestBits = -1;
+  for (const address of addresses) {
+    if (isIpv6(address) !== isIpv6(remote)) continue;
+    const bits = isLoopback(address) === isLoopback(remote) ? commonBits(address, remote) : -1;
+    if (best === undefined || bits > bestBits) {
+      best = address;
+      bestBits = bits;
+    }
+  }
+  return best;
+}
+
+function commonBits(a: string, b: string): number {
+  const left = parseNumericHost(a);
+  const right = parseNumericHost(b);
+  if (left === undefined || right === undefined) return 0;
+  let bits = 0;
+  for (const [i, byte] of left.entries()) {
+    const difference = byte ^ (right[i] ?? 0);
+    if (difference !== 0) return bits + Math.clz32(difference) - 24;
+    bits += 8;
+  }
+  return bits;
+}

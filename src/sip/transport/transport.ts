@@ -1,0 +1,124 @@
+// The transport layer (RFC 3261 18): framing of TCP connections, keep-alives, which flows are alive,
+// where a response goes, and which way a request leaves.
+
+import type { Address } from "../../base/address.ts";
+import { BoundedMap } from "../../base/bounded-map.ts";
+import { DeadlineQueue } from "../../base/deadline-queue.ts";
+import { after, type Instant, seconds } from "../../base/time.ts";
+import { CORE_LIMITS } from "../limits.ts";
+import type { SipRequest } from "../message/message.ts";
+import { type Framed, StreamFramer } from "../message/stream-framer.ts";
+import type { Outbox } from "../outbox.ts";
+import type { Flow, Ticket, TransportName } from "../ports.ts";
+import { canonicalHost } from "./numeric-host.ts";
+
+/** Where a request is sent. */
+export type Hop =
+  /** A flow that a phone opened or registered. */
+  | { readonly type: "flow"; readonly flow: Flow }
+  | { readonly type: "address"; readonly transport: TransportName; readonly remote: Address };
+
+export const hopTransport = (hop: Hop): TransportName => (hop.type === "flow" ? hop.flow.transport : hop.transport);
+export const hopRemote = (hop: Hop): Address => (hop.type === "flow" ? hop.flow.remote : hop.remote);
+
+/** How long a message may be under way on a connection before the rest of it is given up. */
+const PATIENCE = seconds(32);
+
+interface Connection {
+  readonly flow: Flow;
+  readonly framer: StreamFramer;
+}
+
+export class Transport {
+  readonly #outbox: Outbox;
+  readonly #connections = new BoundedMap<number, Connection>(CORE_LIMITS.connections, "refuse");
+  /** Connections that hold the beginning of a message, by their number. */
+  readonly #unfinished = new DeadlineQueue<number>();
+
+  constructor(outbox: Outbox) {
+    this.#outbox = outbox;
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** What is whole of what came in: each message in order, and at last perhaps the break of a stream. */
+  receive(now: Instant, flow: Flow, octets: string): readonly Framed[] {
+    if (flow.transport === "udp") return [{ type: "message", octets }];
+    const connection = this.opened(flow);
+    if (connection === undefined) return [];
+    const framed = connection.framer.push(octets);
+    for (const piece of framed) if (piece.type === "ping") this.send(flow, "\r\n");
+    this.#watch(now, connection, framed.length > 0);
+    return framed;
+  }
+
+  #watch(now: Instant, { flow, framer }: Connection, hasMoved: boolean): void {
+    if (framer.pending === 0) this.#unfinished.delete(flow.connection);
+    else if (hasMoved || this.#unfinished.get(flow.connection) === undefined) this.#unfinished.set(flow.connection, after(now, PATIENCE));
+  }
+
+  /** A connection on which a message was begun and not finished in time; one at a time, until `undefined`. */
+  takeStalled(now: Instant): number | undefined {
+    return this.#unfinished.takeDue(now);
+  }
+  nextDeadline(): Instant | undefined {
+    return this.#unfinished.next();
+  }
+
+  /** Notes a connection that is new; `undefined` and closed at the bound. */
+  opened(flow: Flow): Connection | undefined {
+    const known = this.#connections.get(flow.connection);
+    if (known !== undefined) return known;
+    const connection: Connection = { flow, framer: new StreamFramer() };
+    if (this.#connections.set(flow.connection, connection)) return connection;
+    this.#outbox.count("connections-at-limit");
+    this.#outbox.emit({ type: "close-connection", connection: flow.connection });
+    return undefined;
+  }
+
+  close(connection: number): void {
+    this.closed(connection);
+    this.#outbox.emit({ type: "close-connection", connection });
+  }
+
+  closed(connection: number): void {
+    this.#connections.delete(connection);
+    this.#unfinished.delete(connection);
+  }
+
+  /**
+   * The flow to use for one that was remembered: itself for UDP, the living connection for TCP. Numbers of
+   * connections start anew with the process, so the far end must be the same as well.
+   */
+  alive(flow: Flow): Flow | undefined {
+    if (flow.transport === "udp") return flow;
+    const connection = this.#connections.get(flow.connection);
+    return connection !== undefined && sameEnd(connection.flow.remote, flow.remote) ? connection.flow : undefined;
+  }
+
+  send(flow: Flow, octets: string): void {
+    this.#outbox.emit({ type: "send", flow, octets });
+  }
+
+  sendTo(hop: Hop, ticket: Ticket, octets: string): void {
+    if (hop.type === "flow") this.send(hop.flow, octets);
+    else this.#outbox.emit({ type: "connect", ticket, transport: hop.transport, remote: hop.remote, octets });
+  }
+}
+
+const sameEnd = (a: Address, b: Address): boolean => a.port === b.port && canonicalHost(a.host) === canonicalHost(b.host);
+
+/**
+ * Where the responses to a request go (RFC 3261 18.2.2, RFC 3581): its connection, or the source of the
+ * datagram. Without rport RFC 3261 wants the sent-by port; that is right for a phone that sends from one
+ * port and listens on another, and wrong behind a NAT: there sent-by does not name the source host.
+ */
+export function responseFlow(request: SipRequest, flow: Flow): Flow {
+  if (flow.transport === "tcp") return flow;
+  const via = request.topVia;
+  if (via === undefined || via.rport !== undefined) return flow;
+  if (canonicalHost(via.host) !== canonicalHost(flow.remote.host)) return flow;
+  return { ...flow, remote: { host: flow.remote.host, port: via.port ?? 5060 } };
+}

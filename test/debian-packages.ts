@@ -1,0 +1,22 @@
+/** A Debian package that the tests need, a program it brings, and what for. */
+export interface DebianPackage {
+  readonly name: string;
+  /** Found in PATH if the package is there; empty if it brings none. */
+  readonly program: string;
+  readonly reason: string;
+}
+
+/** Everything the tests need from Debian beside Node and a C++ compiler. Install without recommended packages. */
+export const DEBIAN_PACKAGES: readonly DebianPackage[] = [
+  { name: "iproute2", program: "ip", reason: "network namespaces, veth pairs and bridges: the LAN of the lab" },
+  { name: "sip-tester", program: "sipp", reason: "SIPp: thousands of registrations, hundreds of calls" },
+  { name: "baresip-core", program: "baresip", reason: "a real phone with a SIP stack of its own (libre)" },
+  { name: "linphone-cli", program: "linphonec", reason: "another real phone with another stack (belle-sip)" },
+  { name: "sipsak", program: "sipsak", reason: "a terse client that writes URIs without angle brackets" },
+  { name: "tshark", program: "tshark", reason: "an independent decoder of RELOAD and SIP, and dumpcap to capture them" },
+  { name: "nftables", program: "nft", reason: "cuts between boxes of the lab" },
+  { name: "openssl", program: "openssl", reason: "reads certificates and tickets, independently of our libraries" },
+  { name: "kamailio", program: "kamailio", reason: "the registrar and proxy that the benchmark stands beside" },
+  { name: "gcc", program: "gcc", reason: "compiles the benchmark's load generator" },
+  { name: "libc6-dev", program: "", reason: "headers for it" },
+];

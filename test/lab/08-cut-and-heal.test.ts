@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { setTimeout as pause } from "node:timers/promises";
+import type { Box } from "./box.ts";
+import { DOMAIN, labTest } from "./lab.ts";
+import { assertRegistered, FIRST_PORT, registerEverywhere } from "./load.ts";
+import type { Host } from "./network.ts";
+import { answerCalls, placeCalls, type SippUser } from "./phones/sipp.ts";
+import { until } from "./until.ts";
+
+/** All of it named in what is promised, seconds. */
+const CUT_SECONDS = 60;
+const RING_SECONDS = 30;
+const EQUAL_SECONDS = 60;
+const USERS = 200;
+const PLAN = { boxes: 5, phones: 2, programs: ["sipp"] };
+
+labTest("the network is cut 3|2 for a minute: both halves register and call, and are one again after it", PLAN, async (lab) => {
+  await lab.start();
+  const users = await lab.subscribe(lab.box(1), "user", USERS);
+  await registerEverywhere(lab.phoneHost(1), lab.boxes, users);
+  await lab.allCopies(30);
+  const halves = [
+    { boxes: lab.boxes.slice(0, 3), phones: lab.phoneHost(1), users: users.slice(0, USERS / 2) },
+    { boxes: lab.boxes.slice(3), phones: lab.phoneHost(2), users: users.slice(USERS / 2) },
+  ] as const;
+
+  lab.network.partition(...halves.map(({ boxes, phones }) => [...boxes.map((box) => box.host), phones]));
+  const cut = performance.now();
+  for (const half of halves) {
+    const seconds = await lab.oneRing(RING_SECONDS, { since: cut, boxes: half.boxes });
+    await registerEverywhere(half.phones, half.boxes, half.users);
+    await callWithin(half.phones, half.boxes, half.users);
+    lab.tell(`the half with ${half.boxes.length} boxes was a ring ${seconds.toFixed(1)} s after the cut, registered ${half.users.length} phones, and 10 calls rang`);
+  }
+  await pause(Math.max(0, cut + CUT_SECONDS * 1000 - performance.now()));
+
+  lab.network.heal();
+  const healed = performance.now();
+  const ring = await lab.oneRing(RING_SECONDS, { since: healed });
+  const equal = await until("contents are equal", EQUAL_SECONDS, async () => {
+    const [first, ...others] = await Promise.all(lab.boxes.map((box) => bindingsOf(box)));
+    for (const other of others) assert.deepEqual(other, first);
+  }, healed);
+  const copies = await lab.allCopies(EQUAL_SECONDS, healed);
+  await assertRegistered(lab.box(1), users);
+  lab.tell(`healed: one ring after ${ring.toFixed(1)} s, every box says the same after ${equal.seconds.toFixed(1)} s, every copy equal after ${copies.toFixed(1)} s`);
+});
+
+/** Ten calls through the half's last box to a phone at its first, none of which may fail. */
+async function callWithin(phones: Host, boxes: readonly Box[], users: readonly SippUser[]): Promise<void> {
+  const [callee, ...callers] = users.slice(0, 11);
+  const box = boxes.at(-1);
+  assert(callee !== undefined && box !== undefined);
+  const answering = await answerCalls(phones, FIRST_PORT);
+  const target = { domain: DOMAIN, box: box.address };
+  const calls = placeCalls(phones, { ...target, callers, callee: callee.username, port: 5060, rate: 10, total: 10 });
+  assert.deepEqual(await calls.finished(40), { begun: 10, succeeded: 10, failed: 0 }, calls.complaints());
+  await answering.close();
+}
+
+/** Every binding that a box tells, in an order of its own. */
+async function bindingsOf(box: Box): Promise<readonly string[]> {
+  const registrations = await box.registrations();
+  return registrations
+    .flatMap(({ aor, bindings }) => bindings.map(({ contact, flowOwner, expiresAt }) => `${aor} ${contact} ${flowOwner.nodeId} ${expiresAt}`))
+    .sort();
+}

@@ -1,0 +1,26 @@
+import assert from "node:assert/strict";
+import { account, labTest } from "./lab.ts";
+import { Baresip } from "./phones/baresip.ts";
+import { Linphone } from "./phones/linphone.ts";
+
+const PLAN = { boxes: 2, phones: 2, programs: ["baresip", "linphonec"] };
+
+labTest("phones on TCP connections to two boxes call each other", PLAN, async (lab) => {
+  await lab.start();
+  const [alice, bob] = await lab.subscribe(lab.box(1), "user", 2);
+  assert(alice !== undefined && bob !== undefined);
+  const baresip = await Baresip.start(lab.phoneHost(1), { ...account(alice, lab.box(1)), transport: "tcp" });
+  const linphone = new Linphone(lab.phoneHost(2), { ...account(bob, lab.box(2)), transport: "tcp" });
+  await baresip.register();
+  await linphone.register();
+  const { bindings } = await lab.box(2).where(baresip.aor);
+  assert.deepEqual(bindings.map(({ transport }) => transport), ["tcp"]);
+
+  for (const [caller, callee] of [[baresip, linphone], [linphone, baresip]] as const) {
+    const outcome = await caller.call(callee.aor);
+    assert(outcome.answered, outcome.answered ? "" : outcome.reason);
+    await callee.talkingWith(caller.aor);
+    await callee.hangUp();
+    await caller.idle();
+  }
+});

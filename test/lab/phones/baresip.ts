@@ -1,0 +1,191 @@
+// baresip 1.0: commands and events as JSON in netstrings over ctrl_tcp. Its control port is on the loopback of
+// its own namespace; two `cat` carry it out through pipes.
+
+import type { ChildProcess } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Host } from "../network.ts";
+import { Transcript } from "../transcript.ts";
+import { until } from "../until.ts";
+import { type Account, type CallOutcome, PATIENCE, type Phone } from "./phone.ts";
+
+const MODULES = "/usr/lib/baresip/modules";
+
+/** Without a sound device it hangs up: here a bridge carries its own player to its own source. */
+function configuration(host: Host, sipPort: number, control: readonly string[]): string {
+  return [
+    "poll_method epoll",
+    `sip_listen ${host.address}:${sipPort}`,
+    "call_max_calls 4",
+    "audio_player aubridge,ear",
+    "audio_source aubridge,ear",
+    "audio_alert aubridge,bell",
+    "ausrc_srate 8000",
+    "auplay_srate 8000",
+    "audio_level no",
+    "rtp_ports 20000-20200",
+    `module_path ${MODULES}`,
+    ...["g711.so", "aubridge.so"].map((module) => `module ${module}`),
+    ...["uuid.so", "account.so"].map((module) => `module_tmp ${module}`),
+    "module_app menu.so",
+    ...control,
+    "",
+  ].join("\n");
+}
+
+/** A line of baresip's accounts file: registers, calls through the box, answers by itself. */
+function accountLine({ username, password, domain, box, boxPort = 5060, transport = "udp", expires = 3600 }: Account): string {
+  return (
+    `<sip:${username}@${domain}>;auth_user=${username};auth_pass=${password};answermode=auto` +
+    `;outbound="sip:${box}:${boxPort};transport=${transport}";regint=${expires};audio_codecs=PCMU/8000/1`
+  );
+}
+
+/** Makes its directory of settings; returns its path. */
+function writeSettings(host: Host, account: Account, control: readonly string[], accounts: string): string {
+  const directory = join(host.directory, `${host.name}-baresip-${account.username}`);
+  mkdirSync(directory);
+  writeFileSync(join(directory, "config"), configuration(host, account.port ?? 5060, control));
+  writeFileSync(join(directory, "accounts"), accounts);
+  writeFileSync(join(directory, "contacts"), "");
+  return directory;
+}
+
+/** Settings for a person who runs `baresip -f` with them on the host, and types. Returns their directory. */
+export function baresipToPlayWith(host: Host, account: Account): string {
+  return writeSettings(host, account, ["module stdio.so"], `${accountLine(account)}\n`);
+}
+
+const RELAY = 'exec 3<>/dev/tcp/127.0.0.1/$0 || exit 1; cat <&3 & exec cat >&3';
+
+/** The fields of its messages that are read here. */
+interface Message {
+  readonly type?: string;
+  readonly peeruri?: string;
+  readonly param?: string;
+  readonly token?: string;
+  readonly ok?: boolean;
+  readonly data?: string;
+}
+
+export class Baresip implements Phone {
+  readonly aor: string;
+  readonly host: Host;
+  private readonly account: Account;
+  private readonly said: Transcript;
+  private readonly program: ChildProcess;
+  private readonly relay: ChildProcess;
+  private readonly events: Message[] = [];
+  private unread = Buffer.alloc(0);
+  private commands = 0;
+  private added = false;
+
+  /** Starts the phone; it knows no account before `register`. */
+  static async start(host: Host, account: Account): Promise<Baresip> {
+    const controlPort = 10_000 + (account.port ?? 5060);
+    const control = ["module_app ctrl_tcp.so", `ctrl_tcp_listen 127.0.0.1:${controlPort}`];
+    const directory = writeSettings(host, account, control, "");
+    const program = host.start(["baresip", "-f", directory], "pipe");
+    const said = new Transcript(program, join(directory, "output.txt"));
+    await said.said(/baresip is ready/, 0, PATIENCE);
+    const relay = host.start(["bash", "-c", RELAY, String(controlPort)], "pipe");
+    return new Baresip(host, account, program, said, relay);
+  }
+
+  private constructor(host: Host, account: Account, program: ChildProcess, said: Transcript, relay: ChildProcess) {
+    this.host = host;
+    this.account = account;
+    this.aor = `${account.username}@${account.domain}`;
+    this.program = program;
+    this.said = said;
+    this.relay = relay;
+    relay.stdout?.on("data", (octets: Buffer) => this.read(octets));
+    relay.stdin?.on("error", () => undefined);
+  }
+
+  async register(): Promise<void> {
+    if (this.added) await this.command("uadel", `sip:${this.aor}`);
+    this.added = true;
+    const start = this.events.length;
+    await this.command("uanew", accountLine(this.account));
+    const told = await this.event(start, ["REGISTER_OK", "REGISTER_FAIL"], PATIENCE);
+    if (told.type !== "REGISTER_OK") throw new Error(`baresip ${this.aor}: ${told.param ?? "not registered"}`);
+  }
+
+  async call(aor: string, seconds: number = PATIENCE): Promise<CallOutcome> {
+    const begun = performance.now();
+    const start = this.events.length;
+    await this.command("dial", `sip:${aor}`);
+    const told = await this.event(start, ["CALL_ESTABLISHED", "CALL_CLOSED"], seconds);
+    if (told.type === "CALL_CLOSED") return { answered: false, reason: told.param ?? "closed" };
+    return { answered: true, seconds: (performance.now() - begun) / 1000 };
+  }
+
+  async talkingWith(peer: string, seconds: number = PATIENCE): Promise<void> {
+    await until(`baresip ${this.aor} talks with ${peer}`, seconds, () => {
+      const last = this.lastOfCall();
+      if (last?.type === "CALL_ESTABLISHED" && last.peeruri?.includes(peer) === true) return;
+      throw new Error(last === undefined ? "no call" : `${last.type} ${last.peeruri} ${last.param}`);
+    });
+  }
+
+  async idle(seconds: number = PATIENCE): Promise<void> {
+    await until(`baresip ${this.aor} has no call`, seconds, () => {
+      const last = this.lastOfCall();
+      if (last !== undefined && last.type !== "CALL_CLOSED") throw new Error(`${last.type} ${last.peeruri}`);
+    });
+  }
+
+  async hangUp(): Promise<void> {
+    await this.command("hangup", "");
+    await this.idle();
+  }
+
+  /** Unregisters and ends. */
+  async close(): Promise<void> {
+    this.program.kill("SIGTERM");
+    await until("baresip ends", PATIENCE, () => {
+      if (this.program.exitCode === null && this.program.signalCode === null) throw new Error("still there");
+    });
+    this.relay.kill();
+  }
+
+  private lastOfCall(): Message | undefined {
+    return this.events.findLast((event) => event.type === "CALL_ESTABLISHED" || event.type === "CALL_CLOSED" || event.type === "CALL_RINGING");
+  }
+
+  private async event(start: number, types: readonly string[], seconds: number): Promise<Message> {
+    const found = await until(`baresip ${this.aor}: ${types.join(" or ")}`, seconds, () => {
+      const event = this.events.slice(start).find((one) => one.type !== undefined && types.includes(one.type));
+      if (event === undefined) throw new Error(`${JSON.stringify(this.events.slice(start))} ${this.said.from(0).slice(-400)}`);
+      return event;
+    });
+    return found.value;
+  }
+
+  private async command(command: string, params: string): Promise<void> {
+    this.commands += 1;
+    const token = `command ${this.commands}`;
+    const text = JSON.stringify({ command, params, token });
+    this.relay.stdin?.write(`${Buffer.byteLength(text)}:${text},`);
+    await until(`baresip answers to ${command}`, PATIENCE, () => {
+      const answer = this.events.find((event) => event.token === token);
+      if (answer === undefined) throw new Error(this.said.from(0).slice(-400));
+      if (answer.ok === false) throw new Error(`refused: ${answer.data}`);
+    });
+  }
+
+  /** Takes whole netstrings off what was read. */
+  private read(octets: Buffer): void {
+    this.unread = Buffer.concat([this.unread, octets]);
+    for (;;) {
+      const colon = this.unread.indexOf(":");
+      if (colon < 0) return;
+      const end = colon + 1 + Number(this.unread.toString("latin1", 0, colon));
+      if (this.unread.length <= end) return;
+      const message: Message = JSON.parse(this.unread.toString("utf8", colon + 1, end));
+      this.events.push(message);
+      this.unread = this.unread.subarray(end + 1);
+    }
+  }
+}

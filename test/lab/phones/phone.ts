@@ -1,0 +1,41 @@
+import type { Host } from "../network.ts";
+
+/** Who a phone is, and the box it knows. */
+export interface Account {
+  readonly username: string;
+  readonly password: string;
+  readonly domain: string;
+  /** Address of the box it registers at and calls through. */
+  readonly box: string;
+  readonly boxPort?: number;
+  /** UDP if not given. */
+  readonly transport?: "udp" | "tcp";
+  /** The phone's own SIP port. */
+  readonly port?: number;
+  /** How long a registration is asked for, seconds. */
+  readonly expires?: number;
+}
+
+export type CallOutcome =
+  | { readonly answered: true; readonly seconds: number }
+  /** In the phone's own words. */
+  | { readonly answered: false; readonly reason: string };
+
+/** A real phone: one account, one call at a time, answers by itself. */
+export interface Phone {
+  readonly aor: string;
+  readonly host: Host;
+  /** Registers (again); rejects with the phone's own words if that did not succeed. */
+  register(): Promise<void>;
+  /** Dials; settles when the other side answered or the call failed. */
+  call(aor: string, seconds?: number): Promise<CallOutcome>;
+  /** Waits until this phone says that it talks with somebody whose address contains `peer`. */
+  talkingWith(peer: string, seconds?: number): Promise<void>;
+  /** Waits until this phone says that its call has ended. */
+  idle(seconds?: number): Promise<void>;
+  hangUp(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** How long a phone may take for anything that is not a requirement of its own, seconds. */
+export const PATIENCE = 20;

@@ -1,0 +1,65 @@
+import type { BindingReport, BoxReference, PeerReport, StatusReport, WhereReport } from "../../src/peer/reports.ts";
+
+/** The n-th box of a made-up ring. */
+export const sampleBox = (n: number): BoxReference => ({
+  nodeId: String(n).repeat(32).slice(0, 32),
+  sip: { host: `192.0.2.${n}`, port: 5060 },
+  overlay: { host: `192.0.2.${n}`, port: 6084 },
+});
+
+export const SAMPLE_STATUS: StatusReport = {
+  phase: "serving",
+  fleet: "Acme",
+  domain: "acme.example",
+  nodeId: sampleBox(1).nodeId,
+  zone: "rack 4",
+  software: "Ringbox/0.1",
+  sip: { host: "192.0.2.1", port: 5060 },
+  overlay: { host: "192.0.2.1", port: 6084 },
+  share: 0.198,
+  copies: 3,
+  copiesWanted: 3,
+  inSync: true,
+  boxes: { serving: 5, known: 5 },
+  entries: { owned: 412, held: 1_230 },
+  uptimeSeconds: 273_600,
+  conditions: [],
+  counters: { "sip-requests": 17 },
+};
+
+export const SAMPLE_PEERS: readonly PeerReport[] = [1, 2].map((n) => ({
+  nodeId: sampleBox(n).nodeId,
+  self: n === 1,
+  state: "serving",
+  overlay: { host: `192.0.2.${n}`, port: 6084 },
+  sip: { host: `192.0.2.${n}`, port: 5060 },
+  zone: "",
+  software: "Ringbox/0.1",
+  share: 0.5,
+  roundTripMs: n === 1 ? null : 0.42,
+}));
+
+export const SAMPLE_BINDING: BindingReport = {
+  contact: "sip:100@192.0.2.77:5062",
+  transport: "udp",
+  received: { host: "192.0.2.77", port: 5062 },
+  flowOwner: sampleBox(2),
+  preference: 1_000,
+  expiresAt: 1_800_000_000_000,
+  userAgent: "phone/1.0",
+  instance: "",
+  path: [],
+};
+
+export const SAMPLE_WHERE: WhereReport = {
+  aor: "100@acme.example",
+  resourceId: "00112233445566778899aabbccddeeff",
+  subscriber: true,
+  storageOwner: sampleBox(1),
+  replicas: [
+    { ...sampleBox(1), holds: "yes" },
+    { ...sampleBox(2), holds: "yes" },
+    { ...sampleBox(3), sip: null, overlay: null, holds: "unknown" },
+  ],
+  bindings: [SAMPLE_BINDING],
+};

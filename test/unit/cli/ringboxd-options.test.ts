@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { parseRingboxdOptions, type RingboxdOptions } from "../../../src/cli/ringboxd-options.ts";
+import { RecordedTerminal } from "../../support/recorded-terminal.ts";
+
+async function parsed(...args: readonly string[]): Promise<RingboxdOptions> {
+  const outcome = await parseRingboxdOptions(args, new RecordedTerminal());
+  assert.ok("options" in outcome);
+  return outcome.options;
+}
+
+async function refused(...args: readonly string[]): Promise<{ readonly exitStatus: number; readonly noted: readonly string[] }> {
+  const terminal = new RecordedTerminal();
+  const outcome = await parseRingboxdOptions(args, terminal);
+  assert.ok("exitStatus" in outcome);
+  return { exitStatus: outcome.exitStatus, noted: terminal.noted };
+}
+
+suite("options of ringboxd", () => {
+  test("a data directory is enough", async () => {
+    assert.deepEqual(await parsed("--data", "d"), {
+      data: "d",
+      ticket: undefined,
+      listen: undefined,
+      sipPort: 5_060,
+      overlayPort: 6_084,
+      hints: [],
+      mdns: true,
+      found: undefined,
+    });
+  });
+
+  test("each option is read", async () => {
+    const options = await parsed(
+      ...["--data", "d", "--ticket", "t", "--listen", "[::1]", "--sip-port", "0", "--overlay-port", "7000"],
+      ...["--hint", "a:1", "--hint", "[::1]:2", "--no-mdns", "--found", "--domain", "Acme.Example", "--name", "Acme"],
+    );
+    assert.deepEqual(options, {
+      data: "d",
+      ticket: "t",
+      listen: "::1",
+      sipPort: 0,
+      overlayPort: 7_000,
+      hints: ["a:1", "[::1]:2"],
+      mdns: false,
+      found: { name: "Acme", domain: "acme.example" },
+    });
+  });
+
+  test("an option given twice counts as given last, so that `npm start -- --data X` works", async () => {
+    assert.equal((await parsed("--data", "ringbox-data", "--data", "x")).data, "x");
+  });
+
+  test("a fleet founded without a name gets the usual one", async () => {
+    assert.deepEqual((await parsed("--data", "d", "--found")).found, { name: "ringbox", domain: "ringbox.internal" });
+  });
+
+  test("what is wrong is told in one line, with exit status 2", async () => {
+    const cases = [[], ["--data", "d", "--sip-port", "x"], ["--data", "d", "--hint", "x"], ["--data", "d", "extra"], ["--data", "d", "--bogus"], ["--data"]];
+    for (const args of cases) {
+      const { exitStatus, noted } = await refused(...args);
+      assert.equal(exitStatus, 2, args.join(" "));
+      assert.match(noted.join("\n"), /^ringboxd: [^\n]+$/, args.join(" "));
+    }
+  });
+
+  test("help is not a fault", async () => {
+    assert.equal((await refused("--help")).exitStatus, 0);
+  });
+});

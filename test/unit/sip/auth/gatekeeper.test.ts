@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { wallTime } from "../../../../src/base/time.ts";
+import { Gatekeeper } from "../../../../src/sip/auth/gatekeeper.ts";
+import { type DigestCredentials, digestHa1, digestResponse } from "../../../../src/sip/message/digest.ts";
+import type { ValidRequest } from "../../../../src/sip/message/message.ts";
+import { issueNonce } from "../../../../src/sip/message/nonce.ts";
+import { readMessage } from "../../../../src/sip/message/parse.ts";
+import { hashCrypto } from "../../../support/hash-crypto.ts";
+import { DOMAIN, settingsOf } from "../../../support/sip-harness.ts";
+import { message } from "../../../support/sip-messages.ts";
+
+const WALL = wallTime(1_700_000_000_000);
+const SETTINGS = settingsOf("10.0.0.1", "0".repeat(32));
+const HA1 = digestHa1(hashCrypto, "MD5", "alice", DOMAIN, "secret");
+const KNOWN = { username: "alice", realm: DOMAIN, ha1Md5: HA1, ha1Sha256: "" };
+const nonce = issueNonce(hashCrypto, SETTINGS.fleetSecret, WALL, DOMAIN);
+
+const gatekeeper = () => new Gatekeeper(SETTINGS, hashCrypto, () => WALL);
+
+function request(): ValidRequest {
+  const read = readMessage(message([
+    `REGISTER sip:${DOMAIN} SIP/2.0`, "Via: SIP/2.0/UDP 10.0.0.7;branch=z9hG4bK1", `From: <sip:alice@${DOMAIN}>;tag=1`,
+    `To: <sip:alice@${DOMAIN}>`, "Call-ID: 1", "CSeq: 1 REGISTER", "Content-Length: 0",
+  ]));
+  assert.ok(read.ok && read.value.type === "request");
+  return read.value;
+}
+
+function credentials(nc: string | undefined, more: Partial<DigestCredentials> = {}): DigestCredentials {
+  const qop = nc === undefined ? undefined : "auth";
+  const parts = { username: "alice", realm: DOMAIN, nonce, uri: `sip:${DOMAIN}`, algorithm: "MD5", qop, cnonce: "1", nc, opaque: undefined, ...more } as const;
+  return { ...parts, response: digestResponse(hashCrypto, parts, "REGISTER", HA1) };
+}
+
+test("each nonce count is good once, out of order within the window", () => {
+  const gate = gatekeeper();
+  const verdict = (nc: string) => gate.verify(request(), credentials(nc), KNOWN);
+  assert.equal(verdict("00000005"), "right");
+  assert.equal(verdict("00000003"), "right");
+  assert.equal(verdict("00000003"), "replayed");
+  assert.equal(verdict("00000005"), "replayed");
+  assert.equal(verdict("00000100"), "right");
+  assert.equal(verdict("000000f0"), "right");
+  assert.equal(verdict("00000006"), "replayed");
+});
+
+test("without a nonce count a nonce is good once", () => {
+  const gate = gatekeeper();
+  assert.equal(gate.verify(request(), credentials(undefined), KNOWN), "right");
+  assert.equal(gate.verify(request(), credentials(undefined), KNOWN), "replayed");
+});
+
+test("a wrong response uses no count up, and nobody is as wrong as somebody", () => {
+  const gate = gatekeeper();
+  assert.equal(gate.verify(request(), { ...credentials("00000001"), response: "0".repeat(32) }, KNOWN), "wrong");
+  assert.equal(gate.verify(request(), credentials("00000001"), undefined), "wrong");
+  assert.equal(gate.verify(request(), credentials("00000001"), KNOWN), "right");
+});
+
+test("credentials of another realm, another qop or with a nonce that is not ours are not looked at", () => {
+  const gate = gatekeeper();
+  const isChallenged = (more: Partial<DigestCredentials>) => gate.inspect([credentials("00000001", more)]).type === "challenge";
+  assert.ok(isChallenged({ realm: "elsewhere" }));
+  assert.ok(isChallenged({ qop: "auth-int" }));
+  assert.ok(isChallenged({ nonce: "0".repeat(44) }));
+  assert.equal(gate.inspect([credentials("00000001", { realm: "elsewhere" }), credentials("00000001")]).type, "credentials");
+});

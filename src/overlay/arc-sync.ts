@@ -67,7 +67,7 @@ export class ArcSync {
   readonly #task: SyncTask;
   readonly #told: (outcome: SyncOutcome) => void;
   /** Parts still to be compared; those to be listed. BOUNDED: by dividing 16-fold, at most three levels deep. */
-  #toCompare: Arc[];
+  readonly #toCompare: Arc[];
   readonly #toList: Arc[] = [];
   /** BOUNDED: by one page of a list. */
   readonly #transfers: Transfer[] = [];

@@ -1,6 +1,6 @@
 import { BoundedMap } from "../base/bounded-map.ts";
 import { fromUtf8Octets, toOctets } from "../base/bytes.ts";
-import { type Duration } from "../base/time.ts";
+import type { Duration } from "../base/time.ts";
 import type { CoreContext } from "./core-context.ts";
 import type { Member, Membership } from "./membership.ts";
 import type { LinkId, NodeId } from "./ports.ts";

@@ -6,7 +6,7 @@ import type { Exchanges, Outcome } from "./exchanges.ts";
 import type { Membership } from "./membership.ts";
 import type { Persistence } from "./persistence.ts";
 import type { KindId, NodeId, ResourceId } from "./ports.ts";
-import { COPIES, RingView } from "./ring.ts";
+import { COPIES, type RingView } from "./ring.ts";
 import { NOT_RESPONSIBLE } from "./router.ts";
 import { compareEntries, type StoredEntry } from "./storage/entry.ts";
 import type { Holdings } from "./storage/holdings.ts";

@@ -101,11 +101,13 @@ export class Introductions {
     for (const id of [...update.predecessors, ...update.successors, ...fingers]) this.heardOf(id, member.nodeId);
   }
 
-  sendUpdate(to: NodeId, update: UpdateReq["update"]): void {
+  /** `known` is called when the other side has taken it in. */
+  sendUpdate(to: NodeId, update: UpdateReq["update"], known: () => void = () => {}): void {
     if (!this.#membership.view.has(this.#context.self)) return;
     const body = { type: "update_req", uptime: this.#context.uptimeSeconds, update } as const;
     this.#exchanges.request({ hop: to, body, timeout: this.#context.settings.timing.attempt }, (outcome) => {
-      if (outcome.type === "timeout") this.sendUpdate(to, update);
+      if (outcome.type === "timeout") this.sendUpdate(to, update, known);
+      else if (outcome.type === "answer") known();
     });
   }
   /** Everybody in the ring and on the way into it: so that those who join at the same time meet. */

@@ -6,6 +6,7 @@ import type { Membership } from "./membership.ts";
 import type { NodeId } from "./ports.ts";
 import { nextId } from "./ring.ts";
 import type { Holdings } from "./storage/holdings.ts";
+import { ERROR } from "./wire/code-points.ts";
 
 interface Parts {
   readonly context: CoreContext;
@@ -29,6 +30,8 @@ export class Joining {
   /** Members that answered our Join, and those that were sent it. BOUNDED: by members. */
   readonly #admitted = new Set<NodeId>();
   readonly #asked = new Set<NodeId>();
+  /** Linked boxes that are not in the ring themselves, as they say. BOUNDED: by members. */
+  readonly #outside = new Set<NodeId>();
   #sync: ArcSync | undefined;
   /** Rises with every change of the ring: what was fetched before may not be all. */
   #round = 0;
@@ -44,6 +47,7 @@ export class Joining {
     this.#active = true;
     this.#admitted.clear();
     this.#asked.clear();
+    this.#outside.clear();
     this.#parts.introductions.findAdmittingPeer(nextId(this.#context.self), through);
     this.proceed();
   }
@@ -62,9 +66,12 @@ export class Joining {
   /** The next step, if everything it needs is there. */
   proceed(): void {
     if (!this.#active || this.#parts.introductions.unsettled > 0) return;
-    const members = this.#membership.view.ids;
-    for (const id of members) if (!this.#admitted.has(id)) this.#sendJoin(id);
-    if (members.length > 0 && members.every((id) => this.#admitted.has(id)) && this.#sync === undefined) this.#fetchShare();
+    const { view } = this.#membership;
+    // All that are linked, not only those known to be in the ring: the Update of one may be late.
+    const members = [...this.#membership.members].filter(({ links }) => links.length > 0).map(({ nodeId }) => nodeId);
+    const unsettled = members.filter((id) => !this.#admitted.has(id) && !(this.#outside.has(id) && !view.has(id)));
+    for (const id of unsettled) this.#sendJoin(id);
+    if (unsettled.length === 0 && view.size > 0 && this.#sync === undefined) this.#fetchShare();
   }
 
   #sendJoin(nodeId: NodeId): void {
@@ -86,7 +93,9 @@ export class Joining {
     this.#asked.delete(nodeId);
     if (!this.#active) return;
     if (outcome.type === "answer") this.#admitted.add(nodeId);
-    if (outcome.type === "answer" || outcome.type === "timeout") return this.proceed();
+    const outside = outcome.type === "error" && outcome.code === ERROR.Error_Not_Found;
+    if (outside) this.#outside.add(nodeId);
+    if (outcome.type === "answer" || outcome.type === "timeout" || (outside && !this.#membership.view.has(nodeId))) return this.proceed();
     this.#context.later("join again", this.#context.settings.timing.attempt, () => this.proceed());
   }
 

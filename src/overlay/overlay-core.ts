@@ -322,8 +322,12 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   #serve(alone: boolean): void {
     this.#membership.selfServes(true);
     this.#repair.begin(alone);
+    const [former] = this.#membership.view.successors(this.#context.self, 1);
+    this.#replication.takeOverFrom(alone ? undefined : former);
     for (const { nodeId, links } of [...this.#membership.members]) {
-      if (links.length > 0) this.#introductions.sendUpdate(nodeId, alone ? this.#introductions.fullUpdate() : { type: "peer_ready" });
+      const update = alone ? this.#introductions.fullUpdate() : ({ type: "peer_ready" } as const);
+      const known = (): void => this.#replication.takenOver();
+      if (links.length > 0) this.#introductions.sendUpdate(nodeId, update, nodeId === former ? known : undefined);
     }
   }
 

@@ -56,6 +56,8 @@ export class Replication {
   readonly #future = new Map<NodeId, RingView>();
   #lastId = 0;
   #leaving = false;
+  /** The former responsible peer of our arc, until it knows that it is ours. */
+  #predecessorInOffice: NodeId | undefined;
 
   constructor(
     parts: { context: CoreContext; membership: Membership; exchanges: Exchanges; holdings: Holdings; persistence: Persistence },
@@ -101,6 +103,17 @@ export class Replication {
     if (durable) write.waitingFor.set(self, 1);
     this.#context.agenda.set(`write ${id}`, this.#deadline(), () => this.#fail(write, { ok: false, reason: "timeout" }));
     this.#spread(write);
+  }
+
+  /**
+   * This box has just joined: whoever was responsible for its arc may not know yet and still answer for
+   * it. Until it does, no write is acknowledged without it.
+   */
+  takeOverFrom(former: NodeId | undefined): void {
+    this.#predecessorInOffice = former;
+  }
+  takenOver(): void {
+    this.#predecessorInOffice = undefined;
   }
 
   viewChanged(): void {
@@ -205,9 +218,11 @@ export class Replication {
     const { view } = this.#membership;
     const { joining } = this.targets(write.resource);
     const lateJoiner = joining.some((id) => write.waitingFor.has(id) && this.#membership.isLinked(id));
+    const former = this.#predecessorInOffice;
+    const unknowing = former !== undefined && write.waitingFor.has(former) && this.#membership.isLinked(former);
     const copies = [...write.copies].filter((id) => view.has(id));
     const needed = Math.min(ACKNOWLEDGED_COPIES, Math.max(1, view.size));
-    if (write.told !== undefined && copies.length >= needed && !lateJoiner) {
+    if (write.told !== undefined && copies.length >= needed && !lateJoiner && !unknowing) {
       const { told } = write;
       write.told = undefined;
       this.#context.agenda.cancel(`write ${write.id}`);

@@ -6,6 +6,7 @@ import type { LinkId, NodeId } from "./ports.ts";
 import type { Topology } from "./topology.ts";
 import { ERROR, type ErrorName } from "./wire/code-points.ts";
 import { rewriteForForwarding } from "./wire/forwarding.ts";
+import { FragmentCollector } from "./wire/fragments.ts";
 import { type DecodedHeader, decodeHeader, INITIAL_TTL } from "./wire/forwarding-header.ts";
 import type { Destination } from "./wire/destination.ts";
 import { WILDCARD_NODE_ID } from "./wire/identifiers.ts";
@@ -26,6 +27,9 @@ export interface Received {
   refuse(error: ErrorName, info?: string | Uint8Array): void;
 }
 
+/** Nobody here fragments; what others do is put together up to this size. */
+const MAX_REASSEMBLED_BYTES = 1_000_000;
+
 /** What comes over links: forwarded, matched with its request, or handed to `deliver` (RFC 6940 section 6.1). */
 export class Router {
   readonly #context: CoreContext;
@@ -33,6 +37,7 @@ export class Router {
   readonly #exchanges: Exchanges;
   readonly #topology: Topology;
   readonly #deliver: (received: Received) => void;
+  readonly #fragments = new FragmentCollector(MAX_REASSEMBLED_BYTES);
 
   constructor(
     context: CoreContext,
@@ -57,9 +62,9 @@ export class Router {
     let mine = 0;
     while (this.#isSelf(destinations[mine])) mine++;
     const next = destinations[mine];
-    if (next === undefined) return this.#arrived(link, hop, bytes);
+    if (next === undefined) return this.#arrived(link, hop, bytes, header.value);
     if (next.type === "resource" && mine === destinations.length - 1 && this.#topology.isResponsible(next.resource)) {
-      return this.#arrived(link, hop, bytes);
+      return this.#arrived(link, hop, bytes, header.value);
     }
     if (ttl > INITIAL_TTL || ttl <= 1) return this.#turnBack(link, hop, bytes, "Error_TTL_Exceeded", "ttl");
     this.#forward(link, hop, bytes, header.value, mine, next);
@@ -96,8 +101,10 @@ export class Router {
     this.#exchanges.respondTo(hop, link, decoded.value.header, { type: "error", code: ERROR[error], info: textBytes(text) });
   }
 
-  #arrived(link: LinkId, hop: Member, bytes: Uint8Array): void {
-    const decoded = decodeMessage(bytes, this.#context.overlay);
+  #arrived(link: LinkId, hop: Member, bytes: Uint8Array, header: DecodedHeader): void {
+    const whole = this.#fragments.add(this.#context.now, bytes, header);
+    if (whole === undefined) return;
+    const decoded = decodeMessage(whole, this.#context.overlay);
     if (!decoded.ok) {
       this.#context.count("message-malformed");
       return this.#refuseMalformed(link, hop, decoded.fault);

@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { instant, wallTime } from "../../../../src/base/time.ts";
+import type { NodeId, ResourceId } from "../../../../src/overlay/ports.ts";
+import { type Arc, inArc } from "../../../../src/overlay/ring.ts";
+import { CLOCK_FLOOR, HybridClock } from "../../../../src/overlay/storage/clock.ts";
+import { sameDigest } from "../../../../src/overlay/storage/digest.ts";
+import { compareEntries, entryFrom, type StoredEntry } from "../../../../src/overlay/storage/entry.ts";
+import { EntryStore } from "../../../../src/overlay/storage/store.ts";
+import { NO_SIGNATURE } from "../../../../src/overlay/wire/security-block.ts";
+import { encodeStoredData } from "../../../../src/overlay/wire/stored-data.ts";
+
+const FOREVER = instant(1e12);
+function entry(resource: ResourceId, key: string, time: number, value = 0): StoredEntry {
+  const stored = { storageTime: wallTime(time), lifetime: 60, place: { model: "dictionary", key }, exists: true, value: Uint8Array.of(value), signature: NO_SIGNATURE } as const;
+  return entryFrom(resource, 7, encodeStoredData(stored), stored);
+}
+const place = fc.uint8Array({ minLength: 3, maxLength: 3 }).map(([a = 0, b = 0, c = 0]) => `${[a, b & 0x11, c & 1].map((byte) => byte.toString(16).padStart(2, "0")).join("")}${"0".repeat(26)}` as ResourceId);
+const entries = fc.array(fc.tuple(place, fc.constantFrom("aa", "bb"), fc.nat(5), fc.nat(3)).map(([resource, key, time, value]) => entry(resource, key, time, value)), { maxLength: 60 });
+const arcs = fc.tuple(place, place).map(([after, upTo]): Arc => ({ after, upTo }));
+const filled = (from: readonly StoredEntry[]): EntryStore => {
+  const store = new EntryStore();
+  for (const one of from) store.merge(one, FOREVER);
+  return store;
+};
+
+test("whatever order entries come in, the same stand and the digests are equal", () => {
+  fc.assert(fc.property(entries, arcs, (list, arc) => {
+    const there = filled(list);
+    const back = filled([...list].reverse());
+    assert.ok(sameDigest(there.digest(arc), back.digest(arc)));
+    assert.deepEqual([...there.resourcesIn(arc)], [...back.resourcesIn(arc)]);
+  }));
+});
+
+test("the digest of an arc counts exactly the entries in it, and its pieces make the whole", () => {
+  fc.assert(fc.property(entries, arcs, fc.integer({ min: 1, max: 16 }), (list, arc, parts) => {
+    const store = filled(list);
+    const held = new Set(list.map(({ resource, key }) => `${resource}${key}`));
+    const expected = [...held].filter((both) => inArc(arc, both.slice(0, 32) as ResourceId)).length;
+    assert.equal(store.digest(arc).count, expected);
+    const pieces = store.split(arc, parts);
+    assert.equal(pieces.reduce((sum, piece) => sum + store.digest(piece).count, 0), expected);
+    assert.equal(pieces.reduce((sum, piece) => (sum ^ store.digest(piece).high) >>> 0, 0), store.digest(arc).high);
+  }));
+});
+
+test("resources of an arc come clockwise, and from a cursor on the rest", () => {
+  fc.assert(fc.property(entries, arcs, (list, arc) => {
+    const store = filled(list);
+    const all = [...store.resourcesIn(arc)];
+    all.forEach((resource, index) => {
+      assert.ok(inArc(arc, resource));
+      if (resource !== arc.upTo) assert.deepEqual([...store.resourcesIn(arc, resource)], all.slice(index + 1));
+    });
+  }));
+});
+
+test("what is removed leaves no trace", () => {
+  fc.assert(fc.property(entries, (list) => {
+    const store = filled(list);
+    for (const one of list) store.remove(one);
+    const whole = { after: "0".repeat(32) as NodeId, upTo: "0".repeat(32) as NodeId };
+    assert.equal(store.size, 0);
+    assert.deepEqual(store.digest(whole), { high: 0, low: 0, count: 0 });
+    assert.deepEqual([...store.resourcesIn(whole)], []);
+  }));
+});
+
+test("the newer of two values stands; at equal times the bytes decide alike everywhere", () => {
+  const a = entry("1".repeat(32) as ResourceId, "aa", 5, 1);
+  const b = entry("1".repeat(32) as ResourceId, "aa", 5, 2);
+  assert.ok(compareEntries(b, a) > 0);
+  const store = filled([a]);
+  assert.equal(store.merge(b, FOREVER), "stored");
+  assert.equal(store.merge(a, FOREVER), "older");
+  assert.equal(store.merge(b, FOREVER), "same");
+  assert.equal(store.kind(a.resource, 7)?.generation, 2);
+});
+
+test("entries go when their time is over, the earliest first", () => {
+  const store = new EntryStore();
+  const resource = "1".repeat(32) as ResourceId;
+  store.merge(entry(resource, "aa", 1), instant(2_000));
+  store.merge(entry(resource, "bb", 1), instant(1_000));
+  assert.equal(store.takeExpired(instant(999)), undefined);
+  assert.equal(store.takeExpired(instant(2_000))?.key, "bb");
+  assert.equal(store.takeExpired(instant(2_000))?.key, "aa");
+  assert.equal(store.size, 0);
+});
+
+test("stamps only rise, also over a clock that goes back and over stamps of others", () => {
+  let wall = 1_800_000_000_000;
+  const clock = new HybridClock(() => wallTime(wall));
+  const first = clock.stamp();
+  wall -= 1_000_000;
+  const second = clock.stamp();
+  assert.ok(second > first);
+  clock.observe(wallTime(second + 5_000));
+  assert.equal(clock.stamp(), second + 5_001);
+});
+
+test("a clock that was never set takes the time of what it sees", () => {
+  const clock = new HybridClock(() => wallTime(1_000));
+  clock.observe(wallTime(1_800_000_000_000));
+  assert.ok(clock.now() > CLOCK_FLOOR);
+});
+
+test("a clock far from most others' is corrected, one that is near is left alone", () => {
+  const clock = new HybridClock(() => wallTime(1_800_000_000_000));
+  assert.equal(clock.agreeWith([0, 30_000, -20_000]), false);
+  assert.equal(clock.agreeWith([0, -9e9, -9e9]), true);
+  assert.equal(clock.now(), 1_800_000_000_000 - 9e9);
+  assert.equal(clock.isTooFarAhead(wallTime(1_800_000_000_000)), clock.now() >= CLOCK_FLOOR);
+});

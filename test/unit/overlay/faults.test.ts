@@ -210,6 +210,33 @@ test("a box with a higher incarnation has started anew, even behind a link that 
   assert.ok(world.storeNow(again, resourceOf("x"), SOFT, "aa", "x").ok);
 });
 
+test("a row that cannot be read is left alone, and the others are there", () => {
+  const world = OverlayWorld.ring(1, 49);
+  const [box] = world.boxes as [WorldBox];
+  assert.ok(world.storeNow(box, resourceOf("a"), SOFT, "aa", "x").ok);
+  world.run(100);
+  box.disk.set("damaged", { resource: resourceOf("b"), kind: SOFT.id, key: "aa", stored: fromHex("0000") });
+  box.disk.set("foreign", { resource: resourceOf("b"), kind: 99, key: "", stored: fromHex("00") });
+  world.kill(box);
+  const again = world.restart(box);
+  world.until(() => again.core.phase === "serving", 10_000);
+  assert.deepEqual(world.fetchNow(again, resourceOf("a")), { aa: "x" });
+  assert.equal(again.core.snapshot().counters["row-unreadable"], 2);
+  assert.ok(again.disk.has("damaged"));
+});
+
+test("the same seed gives the same effects, byte for byte", () => {
+  const trace = (): string => {
+    const world = OverlayWorld.ring(4, 50);
+    for (let i = 0; i < 20; i++) world.storeText(world.boxes[i % 4] as WorldBox, `u${i}`, "aa", "x");
+    world.kill(world.boxes[1] as WorldBox);
+    world.add();
+    world.run(20_000);
+    return world.boxes.map(({ effects }) => effects.map((effect) => JSON.stringify(effect)).join("\n")).join("\n");
+  };
+  assert.equal(trace(), trace());
+});
+
 // Messages by hand, from the first box to the second.
 
 const overlay = overlayHash("test.ring", cryptoFor(resourceOf("nobody") as never));

@@ -204,6 +204,7 @@ async function serve(options: RingboxdOptions, data: DataDirectory, { membership
       members: data.members(),
       mayStandAlone: hasServed(data),
       localAddresses: [],
+      openRegistration: options.openRegistration,
     },
     crypto,
     random,

@@ -19,6 +19,8 @@ export interface RingboxdOptions {
   /** `HOST:PORT` each, checked. */
   readonly hints: readonly string[];
   readonly mdns: boolean;
+  /** Whether whoever can reach the box may register as anybody. */
+  readonly openRegistration: boolean;
   /** Present: found a fleet of one box if the data directory is blank and there is no ticket. */
   readonly found: { readonly name: string; readonly domain: string } | undefined;
 }
@@ -34,6 +36,7 @@ interface ParsedOptions {
   readonly overlayPort: number;
   readonly hint?: readonly string[];
   readonly mdns: boolean;
+  readonly openRegistration?: boolean;
   readonly found?: boolean;
   readonly domain: string;
   readonly name: string;
@@ -55,6 +58,7 @@ export async function parseRingboxdOptions(
     .option("--overlay-port <port>", "TCP port for other boxes", portOption, 6084)
     .option("--hint <host:port>", "where a member may be found; may be repeated", collected(hintOption))
     .option("--no-mdns", "neither announce this box on the LAN nor look for others there")
+    .option("--open-registration", "let anybody register as anybody, without a password: for closed laboratories only")
     .option("--found", "found a fleet of one box if the data directory is blank and no ticket is given")
     .option("--domain <domain>", "SIP domain of a fleet founded so", domainOption, USUAL_FLEET.domain)
     .option("--name <name>", "name of a fleet founded so", nameOption, USUAL_FLEET.name)
@@ -73,5 +77,6 @@ const plain = (parsed: ParsedOptions): RingboxdOptions => ({
   overlayPort: parsed.overlayPort,
   hints: parsed.hint ?? [],
   mdns: parsed.mdns,
+  openRegistration: parsed.openRegistration === true,
   found: parsed.found === true ? { name: parsed.name, domain: parsed.domain } : undefined,
 });

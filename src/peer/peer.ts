@@ -75,6 +75,7 @@ export class Peer {
         sipPort: settings.self.sip.port,
         localAddresses: settings.localAddresses,
         software: SOFTWARE,
+        registration: settings.openRegistration ? "open" : "authenticated",
         expiry: EXPIRY,
       },
       crypto,

@@ -38,6 +38,8 @@ export interface PeerSettings {
   readonly members: readonly PeerInfo[];
   readonly mayStandAlone: boolean;
   readonly localAddresses: readonly string[];
+  /** Whether whoever can reach the box may register as anybody. */
+  readonly openRegistration: boolean;
   /** Waiting times of the overlay if not the usual ones: a simulated day of many boxes has rarer chores. */
   readonly timing?: OverlayTiming;
 }

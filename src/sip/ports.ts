@@ -151,5 +151,7 @@ export interface SipSettings {
   /** The local addresses on which SIP is served now; changed by `SipCore.setLocalAddresses`. */
   readonly localAddresses: readonly string[];
   readonly software: string;
+  /** `open`: whoever can reach the box may register as anybody. For closed laboratories and measurements. */
+  readonly registration: "authenticated" | "open";
   readonly expiry: { readonly minimum: Duration; readonly standard: Duration; readonly maximum: Duration };
 }

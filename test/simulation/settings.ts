@@ -70,7 +70,7 @@ class PeerMachine implements BoxMachine {
     this.peer = new Peer(
       {
         fleetName: "simulated", domain: DOMAIN, overlayName: OVERLAY_NAME, self, certificate, fleetSecret: FLEET_SECRET,
-        rows, members, mayStandAlone, localAddresses: [self.sip.host], timing,
+        rows, members, mayStandAlone, localAddresses: [self.sip.host], openRegistration: false, timing,
       },
       new SimulatedCrypto(certificate), random, simulatedTrust,
     );

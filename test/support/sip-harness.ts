@@ -39,6 +39,7 @@ export const settingsOf = (host: string, nodeId: string, more: Partial<SipSettin
   sipPort: 5060,
   localAddresses: [host],
   software: "Ringbox/test",
+  registration: "authenticated",
   expiry: { minimum: seconds(60), standard: hours(1), maximum: hours(2) },
   ...more,
 });

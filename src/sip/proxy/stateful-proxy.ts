@@ -178,8 +178,12 @@ export class StatefulProxy {
     if (!this.#isOurCaller(request)) {
       return isLocalTarget ? this.#begin(now, passage) : this.#core.answer(request, flow, 403, "Relaying Denied");
     }
-    if (!isNew && isLocalTarget) return this.#begin(now, passage);
+    if (isLocalTarget && (!isNew || this.#isOpen)) return this.#begin(now, passage);
     this.#authenticate(now, passage);
+  }
+
+  get #isOpen(): boolean {
+    return this.#core.settings.registration === "open";
   }
 
   #isOurCaller({ from }: ValidRequest): boolean {
@@ -251,7 +255,7 @@ export class StatefulProxy {
 
   #fork(now: Instant, aor: string, lookup: UserLookup, context: ResponseContext): void {
     if (lookup.outcome === "unavailable") return context.refuse(now, 503, "", [this.#core.retryAfter()]);
-    if (lookup.credentials === undefined) return context.refuse(now, 404);
+    if (lookup.credentials === undefined && !this.#isOpen) return context.refuse(now, 404);
     const { ends, tokens } = this.#core;
     const groups = targetGroups(aor, lookup.bindings, this.#core.wallClock(), ends, tokens);
     if (groups.length === 0) return context.refuse(now, 480);

@@ -22,7 +22,10 @@ const OPTIONS_HERE: readonly string[] = ["path"];
 interface Registration {
   readonly server: ServerTransaction;
   readonly request: ValidRequest;
-  readonly credentials: DigestCredentials;
+  /** The AoR that is looked up and serialised on: of the credentials' user, who alone may register it. */
+  readonly aor: string;
+  /** `undefined`: registration is open to everybody. */
+  readonly credentials: DigestCredentials | undefined;
 }
 
 export class Registrar {
@@ -44,13 +47,23 @@ export class Registrar {
     if (unsupported.length > 0) {
       return this.#core.answer(request, flow, 420, "", [["Unsupported", unsupported.join(", ")]]);
     }
+    if (this.#core.settings.registration === "open") {
+      const aor = this.#aorOf(request, "to");
+      if (aor === undefined) return this.#core.answer(request, flow, 404);
+      return this.#accept(now, request, flow, aor, undefined);
+    }
     const inspection = this.#gatekeeper.inspect(request.authorization);
     if (inspection.type === "challenge") {
       this.#core.outbox.count(inspection.stale ? "register-stale-nonce" : "register-challenged");
       return this.#core.answer(request, flow, 401, "", this.#challenge(request, inspection.stale));
     }
+    const { credentials } = inspection;
+    this.#accept(now, request, flow, `${credentials.username}@${this.#core.settings.domain}`, credentials);
+  }
+
+  #accept(now: Instant, request: ValidRequest, flow: Flow, aor: string, credentials: DigestCredentials | undefined): void {
     const server = this.#core.serve(now, request, flow);
-    if (server !== undefined) this.#enqueue(now, { server, request, credentials: inspection.credentials });
+    if (server !== undefined) this.#enqueue(now, { server, request, aor, credentials });
   }
 
   get waiting(): number {
@@ -62,7 +75,7 @@ export class Registrar {
   }
 
   #enqueue(now: Instant, registration: Registration): void {
-    const aor = this.#userOf(registration);
+    const { aor } = registration;
     const queue = this.#queues.get(aor);
     if (queue === undefined) {
       this.#queues.set(aor, [registration]);
@@ -70,11 +83,6 @@ export class Registrar {
     } else if (queue.length >= CORE_LIMITS.waitingRegisters) {
       this.#answer(now, registration, 503, "", [this.#core.retryAfter()]);
     } else queue.push(registration);
-  }
-
-  /** The AoR that is looked up and serialised on: the credentials' user, who alone may register. */
-  #userOf({ credentials }: Registration): string {
-    return `${credentials.username}@${this.#core.settings.domain}`;
   }
 
   #finish(now: Instant, aor: string): void {
@@ -92,7 +100,7 @@ export class Registrar {
   #judge(now: Instant, aor: string, registration: Registration, lookup: UserLookup): void {
     const { request, credentials } = registration;
     if (lookup.outcome === "unavailable") return this.#end(now, aor, registration, 503, "", [this.#core.retryAfter()]);
-    const verdict = this.#gatekeeper.verify(request, credentials, lookup.credentials);
+    const verdict = credentials === undefined ? "right" : this.#gatekeeper.verify(request, credentials, lookup.credentials);
     if (verdict !== "right") {
       this.#core.outbox.count(verdict === "wrong" ? "register-wrong-credentials" : "register-replayed");
       return this.#end(now, aor, registration, 401, "", this.#challenge(request, verdict === "replayed"));

@@ -107,7 +107,9 @@ describe("certificates of a fleet", { timeout: 30_000 }, () => {
     for (let at = 0; at < request.length; at += 7) {
       const changed = request.slice();
       changed[at] = (changed[at] as number) ^ 1;
-      assert.equal((await checkCertificateRequest(changed)).ok, false, `byte ${at}`);
+      const verdict = await checkCertificateRequest(changed);
+      // What the signature does not cover may change; the key never.
+      assert.ok(!verdict.ok || (checked.ok && Buffer.from(verdict.value).equals(checked.value)), `byte ${at}`);
     }
     assert.equal((await checkCertificateRequest(certificate)).ok, false);
   });

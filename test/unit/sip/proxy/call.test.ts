@@ -288,8 +288,8 @@ test("a request that came by UDP without Content-Length goes on by TCP with it",
 test("a response that came by UDP without Content-Length goes on by TCP with it", () => {
   const { world, alice, bob } = registered("tcp", "udp", 1);
   bob.answers = () => [];
-  alice.ask("MESSAGE", BOB);
-  const answer = responseTo(bob.last("MESSAGE"), 200, "", { toTag: "bob" });
+  alice.ask("INVITE", BOB);
+  const answer = responseTo(bob.last("INVITE"), 200, "", { toTag: "bob" });
   world.datagram(bob.address, bob.box.address, answer.octets.replace(WITHOUT_LENGTH, ""));
   world.run();
   assert.equal(alice.responses.at(-1)?.status, 200);

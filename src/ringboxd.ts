@@ -1,8 +1,9 @@
 // The peer: SIP registrar and proxy, overlay, local store. Wires one box by hand and runs it.
 
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { wallTime } from "./base/time.ts";
 import { CliError } from "./cli/cli-error.ts";
 import { parseRingboxdOptions, type RingboxdOptions } from "./cli/ringboxd-options.ts";
 import { welcome } from "./cli/welcome.ts";
@@ -54,6 +55,7 @@ async function main(): Promise<void> {
   const data = new DataDirectory(options.data, report);
   data.open();
   const known = data.membership();
+  if (known !== undefined) refuseForeignTicket(options, known);
   const admission = known === undefined ? await admit(options, data) : { membership: known, by: undefined };
   await serve(options, data, admission);
 }
@@ -133,6 +135,17 @@ function readTicket(file: string): string {
   } catch (error) {
     throw new StartError(`The ticket ${file} cannot be read: ${(error as Error).message}`);
   }
+}
+
+/** A box with a place in one fleet is not given another one by its ticket; a ticket that is used up, or gone, harms nothing. */
+function refuseForeignTicket({ ticket: file, data }: RingboxdOptions, { fleetName, rootCertificate }: FleetMembership): void {
+  if (file === undefined || !existsSync(file) || !statSync(file).isFile()) return;
+  const ticket = parseTicket(readTicket(file), { crypto: new NodeCrypto(undefined), wall: wallTime(0) });
+  if (!ticket.ok || fingerprint(ticket.value.rootCertificate) === fingerprint(rootCertificate)) return;
+  throw new StartError(
+    `This box belongs to fleet "${fleetName}", and its ticket is of fleet "${ticket.value.fleetName}" with another key. ` +
+      `To move it, start it on an empty data directory; ${data} remembers the old fleet.`,
+  );
 }
 
 /** A fleet of one box: its root key and its ticket lie in the data directory, for the operator to take away. */

@@ -1,7 +1,8 @@
 // The peer: SIP registrar and proxy, overlay, local store. Reads what it was told, and runs one box.
 
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { wallTime } from "./base/time.ts";
 import { CliError } from "./cli/cli-error.ts";
 import { parseRingboxdOptions, type RingboxdOptions } from "./cli/ringboxd-options.ts";
 import { welcome } from "./cli/welcome.ts";
@@ -10,8 +11,10 @@ import { systemClock } from "./io/clock.ts";
 import { NodeCrypto } from "./io/crypto.ts";
 import { DataDirectory, DataDirectoryError } from "./io/data-directory.ts";
 import { createFleet } from "./io/fleet.ts";
+import type { FleetMembership } from "./io/identity-files.ts";
 import { journal, type Report } from "./io/journal.ts";
 import { ListenError } from "./io/listen-error.ts";
+import { fleetHashOf } from "./io/pki.ts";
 import { RunningBox } from "./io/running-box.ts";
 import { StoreError } from "./io/store.ts";
 import { type Hint, parseHint } from "./provision/hint.ts";
@@ -35,6 +38,7 @@ async function main(): Promise<void> {
   const data = new DataDirectory(options.data, report);
   data.open();
   const known = data.membership();
+  if (known !== undefined) refuseForeignTicket(options, known);
   const admission = known === undefined ? await admit(options, data) : { membership: known, by: undefined };
   await run(options, data, admission);
 }
@@ -71,6 +75,17 @@ function readTicket(file: string): string {
   } catch (error) {
     throw new StartError(`The ticket ${file} cannot be read: ${(error as Error).message}`);
   }
+}
+
+/** A box with a place in one fleet is not given another one by its ticket; a ticket that is used up, or gone, harms nothing. */
+function refuseForeignTicket({ ticket: file, data }: RingboxdOptions, { fleetName, rootCertificate }: FleetMembership): void {
+  if (file === undefined || !existsSync(file) || !statSync(file).isFile()) return;
+  const ticket = parseTicket(readTicket(file), { crypto: new NodeCrypto(undefined), wall: wallTime(0) });
+  if (!ticket.ok || fleetHashOf(ticket.value.rootCertificate) === fleetHashOf(rootCertificate)) return;
+  throw new StartError(
+    `This box belongs to fleet "${fleetName}", and its ticket is of fleet "${ticket.value.fleetName}" with another key. ` +
+      `To move it, start it on an empty data directory; ${data} remembers the old fleet.`,
+  );
 }
 
 /** A fleet of one box: its root key and its ticket lie in the data directory, for the operator to take away. */

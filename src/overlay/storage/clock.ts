@@ -63,8 +63,10 @@ export class HybridClock {
   agreeWith(differences: readonly number[]): boolean {
     const sorted = [...differences].sort((a, b) => a - b);
     const middle = sorted[sorted.length >> 1] ?? 0;
-    if (Math.abs(middle) <= AGREEMENT_MS) return false;
-    this.#offset += middle;
-    return true;
+    const differs = Math.abs(middle) > AGREEMENT_MS;
+    if (differs) this.#offset += middle;
+    // Stamps of a time when this box's clock was far ahead: nobody would take one above them.
+    if (this.isTooFarAhead(wallTime(this.#last))) this.#last = 0;
+    return differs;
   }
 }

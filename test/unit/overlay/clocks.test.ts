@@ -58,3 +58,15 @@ test("of two boxes one clock is set back by two months: both go on", () => {
   world.run(90_000);
   allWriteAndRead(world, "after");
 });
+
+test("a box that wrote while its clock was months ahead writes again when it is right", () => {
+  const world = OverlayWorld.ring(2, 34);
+  const clock = { clockError: 0 };
+  const odd = world.add(clock);
+  assert.ok(world.until(() => together(world), 10_000));
+  clock.clockError = DAYS_60;
+  for (let place = 0; place < 8; place++) world.storeNow(odd, resourceOf(`ahead ${place}`), SOFT, "aa", "ahead");
+  clock.clockError = 0;
+  world.run(90_000);
+  allWriteAndRead(world, "after");
+});

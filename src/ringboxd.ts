@@ -122,6 +122,16 @@ const rememberServing = (data: DataDirectory): void => {
 };
 const hasServed = (data: DataDirectory): boolean => existsSync(join(data.path, SERVED));
 
+/** Files that shorten the next start: on a disk that takes nothing any more a running box goes on without them. */
+function tryToKeep(write: () => void): void {
+  try {
+    write();
+  } catch (error) {
+    if (!(error instanceof DataDirectoryError)) throw error;
+    report("warning", error.message);
+  }
+}
+
 async function ticketOf(options: RingboxdOptions): Promise<AdmissionTicket> {
   const text = options.ticket !== undefined ? readTicket(options.ticket) : await foundedTicket(options);
   const ticket = parseTicket(text, { crypto: new NodeCrypto(undefined), wall: systemClock.wall() });
@@ -273,7 +283,7 @@ async function serve(options: RingboxdOptions, data: DataDirectory, { membership
     report("debug", `phase: ${phase}`);
     mdns.announce({ fleetHash, state: phase === "serving" ? "serving" : "blank", instance });
     if (phase === "serving") {
-      rememberServing(data);
+      tryToKeep(() => rememberServing(data));
       report("info", "In service.");
     }
     if (phase === "left") {
@@ -290,7 +300,7 @@ async function serve(options: RingboxdOptions, data: DataDirectory, { membership
       questions.get(ticket)?.(reply);
       questions.delete(ticket);
     },
-    onMembers: (members) => data.saveMembers(members),
+    onMembers: (members) => tryToKeep(() => data.saveMembers(members)),
     onPhase,
     onReport: report,
   });
@@ -350,5 +360,8 @@ function fail(error: unknown): void {
   complain(plain ? `ringboxd: ${(error as Error).message}` : `ringboxd: internal fault: ${(error as Error).stack ?? error}`);
   process.exit(1);
 }
+
+// Calls go on when nobody reads the log any more.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 
 main().catch(fail);

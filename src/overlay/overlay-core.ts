@@ -82,7 +82,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     });
     const replication = new Replication(basis, () => repair.missed());
     const reading = new Reading({ ...basis, repair });
-    const storing = new Storing({ ...basis, replication });
+    const storing = new Storing({ ...basis, replication }, () => repair.missed());
     const topology = new FullMesh(context.self, membership);
     const summaries = new Summaries(context, membership, holdings.store, (arc) => repair.isInSync(arc));
     const phase = (): Phase => this.#phase;

@@ -126,4 +126,7 @@ function fail(error: unknown): void {
   process.exit(1);
 }
 
+// Calls go on when nobody reads the log any more.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
+
 main().catch(fail);

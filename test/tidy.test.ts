@@ -50,7 +50,6 @@ const UNREACHED: Readonly<Record<string, string>> = {
 /** Functions above FUNCTION_LINES, with their length: none may grow, and a new one needs its reason in review. */
 const LONG_FUNCTIONS: Readonly<Record<string, number>> = {
   // Wires one box by hand: a list of parts, each named once.
-  "src/ringboxd.ts serve": 160,
 };
 const FUNCTION_LINES = 80;
 const FILE_LINES = 600;

@@ -14,6 +14,8 @@ import { replaceFile } from "./replace-file.ts";
 import { openDatabase, sqliteCode } from "./sqlite.ts";
 import { CertificateTrust } from "./trust.ts";
 
+const SERVED = "served";
+
 /** A data directory that cannot be used; the message is a sentence for the operator. */
 export class DataDirectoryError extends Error {
   override readonly name = "DataDirectoryError";
@@ -106,8 +108,25 @@ export class DataDirectory {
     return [];
   }
 
+  /** Members are hints for the next start: a disk that does not take them is reported, and no more. */
   saveMembers(members: readonly PeerInfo[]): void {
-    this.replaceFile("members.json", serializeMembers(members), PUBLIC);
+    this.#tryReplace("members.json", serializeMembers(members));
+  }
+
+  /** A box that was in the ring, or founded it, may stand alone when it finds nobody; another one waits. */
+  get hasServed(): boolean {
+    return existsSync(join(this.path, SERVED));
+  }
+  rememberServing(): void {
+    if (!this.hasServed) this.#tryReplace(SERVED, "");
+  }
+
+  #tryReplace(name: string, content: string): void {
+    try {
+      replaceFile(join(this.path, name), content, PUBLIC);
+    } catch (error) {
+      this.#onReport("warning", `${name} could not be written: ${error instanceof Error ? error.message : String(error)}`);
+    }
   }
 
   /** Atomic: the old content or the new one, never a part. Throws `DataDirectoryError`. */

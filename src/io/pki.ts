@@ -157,6 +157,9 @@ export async function publicKeyOf(privateKeyPem: string): Promise<Uint8Array> {
 /** SHA-256 of a certificate, lower-case hex. */
 export const fingerprint = (certificate: Uint8Array): string => hash("sha256", certificate, "hex");
 
+/** Tells fleets apart in mDNS: half of the root certificate's fingerprint. It says nothing else of the fleet. */
+export const fleetHashOf = (rootCertificate: Uint8Array): string => fingerprint(rootCertificate).slice(0, 32);
+
 /** 32 bytes that every box of the fleet derives alike from the issuing key. */
 export function fleetSecret(issuingKeyPem: string): Uint8Array {
   const { d } = createPrivateKey(issuingKeyPem).export({ format: "jwk" });

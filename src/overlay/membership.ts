@@ -18,7 +18,7 @@ export interface Member {
   readonly nodeId: NodeId;
   state: MemberState;
   info: PeerInfo | undefined;
-  /** Where it was dialed, if we did: its own word (`info`) counts more. */
+  /** DER; empty for a box that is only remembered. */
   certificate: Uint8Array;
   /** Links in the order of preference: what is sent goes over the first. BOUNDED: 4, the last is closed. */
   links: readonly OpenLink[];

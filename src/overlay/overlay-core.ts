@@ -82,7 +82,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     });
     const replication = new Replication(basis, () => repair.missed());
     const reading = new Reading({ ...basis, repair });
-    const storing = new Storing({ ...basis, replication });
+    const storing = new Storing({ ...basis, replication }, () => repair.missed());
     const topology = new FullMesh(context.self, membership);
     const summaries = new Summaries(context, membership, holdings.store, (arc) => repair.isInSync(arc));
     const phase = (): Phase => this.#phase;
@@ -124,6 +124,10 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
 
   get phase(): Phase {
     return this.#phase;
+  }
+  /** What the ring takes the time to be: this box's wall clock, corrected by the others' if it is plainly wrong. */
+  wall(): WallTime {
+    return this.#context.clock.now();
   }
   snapshot(): OverlaySnapshot {
     return pictureOf({

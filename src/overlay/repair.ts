@@ -6,6 +6,7 @@ import type { Membership, ViewChange } from "./membership.ts";
 import type { NodeId, ResourceId } from "./ports.ts";
 import { type Arc, intersect, type Placement, RingView } from "./ring.ts";
 import { entriesOf } from "./summaries.ts";
+import { sameDigest } from "./storage/digest.ts";
 import type { Holdings } from "./storage/holdings.ts";
 
 /** What one partner brought has to reach the others too: so many rounds, then the next turn goes on. */
@@ -46,6 +47,8 @@ export class Repair {
   #inSync = false;
   /** Rises when what is being compared has changed meanwhile. */
   #revision = 0;
+  /** Rises when replicas have something to catch up on. */
+  #misses = 0;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -92,6 +95,7 @@ export class Repair {
   /** A replica did not get a write, or was silent for a while. */
   missed(): void {
     this.#inSync = false;
+    this.#misses++;
     this.#after(this.#context.settings.timing.holdDown);
   }
 
@@ -146,6 +150,7 @@ export class Repair {
 
   #round(number: number): void {
     const revision = this.#revision;
+    const misses = this.#misses;
     const tasks = this.#ownTasks();
     this.#runAll(tasks, (outcomes) => {
       const complete = outcomes.length === tasks.length && outcomes.every((outcome) => outcome.complete);
@@ -155,12 +160,12 @@ export class Repair {
       // Who still sees another box responsible (one we have no link to) knows of writes that we do not.
       if (!outcomes.every(({ agreed }) => agreed)) return this.#turnEnds(false);
       this.#settled();
+      this.#inSync = !moved && misses === this.#misses;
       this.#offerSurplus();
     });
   }
 
   #settled(): void {
-    this.#inSync = true;
     this.#unsettled = false;
     this.#formerView = undefined;
     this.#fromElsewhere = new Set();
@@ -189,15 +194,19 @@ export class Repair {
       ({ arc, holders }) => !holders.includes(self) && this.#parts.holdings.store.digest(arc).count > 0,
     );
     const tasks = foreign.map(({ arc, holders }) => ({ partner: holders[0] ?? self, arc, pull: false, push: true }));
+    const { store } = this.#parts.holdings;
+    const offered = tasks.map(({ arc }) => store.digest(arc));
     this.#runAll(tasks, (outcomes) => {
       let left = outcomes.length < tasks.length;
       outcomes.forEach(({ complete, pushed, partnerInSync }, index) => {
         const task = tasks[index];
-        if (task === undefined) return;
-        if (complete && pushed === 0 && partnerInSync && revision === this.#revision) this.#forget(task.arc);
+        const digest = offered[index];
+        if (task === undefined || digest === undefined) return;
+        const confirmed = complete && pushed === 0 && partnerInSync && sameDigest(digest, store.digest(task.arc));
+        if (confirmed && revision === this.#revision) this.#forget(task.arc);
         else left = true;
       });
-      this.#turnEnds(!left);
+      this.#turnEnds(!left && this.#inSync);
     });
   }
 
@@ -233,7 +242,7 @@ export class Repair {
   #correctClock(): void {
     const members = [...this.#membership.members];
     const differences = members.flatMap(({ clockDifference, links }) => (clockDifference === undefined || links.length === 0 ? [] : [clockDifference]));
-    if (differences.length < 2 || !this.#context.clock.agreeWith([0, ...differences])) return;
+    if (differences.length === 0 || !this.#context.clock.agreeWith([0, ...differences])) return;
     for (const member of members) member.clockDifference = undefined;
     this.#context.report("warning", "This box's clock differs from the others'; theirs is used.");
   }

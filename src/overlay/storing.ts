@@ -33,13 +33,15 @@ export class Storing {
   readonly #holdings: Holdings;
   readonly #persistence: Persistence;
   readonly #replication: Replication;
+  readonly #news: () => void;
 
-  constructor(parts: { context: CoreContext; membership: Membership; holdings: Holdings; persistence: Persistence; replication: Replication }) {
+  constructor(parts: { context: CoreContext; membership: Membership; holdings: Holdings; persistence: Persistence; replication: Replication }, news: () => void) {
     this.#context = parts.context;
     this.#membership = parts.membership;
     this.#holdings = parts.holdings;
     this.#persistence = parts.persistence;
     this.#replication = parts.replication;
+    this.#news = news;
   }
 
   /** All or nothing. `told` may be called within this call if the request is refused. */
@@ -86,10 +88,15 @@ export class Storing {
   #asReplica(received: Received, resource: ResourceId, kinds: readonly StoreKindData[], certificates: readonly Uint8Array[]): void {
     const decoded = this.#holdings.decode(resource, kinds, certificates);
     if (!decoded.ok) return received.refuse(decoded.fault.error, decoded.fault.info);
+    let brought = false;
     for (const entry of decoded.value) {
       const generation = kinds.find(({ kind }) => kind === entry.kind)?.generation ?? 0;
-      if (this.#holdings.accept(entry, generation) === "full") return received.refuse("Error_Data_Too_Large", "this box is full");
+      const outcome = this.#holdings.accept(entry, generation);
+      if (outcome === "full") return received.refuse("Error_Data_Too_Large", "this box is full");
+      if (outcome === "stored") brought = true;
     }
+    // What others bring to the responsible peer its replicas do not have yet.
+    if (brought && this.#membership.view.owner(resource) === this.#context.self) this.#news();
     const answer = (): void => {
       const answers = this.#generations(resource, kinds).map((generation) => ({ ...generation, replicas: [] }));
       received.respond({ type: "store_ans", kinds: answers });

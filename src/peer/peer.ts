@@ -50,7 +50,7 @@ export class Peer {
   #ticket = 0;
 
   constructor(settings: PeerSettings, crypto: Crypto, random: Random, trust: Trust) {
-    const wall = (): WallTime => wallTime(this.#now + this.#wallOffset);
+    const ownWall = (): WallTime => wallTime(this.#now + this.#wallOffset);
     this.#overlay = new OverlayCore(
       {
         overlayName: settings.overlayName,
@@ -65,8 +65,10 @@ export class Peer {
       crypto,
       random,
       trust,
-      wall,
+      ownWall,
     );
+    // Bindings and nonces of one box are judged at another: by the time they agree on.
+    const wall = (): WallTime => this.#overlay.wall();
     this.#sip = new SipCore(
       {
         domain: settings.domain,
@@ -169,7 +171,7 @@ export class Peer {
     switch (effect.type) {
       case "find-user":
       case "change-bindings":
-        this.#overlayInputs.push(this.#location.ask(effect, ++this.#ticket, wallTime(this.#now + this.#wallOffset)));
+        this.#overlayInputs.push(this.#location.ask(effect, ++this.#ticket, this.#overlay.wall()));
         return;
       case "count":
         this.#count(effect.event);

@@ -69,7 +69,7 @@ type Cell = { readonly act: readonly Action[] } | "ignore";
 const act = (...actions: readonly Action[]): Cell => ({ act: actions });
 
 /** `advance` decides what follows: dial, found, wait; it also moves between seeking and enrolling. */
-const TABLE = {
+export const ADMISSION_TABLE = {
   blank: {
     start: act("begin", "advance"), hint: act("learn"), heard: act("learn"), unheard: act("forget"),
     granted: "ignore", declined: "ignore", unreachable: "ignore", founded: "ignore", tick: "ignore",
@@ -118,7 +118,7 @@ export class Admission implements Machine<AdmissionInput, AdmissionEffect> {
   step(now: Instant, input: AdmissionInput): readonly AdmissionEffect[] {
     this.#effects = [];
     while (this.#timers.takeDue(now) !== undefined); // a timer that no longer runs has had its effect
-    const cell: Cell = TABLE[this.#phase][input.type];
+    const cell: Cell = ADMISSION_TABLE[this.#phase][input.type];
     if (cell !== "ignore") for (const action of cell.act) this.#carryOut(action, now, input);
     return this.#effects;
   }

@@ -51,6 +51,9 @@ export interface Reading {
   readonly bridge: string;
 }
 
+/** Between the values of a field that occurs several times in one packet. */
+export const BETWEEN_VALUES = "|";
+
 /** Fields of the packets that match; one array a packet, one string a field. */
 export async function readPackets(reading: Reading, filter: string, fields: readonly string[]): Promise<readonly (readonly string[])[]> {
   const { capture, overlayPort, keyLog, bridge } = reading;
@@ -58,7 +61,7 @@ export async function readPackets(reading: Reading, filter: string, fields: read
     "tshark",
     [
       "-X", `lua_script:${bridge}`, "-o", `tls.keylog_file:${keyLog}`, "-d", `tcp.port==${overlayPort},tls`,
-      "-r", capture, "-Y", filter, "-T", "fields", ...fields.flatMap((field) => ["-e", field]),
+      "-r", capture, "-Y", filter, "-T", "fields", "-E", `aggregator=${BETWEEN_VALUES}`, ...fields.flatMap((field) => ["-e", field]),
     ],
     { env: { ...process.env, RELOAD_TLS_PORT: String(overlayPort) }, maxBuffer: 1 << 26 },
   );

@@ -151,7 +151,7 @@ export class OverlayWorld {
   now = 0;
   /** Whether two boxes cannot reach each other. */
   cut: (a: WorldBox, b: WorldBox) => boolean = () => false;
-  delay = (): number => 1 + this.random.below(3);
+  delay: (from: WorldBox, to: WorldBox) => number = () => 1 + this.random.below(3);
   /** Every message on its way; for counting. */
   messages = 0;
   /** Told of every message that arrives. */
@@ -362,7 +362,7 @@ export class OverlayWorld {
     const end = link.ends[0] === box ? 0 : 1;
     const to = link.ends[1 - end] as WorldBox;
     this.messages++;
-    const arrival = Math.max(link.arrives[end] as number, this.now + this.delay());
+    const arrival = Math.max(link.arrives[end] as number, this.now + this.delay(box, to));
     link.arrives[end] = arrival;
     this.at(arrival, () => {
       if (!link.open || box.unplugged || to.unplugged || this.cut(box, to)) return;

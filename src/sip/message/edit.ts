@@ -132,7 +132,7 @@ export class RequestEdit extends FieldsEdit {
     return this.push("Path", value);
   }
 
-  /** Writes Content-Length if there is none: a request that came over UDP without it goes out over TCP. */
+  /** Writes Content-Length if there is none: what came over UDP without it may go out over TCP (RFC 3261 18.3). */
   setContentLength(): this {
     return this.indexOf("content-length") < 0 ? this.append("Content-Length", String(this.#original.body.length)) : this;
   }
@@ -156,7 +156,7 @@ export class ResponseEdit extends FieldsEdit {
     return this.removeFirstValue("Via", "via");
   }
 
-  /** Writes Content-Length if there is none. */
+  /** Writes Content-Length if there is none, as above. */
   setContentLength(): this {
     return this.indexOf("content-length") < 0 ? this.append("Content-Length", String(this.#original.body.length)) : this;
   }

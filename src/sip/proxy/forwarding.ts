@@ -40,7 +40,7 @@ export function forwardedRequest(core: CoreContext, forwarding: Forwarding, targ
   if (request.toTag === "" && DIALOG_METHODS.includes(request.method)) {
     for (const value of recordRoutes(core, forwarding, hop)) edit.pushRecordRoute(value);
   }
-  edit.pushVia(ownVia(core, hop, branch));
+  edit.pushVia(ownVia(core, hop, branch)).setContentLength();
   return edit.request();
 }
 

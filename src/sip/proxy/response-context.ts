@@ -368,7 +368,7 @@ export class ResponseContext implements ClientUser, ServerUser {
   }
 
   #pass(now: Instant, response: ValidResponse, withAllChallenges = false): void {
-    const edit = new ResponseEdit(response).popVia();
+    const edit = new ResponseEdit(response).popVia().setContentLength();
     if (withAllChallenges) this.#addChallenges(edit, response);
     this.#core.transactions.respond(now, this.#server, edit.response());
   }

@@ -156,6 +156,51 @@ test("a box that is killed while it joins is forgotten by those that waited for 
   assert.equal(told, 50);
 });
 
+test("a write that a joining box will be responsible for is acknowledged only when it has it too", () => {
+  const world = OverlayWorld.ring(3, 47);
+  for (let i = 0; i < 50; i++) assert.ok(world.storeNow(world.boxes[i % 3] as WorldBox, resourceOf(`u${i}`), SOFT, "aa", "old").ok);
+  const newcomer = world.add();
+  assert.ok(world.until(() => newcomer.core.phase === "joining" && world.boxes.slice(0, 3).every((box) => stateOf(box, newcomer) === "joining"), 5_000));
+  world.delay = (_, to) => (to === newcomer ? 300 : 1);
+  const since = world.now;
+  const told = new Map<string, number>();
+  for (let i = 0; i < 50; i++) world.storeText(world.boxes[i % 3] as WorldBox, `u${i}`, "aa", "new", () => told.set(`u${i}`, world.now - since));
+  const future = [...Array(50).keys()].map((i) => `u${i}`).filter((name) => (world.boxes[0] as WorldBox).core.locate(resourceOf(name)).joining.includes(newcomer.id));
+  world.run(200);
+  assert.ok(future.length > 0 && future.length < 50);
+  for (let i = 0; i < 50; i++) assert.equal(told.has(`u${i}`), !future.includes(`u${i}`), `u${i}`);
+  world.run(400);
+  assert.equal(told.size, 50);
+});
+
+test("a copy that is not a box's own to hold is dropped only when three others have it", () => {
+  const world = OverlayWorld.ring(6, 48);
+  const guest = world.boxes[0] as WorldBox;
+  const name = nameOwnedBy(world, (owner) => !owner.core.locate(owner.id as never).replicas.includes(guest.id));
+  assert.ok(world.storeNow(guest, resourceOf(name), DURABLE, "", "kept").ok);
+  world.run(1_000);
+  const row = [...world.boxes.flatMap(({ disk }) => [...disk.values()])][0];
+  assert.ok(row !== undefined);
+  for (const box of [...world.boxes]) world.kill(box);
+  world.run(100);
+  // Everybody comes back blank, but for one whose disk has what was never its own.
+  const others = world.boxes.filter((box) => box !== guest);
+  for (const box of others) world.restart(box, { disk: new Map() });
+  assert.ok(world.until(() => world.serving().length === 5, 20_000));
+  const again = world.restart(guest, { disk: new Map([["row", row]]) });
+  let most = 0;
+  const holders = (): WorldBox[] => world.boxes.filter(({ alive, core }) => alive && core.held(resourceOf(name)).length > 0);
+  world.until(() => {
+    const now = holders();
+    most = Math.max(most, now.length);
+    assert.ok(now.includes(again) || now.length >= 3, `dropped with ${now.length} copies elsewhere`);
+    return false;
+  }, 120_000);
+  assert.equal(most, 4);
+  assert.equal(holders().length, 3);
+  assert.deepEqual(world.fetchNow(again, resourceOf(name), DURABLE), { "": "kept" });
+});
+
 test("a box with a higher incarnation has started anew, even behind a link that never closed", () => {
   const world = OverlayWorld.ring(3, 41);
   const old = world.boxes[2] as WorldBox;
@@ -163,6 +208,33 @@ test("a box with a higher incarnation has started anew, even behind a link that 
   const again = world.restart(old);
   assert.ok(world.until(() => again.core.phase === "serving" && world.serving().every((box) => box === again || stateOf(box, again) === "serving"), 10_000));
   assert.ok(world.storeNow(again, resourceOf("x"), SOFT, "aa", "x").ok);
+});
+
+test("a row that cannot be read is left alone, and the others are there", () => {
+  const world = OverlayWorld.ring(1, 49);
+  const [box] = world.boxes as [WorldBox];
+  assert.ok(world.storeNow(box, resourceOf("a"), SOFT, "aa", "x").ok);
+  world.run(100);
+  box.disk.set("damaged", { resource: resourceOf("b"), kind: SOFT.id, key: "aa", stored: fromHex("0000") });
+  box.disk.set("foreign", { resource: resourceOf("b"), kind: 99, key: "", stored: fromHex("00") });
+  world.kill(box);
+  const again = world.restart(box);
+  world.until(() => again.core.phase === "serving", 10_000);
+  assert.deepEqual(world.fetchNow(again, resourceOf("a")), { aa: "x" });
+  assert.equal(again.core.snapshot().counters["row-unreadable"], 2);
+  assert.ok(again.disk.has("damaged"));
+});
+
+test("the same seed gives the same effects, byte for byte", () => {
+  const trace = (): string => {
+    const world = OverlayWorld.ring(4, 50);
+    for (let i = 0; i < 20; i++) world.storeText(world.boxes[i % 4] as WorldBox, `u${i}`, "aa", "x");
+    world.kill(world.boxes[1] as WorldBox);
+    world.add();
+    world.run(20_000);
+    return world.boxes.map(({ effects }) => effects.map((effect) => JSON.stringify(effect)).join("\n")).join("\n");
+  };
+  assert.equal(trace(), trace());
 });
 
 // Messages by hand, from the first box to the second.

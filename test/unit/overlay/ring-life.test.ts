@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { minutes } from "../../../src/base/time.ts";
-import { DURABLE, OverlayWorld, resourceOf, SOFT, text, type WorldBox } from "../../support/overlay-world.ts";
+import { DURABLE, OverlayWorld, resourceOf, SOFT, type WorldBox } from "../../support/overlay-world.ts";
 
 const fill = (world: OverlayWorld, count: number, prefix = "user"): string[] => {
   const names = Array.from({ length: count }, (_, index) => `${prefix}${index}`);
@@ -149,7 +149,6 @@ test("a box that leaves hands over first and is not missed", () => {
   for (const name of names) assert.ok(copiesOf(world, name).filter((id) => id !== leaver.id).length >= 3, name);
   world.run(1_000);
   assert.ok(oneRing(world, 3));
-  assert.equal(leaver.seen("dial").length, leaver.seen("dial").filter(() => true).length);
   allReadable(world, names);
   world.run(60_000);
   assert.equal(world.links.filter(({ ends }) => ends.includes(leaver)).length, 0, "nobody dials a box that has left");
@@ -339,17 +338,15 @@ for (const [what, clockError] of [["in 1970", -1_800_000_000_000], ["in 2099", 2
   });
 }
 
-test("the key of a durable write is signed by its writer and checked", () => {
+test("a durable write is signed by its writer, and every box that keeps it knows by whom", () => {
   const world = OverlayWorld.ring(3, 22);
-  assert.ok(world.store.length > 0);
   const outcome = world.storeNow(world.boxes[0] as WorldBox, resourceOf("s"), DURABLE, "", "secret");
   assert.ok(outcome.ok);
   assert.equal(world.boxes.reduce((sum, { core }) => sum + (core.snapshot().counters["value-of-unknown-writer"] ?? 0), 0), 0);
-  assert.ok(text("x").length === 1);
 });
 
-/** Boxes that answer from their own memory that they hold it. */
-export function copiesOf(world: OverlayWorld, name: string): string[] {
+/** Boxes that hold it themselves. */
+function copiesOf(world: OverlayWorld, name: string): string[] {
   const resource = resourceOf(name);
   return world.boxes.filter(({ alive, core }) => alive && core.held(resource).length > 0).map(({ id }) => id);
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TransportName } from "../../../../src/sip/ports.ts";
+import { responseTo } from "../../../../src/sip/message/build.ts";
 import type { SipResponse } from "../../../../src/sip/message/message.ts";
 import { type Box, type Phone, SipWorld } from "../../../support/sip-harness.ts";
 
@@ -270,6 +271,28 @@ test("a large request goes between boxes by TCP, and to the registered phone by 
   assert.equal(hop?.transport, "UDP");
   assert.equal(bob.last("MESSAGE").vias?.[1]?.transport, "TCP");
   assert.equal(boxes[1]?.core.snapshot().connections, 1);
+});
+
+const WITHOUT_LENGTH = /\r\nContent-Length: \d+/;
+
+test("a request that came by UDP without Content-Length goes on by TCP with it", () => {
+  const { world, bob, boxes } = registered("udp", "tcp", 1);
+  const [box] = boxes;
+  assert.ok(box);
+  const stranger = world.phone("eve", "192.0.2.66", box);
+  const octets = stranger.request("MESSAGE", BOB, { from: "<sip:eve@elsewhere.example>", body: "hello" });
+  assert.equal(stranger.exchange(octets.replace(WITHOUT_LENGTH, "")).status, 200);
+  assert.equal(bob.last("MESSAGE").header("content-length"), "5");
+});
+
+test("a response that came by UDP without Content-Length goes on by TCP with it", () => {
+  const { world, alice, bob } = registered("tcp", "udp", 1);
+  bob.answers = () => [];
+  alice.ask("INVITE", BOB);
+  const answer = responseTo(bob.last("INVITE"), 200, "", { toTag: "bob" });
+  world.datagram(bob.address, bob.box.address, answer.octets.replace(WITHOUT_LENGTH, ""));
+  world.run();
+  assert.equal(alice.responses.at(-1)?.status, 200);
 });
 
 test("a phone behind a NAT is reached where its REGISTER came from", () => {

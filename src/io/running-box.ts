@@ -1,0 +1,255 @@
+// One box at work: the peer, and around it everything that touches the outside, wired by hand.
+
+import type { NodeId, PeerInfo, Phase, StoredRow } from "../overlay/ports.ts";
+import type { ControlReply, ControlRequest } from "../peer/control.ts";
+import { Peer, SOFTWARE } from "../peer/peer.ts";
+import type { PeerInput } from "../peer/ports.ts";
+import type { Announcement } from "../provision/admission.ts";
+import type { Hint } from "../provision/hint.ts";
+import { systemClock } from "./clock.ts";
+import { ControlServer } from "./control-server.ts";
+import { NodeCrypto } from "./crypto.ts";
+import { type DataDirectory, DataDirectoryError } from "./data-directory.ts";
+import { Driver } from "./driver.ts";
+import { EffectPerformer } from "./effects.ts";
+import { EnrollmentServer } from "./enrollment-server.ts";
+import type { FleetMembership } from "./identity-files.ts";
+import type { Report } from "./journal.ts";
+import { Links } from "./links.ts";
+import { Mdns } from "./mdns.ts";
+import { ownAddress } from "./own-address.ts";
+import { fleetHashOf, fleetSecret } from "./pki.ts";
+import { SystemRandom } from "./random.ts";
+import { SipResolver } from "./resolver.ts";
+import { SipSockets } from "./sip-sockets.ts";
+import { Store } from "./store.ts";
+import { CertificateTrust } from "./trust.ts";
+
+/** RELOAD's max-message-size: a resource with its 64 bindings fits. */
+const MESSAGE_BYTES_MAX = 256 * 1_024;
+
+export interface RunningBoxSettings {
+  readonly membership: FleetMembership;
+  readonly data: DataDirectory;
+  readonly listen: string | undefined;
+  readonly sipPort: number;
+  readonly overlayPort: number;
+  /** Where members may be found, the one that admitted this box first. */
+  readonly hints: readonly Hint[];
+  readonly mdns: boolean;
+  readonly openRegistration: boolean;
+  readonly report: Report;
+}
+
+export class RunningBox {
+  readonly self: PeerInfo;
+  readonly #settings: RunningBoxSettings;
+  readonly #random = new SystemRandom();
+  readonly #crypto: NodeCrypto;
+  readonly #store: Store;
+  readonly #sip: SipSockets;
+  readonly #resolver: SipResolver;
+  readonly #links: Links;
+  readonly #mdns: Mdns;
+  readonly #enrollment: EnrollmentServer;
+  readonly #fleetHash: string;
+  /** Questions of the control socket without an answer. BOUNDED: by the control server's connections and their questions. */
+  readonly #questions = new Map<number, (reply: ControlReply) => void>();
+  #lastQuestion = 0;
+  #peer: Peer | undefined;
+  #driver: Driver | undefined;
+  #control: ControlServer | undefined;
+  #stopped: Promise<void> | undefined;
+
+  constructor(settings: RunningBoxSettings) {
+    const { membership, data, listen, overlayPort, report } = settings;
+    const privateKeyPem = data.identityKey();
+    this.#settings = settings;
+    this.#crypto = new NodeCrypto(privateKeyPem);
+    this.#fleetHash = fleetHashOf(membership.rootCertificate);
+    this.self = this.#describe();
+    this.#store = new Store({ directory: data.path, onInput: this.#take, onReport: report });
+    this.#sip = new SipSockets({
+      port: settings.sipPort,
+      listen,
+      onInput: this.#take,
+      onAddresses: (addresses) => this.#take({ type: "local-addresses", addresses }),
+      onReport: report,
+    });
+    this.#resolver = new SipResolver({
+      random: this.#random,
+      onResolved: (ticket, targets) => this.#take({ type: "resolved", ticket, targets }),
+    });
+    this.#enrollment = new EnrollmentServer({
+      overlayName: membership.overlayName,
+      root: membership.rootCertificate,
+      issuing: membership.enrolled.issuing,
+      crypto: this.#crypto,
+      random: this.#random,
+      clock: systemClock,
+      members: () => this.#placed(),
+      onReport: report,
+    });
+    this.#links = new Links({
+      overlayName: membership.overlayName,
+      certificate: membership.enrolled.certificate,
+      issuingCertificate: membership.enrolled.issuing.certificate,
+      privateKeyPem,
+      trust: this.#trust(),
+      random: this.#random,
+      clock: systemClock,
+      maxMessageBytes: MESSAGE_BYTES_MAX,
+      onInput: this.#take,
+      onEnrollment: (socket) => this.#enrollment.accept(socket),
+      onReport: report,
+    });
+    this.#mdns = new Mdns({
+      announcement: this.#announcement("blank"),
+      port: overlayPort,
+      software: SOFTWARE,
+      listen,
+      onHeard: (address, announcement) => {
+        const isCandidate = announcement.fleetHash === this.#fleetHash && announcement.state === "serving";
+        if (isCandidate) this.#take({ type: "candidate", address, source: "mdns" });
+      },
+      onUnheard: () => undefined,
+      onReport: report,
+    });
+  }
+
+  /** Rejects with an error whose message is a sentence for the operator if a port or the store cannot be had. */
+  async start(): Promise<void> {
+    const { data, listen, overlayPort, hints } = this.#settings;
+    const rows = await this.#store.open();
+    this.#peer = this.#makePeer(rows);
+    this.#driver = new Driver(this.#peer, systemClock, this.#performer());
+    await this.#links.open({ host: listen, port: overlayPort });
+    await this.#sip.open();
+    this.#control = await ControlServer.open({ directory: data.path, ask: (request, answer) => this.#ask(request, answer) });
+    this.#take({ type: "local-addresses", addresses: this.#sip.addresses });
+    for (const address of hints) this.#take({ type: "candidate", address, source: "hint" });
+    if (this.#settings.mdns) this.#mdns.open();
+  }
+
+  /** Stops without leaving the ring: the box will be back. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  readonly #take = (input: PeerInput): void => this.#driver?.take(input);
+
+  #describe(): PeerInfo {
+    const { membership, data, listen, overlayPort, sipPort } = this.#settings;
+    const host = ownAddress(listen);
+    return {
+      nodeId: membership.enrolled.nodeId,
+      overlay: { host, port: overlayPort },
+      sip: { host, port: sipPort },
+      zone: membership.zone,
+      incarnation: data.nextIncarnation(),
+      software: SOFTWARE,
+    };
+  }
+
+  #trust(): CertificateTrust {
+    const { rootCertificate, enrolled, overlayName } = this.#settings.membership;
+    return new CertificateTrust({
+      root: rootCertificate,
+      issuing: [enrolled.issuing.certificate],
+      overlayName,
+      wall: () => systemClock.wall(),
+    });
+  }
+
+  #makePeer(rows: readonly StoredRow[]): Peer {
+    const { membership, data, openRegistration } = this.#settings;
+    const { fleetName, domain, overlayName, enrolled } = membership;
+    return new Peer(
+      {
+        fleetName,
+        domain,
+        overlayName,
+        self: this.self,
+        certificate: enrolled.certificate,
+        fleetSecret: fleetSecret(enrolled.issuing.privateKeyPem),
+        rows,
+        members: data.members(),
+        mayStandAlone: data.hasServed,
+        localAddresses: [],
+        openRegistration,
+      },
+      this.#crypto,
+      this.#random,
+      this.#trust(),
+    );
+  }
+
+  #performer(): EffectPerformer {
+    const { data, report } = this.#settings;
+    return new EffectPerformer({
+      store: this.#store,
+      links: this.#links,
+      sip: this.#sip,
+      resolver: this.#resolver,
+      onReply: (question, reply) => {
+        this.#questions.get(question)?.(reply);
+        this.#questions.delete(question);
+      },
+      onMembers: (members) => this.#tryToKeep(() => data.saveMembers(members)),
+      onPhase: (phase) => this.#enter(phase),
+      onReport: report,
+    });
+  }
+
+  #ask(request: ControlRequest, answer: (reply: ControlReply) => void): void {
+    this.#questions.set(++this.#lastQuestion, answer);
+    this.#take({ type: "control", ticket: this.#lastQuestion, request });
+  }
+
+  /** Files that shorten the next start: on a disk that takes nothing any more a running box goes on without them. */
+  #tryToKeep(write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      if (!(error instanceof DataDirectoryError)) throw error;
+      this.#settings.report("warning", error.message);
+    }
+  }
+
+  #enter(phase: Phase): void {
+    const { data, report } = this.#settings;
+    report("debug", `phase: ${phase}`);
+    this.#mdns.announce(this.#announcement(phase === "serving" ? "serving" : "blank"));
+    if (phase === "serving") {
+      this.#tryToKeep(() => data.rememberServing());
+      report("info", "In service.");
+    }
+    if (phase === "left") {
+      report("info", "Left the ring; everything this box held is with the others.");
+      void this.stop();
+    }
+  }
+
+  #announcement(state: Announcement["state"]): Announcement {
+    return { fleetHash: this.#fleetHash, state, instance: this.self.nodeId.slice(0, 16) };
+  }
+
+  /** Members and this box itself, whose Node-IDs are taken. */
+  #placed(): { readonly nodeId: NodeId; readonly zone: string }[] {
+    const members = this.#peer?.snapshot().members.map(({ info }) => info) ?? [];
+    return [this.self, ...members].map(({ nodeId, zone }) => ({ nodeId, zone }));
+  }
+
+  async #stop(): Promise<void> {
+    if (this.#settings.mdns) await this.#mdns.close();
+    await this.#control?.close();
+    await this.#sip.close();
+    await this.#links.close();
+    this.#enrollment.close();
+    this.#resolver.close();
+    this.#driver?.close();
+    await this.#store.close();
+    this.#settings.data.close();
+  }
+}

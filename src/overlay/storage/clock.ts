@@ -59,9 +59,12 @@ export class HybridClock {
   /**
    * What the members' clocks show, as differences from `now()`: the middle one counts, of two the later,
    * so that stamps never go back. A box in the ring puts its own among them (0); a newcomer does not.
+   * A clock that was never set is no witness against one that was.
    */
   agreeWith(differences: readonly number[]): boolean {
-    const sorted = [...differences].sort((a, b) => a - b);
+    const own = this.now();
+    const witnesses = own < CLOCK_FLOOR ? differences : differences.filter((difference) => own + difference >= CLOCK_FLOOR);
+    const sorted = [...witnesses].sort((a, b) => a - b);
     const middle = sorted[sorted.length >> 1] ?? 0;
     const differs = Math.abs(middle) > AGREEMENT_MS;
     if (differs) this.#offset += middle;

@@ -1,6 +1,6 @@
 // The peer: SIP registrar and proxy, overlay, local store. Reads what it was told, and runs one box.
 
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { wallTime } from "./base/time.ts";
 import { CliError } from "./cli/cli-error.ts";
@@ -15,6 +15,7 @@ import type { FleetMembership } from "./io/identity-files.ts";
 import { journal, type Report } from "./io/journal.ts";
 import { ListenError } from "./io/listen-error.ts";
 import { fleetHashOf } from "./io/pki.ts";
+import { replaceFile } from "./io/replace-file.ts";
 import { RunningBox } from "./io/running-box.ts";
 import { StoreError } from "./io/store.ts";
 import { type Hint, parseHint } from "./provision/hint.ts";
@@ -99,8 +100,8 @@ async function foundedTicket(options: RingboxdOptions): Promise<string> {
   } catch {
     const { rootKeyPem, fleetTicket } = await createFleet(options.found);
     mkdirSync(dirname(kept), { recursive: true, mode: 0o700 });
-    writeFileSync(join(dirname(kept), "fleet.key"), rootKeyPem, { mode: 0o600 });
-    writeFileSync(kept, fleetTicket, { mode: 0o600 });
+    replaceFile(join(dirname(kept), "fleet.key"), rootKeyPem, 0o600);
+    replaceFile(kept, fleetTicket, 0o600);
     return fleetTicket;
   }
 }
@@ -125,5 +126,8 @@ function fail(error: unknown): void {
   complain(plain ? `ringboxd: ${(error as Error).message}` : `ringboxd: internal fault: ${(error as Error).stack ?? error}`);
   process.exit(1);
 }
+
+// Calls go on when nobody reads the log any more.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
 
 main().catch(fail);

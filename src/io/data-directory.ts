@@ -6,12 +6,13 @@ import { accessSync, constants, existsSync, mkdirSync, readFileSync, renameSync,
 import { dirname, join, resolve } from "node:path";
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
 import type Database from "better-sqlite3";
+import { wallTime } from "../base/time.ts";
 import type { PeerInfo } from "../overlay/ports.ts";
-import type { Enrolled } from "./enrolled.ts";
 import { type FleetMembership, parseMembers, parseMembership, serializeMembers, serializeMembership } from "./identity-files.ts";
 import { certificatePem, makePrivateKey } from "./pki.ts";
 import { replaceFile } from "./replace-file.ts";
 import { openDatabase, sqliteCode } from "./sqlite.ts";
+import { CertificateTrust } from "./trust.ts";
 
 const SERVED = "served";
 
@@ -60,7 +61,7 @@ export class DataDirectory {
     const text = this.#read("fleet.json");
     if (text === undefined) return undefined;
     const membership = parseMembership(text);
-    if (membership !== undefined && belongsTo(membership.enrolled, this.identityKey())) return membership;
+    if (membership !== undefined && isWhole(membership, this.identityKey())) return membership;
     this.#setAside("fleet.json", "is damaged or not of this box's key; this box enrolls again");
     return undefined;
   }
@@ -205,9 +206,18 @@ function isPrivateKey(pem: string): boolean {
   }
 }
 
-function belongsTo({ certificate }: Enrolled, privateKeyPem: string): boolean {
+/** Whether everything in it can be read and fits together: what is not whole now would end the box later, at each start. */
+function isWhole({ rootCertificate, overlayName, enrolled }: FleetMembership, privateKeyPem: string): boolean {
+  const { certificate, issuing, nodeId } = enrolled;
   try {
-    return new X509Certificate(certificate).publicKey.equals(createPublicKey(privateKeyPem));
+    const trust = new CertificateTrust({ root: rootCertificate, issuing: [issuing.certificate], overlayName, wall: () => wallTime(0) });
+    const inspected = trust.inspect(certificate);
+    return (
+      "nodeId" in inspected &&
+      inspected.nodeId === nodeId &&
+      new X509Certificate(certificate).publicKey.equals(createPublicKey(privateKeyPem)) &&
+      new X509Certificate(issuing.certificate).checkPrivateKey(createPrivateKey(issuing.privateKeyPem))
+    );
   } catch {
     return false;
   }

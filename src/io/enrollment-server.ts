@@ -2,6 +2,7 @@
 
 import { hash, X509Certificate } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { BoundedMap } from "../base/bounded-map.ts";
 import type { Crypto } from "../base/crypto.ts";
@@ -51,6 +52,8 @@ export class EnrollmentServer {
   readonly #settings: EnrollmentServerSettings;
   readonly #server: Server;
   readonly #placement: Placement;
+  /** Connections on which a request has come. */
+  readonly #asked = new WeakSet<object>();
   readonly #connections = new Set<TLSSocket>(); // BOUNDED: MAX_CONNECTIONS, then they are closed unread
   /** By SHA-256 of the public key: who asks twice gets one Node-ID. BOUNDED: the oldest goes. */
   readonly #granted = new BoundedMap<string, NodeId>(1_024, "evict");
@@ -67,6 +70,7 @@ export class EnrollmentServer {
       connectionsCheckingInterval: 2_000,
     });
     this.#server.on("request", (request, response) => {
+      this.#asked.add(request.socket);
       this.#answer(request, response).catch(() => response.destroy()); // the connection broke
     });
   }
@@ -75,7 +79,13 @@ export class EnrollmentServer {
   accept(socket: TLSSocket): void {
     if (this.#connections.size >= MAX_CONNECTIONS) return void socket.destroy();
     this.#connections.add(socket);
-    socket.on("close", () => this.#connections.delete(socket));
+    const source = sourceOf(socket);
+    socket.on("close", () => {
+      this.#connections.delete(socket);
+      if (!this.#asked.has(socket)) {
+        this.#settings.onReport("info", `the box at ${source} came to enroll and left without asking: its ticket may be of another fleet`);
+      }
+    });
     socket.setTimeout(2 * REQUEST_TIMEOUT_MS, () => socket.destroy());
     this.#server.emit("connection", socket);
   }
@@ -87,7 +97,7 @@ export class EnrollmentServer {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     response.setHeader("connection", "close");
-    const source = (request.socket.remoteAddress ?? "").replace(/^::ffff:/, "");
+    const source = sourceOf(request.socket);
     try {
       this.#checkBudget(source);
       const form = await readForm(request);
@@ -153,6 +163,8 @@ export class EnrollmentServer {
     if (left < 0) throw new Refusal(429, "too_many_requests", "too many requests from this address; try again in a moment");
   }
 }
+
+const sourceOf = ({ remoteAddress }: Socket): string => (remoteAddress ?? "").replace(/^::ffff:/, "");
 
 async function readForm(request: IncomingMessage): Promise<readonly Part[]> {
   if (request.url !== ENROLLMENT_PATH) throw new Refusal(404, "not_found", `enrollment is at ${ENROLLMENT_PATH}`);

@@ -26,6 +26,7 @@ import { CertificateTrust } from "./trust.ts";
 export const ENROLLMENT_PATH = "/enroll";
 const ANSWER_BYTES_MAX = 65_536;
 const TIMEOUT_MS = 8_000;
+const GOODBYE_MS = 500;
 
 export type EnrollmentAnswer =
   | { readonly outcome: "granted"; readonly enrolled: Enrolled }
@@ -114,8 +115,10 @@ function post(request: EnrollmentRequest, form: readonly Part[]): Promise<Answer
     message.on("socket", (socket) => {
       socket.once("secureConnect", () => {
         const refused = checkMember(socket as TLSSocket, request);
-        if (refused !== undefined) message.destroy(new Error(`it is not believed: ${refused}`));
-        else message.end(body);
+        if (refused === undefined) return void message.end(body);
+        reject(new Error(`it is not believed: ${refused}`));
+        socket.end(); // closed in good order, or the member sees a reset and cannot say who came
+        setTimeout(() => message.destroy(), GOODBYE_MS).unref();
       });
     });
     message.on("response", (response) => {

@@ -9,7 +9,7 @@ import type { Hint } from "../provision/hint.ts";
 import { systemClock } from "./clock.ts";
 import { ControlServer } from "./control-server.ts";
 import { NodeCrypto } from "./crypto.ts";
-import type { DataDirectory } from "./data-directory.ts";
+import { type DataDirectory, DataDirectoryError } from "./data-directory.ts";
 import { Driver } from "./driver.ts";
 import { EffectPerformer } from "./effects.ts";
 import { EnrollmentServer } from "./enrollment-server.ts";
@@ -196,7 +196,7 @@ export class RunningBox {
         this.#questions.get(question)?.(reply);
         this.#questions.delete(question);
       },
-      onMembers: (members) => data.saveMembers(members),
+      onMembers: (members) => this.#tryToKeep(() => data.saveMembers(members)),
       onPhase: (phase) => this.#enter(phase),
       onReport: report,
     });
@@ -207,12 +207,22 @@ export class RunningBox {
     this.#take({ type: "control", ticket: this.#lastQuestion, request });
   }
 
+  /** Files that shorten the next start: on a disk that takes nothing any more a running box goes on without them. */
+  #tryToKeep(write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      if (!(error instanceof DataDirectoryError)) throw error;
+      this.#settings.report("warning", error.message);
+    }
+  }
+
   #enter(phase: Phase): void {
     const { data, report } = this.#settings;
     report("debug", `phase: ${phase}`);
     this.#mdns.announce(this.#announcement(phase === "serving" ? "serving" : "blank"));
     if (phase === "serving") {
-      data.rememberServing();
+      this.#tryToKeep(() => data.rememberServing());
       report("info", "In service.");
     }
     if (phase === "left") {

@@ -12,8 +12,14 @@ export function openDatabase(path: string): Database.Database {
 export const sqliteCode = (error: unknown): string | undefined =>
   error instanceof Database.SqliteError ? error.code : undefined;
 
+/** SQLite found nothing wrong, but what it read cannot have been written. */
+export class DamagedDatabaseError extends Error {
+  override readonly name = "DamagedDatabaseError";
+}
+
 /** Whether the file itself is not, or no longer, a whole database. */
 export const isDamage = (error: unknown): boolean => {
+  if (error instanceof DamagedDatabaseError) return true;
   const code = sqliteCode(error);
   return code !== undefined && (code.startsWith("SQLITE_CORRUPT") || code === "SQLITE_NOTADB");
 };

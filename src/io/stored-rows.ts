@@ -5,7 +5,7 @@ import { existsSync, renameSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import type Database from "better-sqlite3";
 import type { StoredRow } from "../overlay/ports.ts";
-import { isDamage, openDatabase } from "./sqlite.ts";
+import { DamagedDatabaseError, isDamage, openDatabase } from "./sqlite.ts";
 
 export type RowKey = Omit<StoredRow, "stored">;
 export type Change = { readonly put: StoredRow } | { readonly remove: RowKey };
@@ -89,7 +89,7 @@ export class StoredRows {
     const damaged: RowKey[] = [];
     for (const row of database.prepare<[], DiskRow>("SELECT resource, kind, key, stored, checksum FROM stored").iterate()) {
       if (isWhole(row)) rows.push(toStoredRow(row));
-      else damaged.push(toStoredRow(row));
+      else damaged.push(keyOf(row));
     }
     this.commit(damaged.map((remove) => ({ remove })));
     return { rows, damagedRows: damaged.length };
@@ -129,6 +129,12 @@ const checksumOf = ({ resource, kind, key, stored }: StoredRow): number => crc32
 
 function isWhole(row: DiskRow): boolean {
   return row.stored instanceof Uint8Array && typeof row.resource === "string" && typeof row.key === "string" && checksumOf(toStoredRow(row)) === row.checksum;
+}
+
+/** Throws `DamagedDatabaseError` if a row cannot even be named, as where the end of a file is missing: such a file is not mended row by row. */
+function keyOf({ resource, kind, key }: DiskRow): RowKey {
+  if (typeof resource !== "string" || typeof kind !== "number" || typeof key !== "string") throw new DamagedDatabaseError("rows without keys");
+  return { resource: resource as StoredRow["resource"], kind, key };
 }
 
 /** The border at which what lies on disk becomes a row again: only rows with a right checksum get past. */

@@ -68,6 +68,7 @@ export class CoreContext {
   begin(now: Instant): void {
     this.#now = now;
     this.#startedAt ??= now;
+    this.clock.begin(now);
   }
   /** Runs what is due and what was put off to the end of the step, until nothing is left. */
   settle(): void {

@@ -125,6 +125,10 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   get phase(): Phase {
     return this.#phase;
   }
+  /** What the ring takes the time to be: this box's wall clock, corrected by the others' if it is plainly wrong. */
+  wall(): WallTime {
+    return this.#context.clock.now();
+  }
   snapshot(): OverlaySnapshot {
     return pictureOf({
       phase: this.#phase,

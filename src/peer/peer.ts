@@ -50,7 +50,7 @@ export class Peer {
   #ticket = 0;
 
   constructor(settings: PeerSettings, crypto: Crypto, random: Random, trust: Trust) {
-    const wall = (): WallTime => wallTime(this.#now + this.#wallOffset);
+    const ownWall = (): WallTime => wallTime(this.#now + this.#wallOffset);
     this.#overlay = new OverlayCore(
       {
         overlayName: settings.overlayName,
@@ -65,8 +65,10 @@ export class Peer {
       crypto,
       random,
       trust,
-      wall,
+      ownWall,
     );
+    // Bindings and nonces of one box are judged at another: by the time they agree on.
+    const wall = (): WallTime => this.#overlay.wall();
     this.#sip = new SipCore(
       {
         domain: settings.domain,
@@ -88,6 +90,7 @@ export class Peer {
     });
     this.#desk = new ControlDesk(settings, this.#overlay, this.#sip, this.#location, wall, () => ++this.#ticket);
     this.#sip.setServing(false);
+    this.#sip.setFleetAddresses(settings.members.map(({ sip }) => sip));
   }
 
   /** One batch of inputs, all at the same instant. */
@@ -169,7 +172,7 @@ export class Peer {
     switch (effect.type) {
       case "find-user":
       case "change-bindings":
-        this.#overlayInputs.push(this.#location.ask(effect, ++this.#ticket, wallTime(this.#now + this.#wallOffset)));
+        this.#overlayInputs.push(this.#location.ask(effect, ++this.#ticket, this.#overlay.wall()));
         return;
       case "count":
         this.#count(effect.event);

@@ -122,10 +122,10 @@ export async function serving(box: BuiltBox, boxes = 1): Promise<void> {
 }
 
 /** A ring of one that serves. */
-export async function servingBox(t: TestContext, parameters: readonly string[] = []): Promise<{ box: BuiltBox; fleet: Fleet; directory: string }> {
+export async function servingBox(t: TestContext, parameters: readonly string[] = [], environment: NodeJS.ProcessEnv = {}) {
   const directory = scratch(t);
   const fleet = makeFleet(directory);
-  const box = makeBox(t, directory, { ticket: fleet.ticket, parameters });
+  const box = makeBox(t, directory, { ticket: fleet.ticket, parameters, environment });
   box.start();
   await serving(box);
   return { box, fleet, directory };

@@ -1,4 +1,4 @@
-import { type WallTime, wallTime } from "../../base/time.ts";
+import { type Instant, type WallTime, wallTime } from "../../base/time.ts";
 
 /** Values from further ahead are refused: one box in 2099 must not outdate everybody's writes. */
 export const FUTURE_TOLERANCE_MS = 5 * 60_000;
@@ -17,9 +17,22 @@ export class HybridClock {
   readonly #wall: () => WallTime;
   #offset = 0;
   #last = 0;
+  /** Wall clock less the monotonic one, when last compared. */
+  #lead: number | undefined;
 
   constructor(wall: () => WallTime) {
     this.#wall = wall;
+  }
+
+  /**
+   * In every step. A wall clock that is set while this box goes by the others' time changes nothing: what
+   * it was corrected by is corrected with it (a box without a battery joins in 1970 and is set a minute later).
+   */
+  begin(now: Instant): void {
+    const lead = this.#wall() - now;
+    const jump = this.#lead === undefined ? 0 : lead - this.#lead;
+    this.#lead = lead;
+    if (this.#offset !== 0 && Math.abs(jump) > AGREEMENT_MS) this.#offset -= jump;
   }
 
   /** What this box takes the time to be; for expiry. */
@@ -44,14 +57,19 @@ export class HybridClock {
   }
 
   /**
-   * What the members' clocks show, as differences from `now()`: the middle one counts. A box in the
-   * ring puts its own among them (0); a newcomer does not.
+   * What the members' clocks show, as differences from `now()`: the middle one counts, of two the later,
+   * so that stamps never go back. A box in the ring puts its own among them (0); a newcomer does not.
+   * A clock that was never set is no witness against one that was.
    */
   agreeWith(differences: readonly number[]): boolean {
-    const sorted = [...differences].sort((a, b) => a - b);
+    const own = this.now();
+    const witnesses = own < CLOCK_FLOOR ? differences : differences.filter((difference) => own + difference >= CLOCK_FLOOR);
+    const sorted = [...witnesses].sort((a, b) => a - b);
     const middle = sorted[sorted.length >> 1] ?? 0;
-    if (Math.abs(middle) <= AGREEMENT_MS) return false;
-    this.#offset += middle;
-    return true;
+    const differs = Math.abs(middle) > AGREEMENT_MS;
+    if (differs) this.#offset += middle;
+    // Stamps of a time when this box's clock was far ahead: nobody would take one above them.
+    if (this.isTooFarAhead(wallTime(this.#last))) this.#last = 0;
+    return differs;
   }
 }

@@ -1,0 +1,86 @@
+// A board without a battery wakes in 1970.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { suite, test, type TestContext } from "node:test";
+import { until } from "../../lab/until.ts";
+import {
+  addSubscriber, assertNoTrace, joinTicket, logOf, makeBox, PATIENCE, serving, servingBox, SIP_PORT, skipWithoutBox, succeed,
+} from "../../support/built-ring.ts";
+import { Phone } from "../../support/phone.ts";
+
+const faketime = spawnSync("faketime", ["1970-01-02", "date", "+%Y"], { encoding: "utf8" });
+const skip = skipWithoutBox || (faketime.stdout === "1970\n" ? false : "needs the Debian package faketime");
+
+/** The library that faketime preloads, found where faketime itself finds it. */
+const preloaded = (): string =>
+  spawnSync("faketime", ["1970-01-02", "printenv", "LD_PRELOAD"], { encoding: "utf8" }).stdout.trim();
+
+/** For a process whose wall clock starts at an instant and whose monotonic clock is the system's. */
+const clockAt = (when: string): NodeJS.ProcessEnv => ({
+  LD_PRELOAD: preloaded(), FAKETIME: `@${when}`, FAKETIME_DONT_FAKE_MONOTONIC: "1", TZ: "UTC",
+});
+
+async function pair(t: TestContext, when: string) {
+  const { box: right, fleet, directory } = await servingBox(t, ["--open-registration"]);
+  succeed(addSubscriber(right, "100"));
+  const wrong = makeBox(t, directory, {
+    name: "wrong", ticket: joinTicket(fleet), hints: [right], parameters: ["--open-registration"], environment: clockAt(when),
+  });
+  wrong.start();
+  await serving(wrong, 2);
+  await serving(right, 2);
+  return { right, wrong };
+}
+
+suite("a wrong clock", { skip, timeout: 300_000 }, () => {
+  for (const [which, when] of [["1970", "1970-01-02 00:00:00"], ["2099", "2099-01-02 00:00:00"]] as const) {
+    test(`a blank box in ${which} joins, serves, and what is registered at it is good at the other box for as long as it was promised`, async (t) => {
+      if (which === "2099") return t.skip("a ticket that expires tomorrow has expired for a box in 2099, and it says so");
+      const { right, wrong } = await pair(t, when);
+      const at = { wrong: await Phone.at(t, wrong.address, SIP_PORT), right: await Phone.at(t, right.address, SIP_PORT) };
+      const before = Date.now();
+      assert.equal((await at.wrong.register("100")).status, 200);
+      const bindings = await until("the other box knows the phone", PATIENCE, async () => {
+        const found = (await right.where("100@acme.example")).bindings;
+        assert.equal(found.length, 1);
+        return found;
+      });
+      const left = ((bindings.value[0]?.expiresAt ?? 0) - before) / 1_000;
+      assert.ok(left > 540 && left < 660, `${left} s, of 600 that were promised`);
+      assert.equal((await at.right.register("101")).status, 200);
+      assert.equal((await at.right.call("101", "100")).status, 200);
+      assert.equal((await at.wrong.call("100", "101")).status, 200);
+      assert.match(logOf(wrong), /^warning: This box's clock differs/m);
+      assertNoTrace(logOf(wrong));
+    });
+  }
+
+  test("a subscriber added at a box in 1970 and changed at the other stays as it was written last", async (t) => {
+    const { right, wrong } = await pair(t, "1970-01-02 00:00:00");
+    succeed(addSubscriber(wrong, "200"));
+    await until("the other box knows it", PATIENCE, async () => assert.deepEqual([...(await right.usernames())].sort(), ["100", "200"]));
+    await right.command("subscriber", "remove", "200");
+    await until("it is gone at both", PATIENCE, async () => {
+      assert.deepEqual(await wrong.usernames(), ["100"]);
+      assert.deepEqual(await right.usernames(), ["100"]);
+    });
+    await wrong.command("subscriber", "remove", "100");
+    await until("it is gone at both", PATIENCE, async () => assert.deepEqual(await right.usernames(), []));
+  });
+
+  test("a box that founded its fleet in 1970 takes the time of the first that joins with a right clock", async (t) => {
+    const { box, fleet, directory } = await servingBox(t, ["--open-registration"], clockAt("1970-01-02 00:00:00"));
+    const phone = await Phone.at(t, box.address, SIP_PORT);
+    assert.equal((await phone.register("100")).status, 200);
+    const right = makeBox(t, directory, { name: "right", ticket: fleet.ticket, hints: [box], parameters: ["--open-registration"] });
+    right.start();
+    await serving(right, 2);
+    const other = await Phone.at(t, right.address, SIP_PORT);
+    assert.equal((await phone.register("100")).status, 200);
+    assert.equal((await other.register("101")).status, 200);
+    assert.equal((await other.call("101", "100")).status, 200);
+    assert.equal((await phone.call("100", "101")).status, 200);
+    for (const each of [box, right]) assertNoTrace(logOf(each));
+  });
+});

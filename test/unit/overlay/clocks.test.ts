@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { OverlayWorld, resourceOf, SOFT } from "../../support/overlay-world.ts";
+
+const YEARS_56 = 1_800_000_000_000;
+const DAYS_60 = 60 * 86_400_000;
+
+/** Every box writes and every box reads what the last one wrote, at enough places that all are owners. */
+function allWriteAndRead(world: OverlayWorld, prefix: string): void {
+  for (const writer of world.boxes) {
+    for (let place = 0; place < 8; place++) {
+      const resource = resourceOf(`${prefix} ${place}`);
+      const outcome = world.storeNow(writer, resource, SOFT, "aa", writer.id);
+      assert.ok(outcome.ok, `${prefix} ${place} of ${writer.id}: ${JSON.stringify(outcome)}`);
+      for (const reader of world.boxes) assert.deepEqual(world.fetchNow(reader, resource), { aa: writer.id });
+    }
+  }
+}
+
+const together = (world: OverlayWorld): boolean =>
+  world.serving().length === world.boxes.length &&
+  world.serving().every(({ core }) => core.snapshot().members.filter(({ state }) => state === "serving").length === world.boxes.length - 1);
+
+for (const count of [1, 2]) {
+  test(`a box that joined ${count} with a clock in 1970 goes on when its clock is set`, () => {
+    const world = OverlayWorld.ring(count, 31);
+    const clock = { clockError: -YEARS_56 };
+    world.add(clock);
+    assert.ok(world.until(() => together(world), 10_000));
+    allWriteAndRead(world, "before");
+    clock.clockError = 0;
+    world.run(1_000);
+    allWriteAndRead(world, "after");
+  });
+}
+
+test("of two boxes one clock is set forward by two months: soon both write again", () => {
+  const world = new OverlayWorld(32);
+  const clock = { clockError: 0 };
+  world.add(clock);
+  world.run(5_000);
+  world.add();
+  assert.ok(world.until(() => together(world), 10_000));
+  clock.clockError = DAYS_60;
+  world.run(90_000);
+  allWriteAndRead(world, "after");
+});
+
+test("of two boxes one clock is set back by two months: both go on", () => {
+  const world = new OverlayWorld(33);
+  const clock = { clockError: 0 };
+  world.add(clock);
+  world.run(5_000);
+  world.add();
+  assert.ok(world.until(() => together(world), 10_000));
+  allWriteAndRead(world, "before");
+  clock.clockError = -DAYS_60;
+  world.run(90_000);
+  allWriteAndRead(world, "after");
+});
+
+test("a box that wrote while its clock was months ahead writes again when it is right", () => {
+  const world = OverlayWorld.ring(2, 34);
+  const clock = { clockError: 0 };
+  const odd = world.add(clock);
+  assert.ok(world.until(() => together(world), 10_000));
+  clock.clockError = DAYS_60;
+  for (let place = 0; place < 8; place++) world.storeNow(odd, resourceOf(`ahead ${place}`), SOFT, "aa", "ahead");
+  clock.clockError = 0;
+  world.run(90_000);
+  allWriteAndRead(world, "after");
+});

@@ -128,6 +128,6 @@ function fail(error: unknown): void {
 }
 
 // Calls go on when nobody reads the log any more.
-for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
 
 main().catch(fail);

@@ -6,6 +6,8 @@ export class BoundedMap<Key, Value> {
   readonly limit: number;
   readonly #atLimit: "refuse" | "evict";
   readonly #entries = new Map<Key, Value>();
+  /** Stands at the oldest entry: a fresh iterator would first pass over the places of all that went before it. */
+  #oldest: MapIterator<Key> | undefined;
 
   constructor(limit: number, atLimit: "refuse" | "evict") {
     this.limit = limit;
@@ -25,8 +27,7 @@ export class BoundedMap<Key, Value> {
   set(key: Key, value: Value): boolean {
     if (this.#entries.size >= this.limit && !this.#entries.has(key)) {
       if (this.#atLimit === "refuse") return false;
-      const oldest = this.#entries.keys().next();
-      if (!oldest.done) this.#entries.delete(oldest.value);
+      this.takeOldest();
     }
     this.#entries.set(key, value);
     return true;
@@ -34,8 +35,20 @@ export class BoundedMap<Key, Value> {
   delete(key: Key): boolean {
     return this.#entries.delete(key);
   }
+  /** Removes and returns the key that was inserted first. */
+  takeOldest(): Key | undefined {
+    let next = this.#oldest?.next();
+    if (next === undefined || next.done === true) {
+      this.#oldest = this.#entries.keys();
+      next = this.#oldest.next();
+    }
+    if (next.done === true) return undefined;
+    this.#entries.delete(next.value);
+    return next.value;
+  }
   clear(): void {
     this.#entries.clear();
+    this.#oldest = undefined;
   }
   keys(): MapIterator<Key> {
     return this.#entries.keys();

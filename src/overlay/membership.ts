@@ -8,6 +8,9 @@ import { RingView } from "./ring.ts";
 /** Known boxes. At the bound one that is gone or left makes room; if there is none, its links are closed. */
 export const MAX_MEMBERS = 1024;
 
+/** Links to one box at a time; those least preferred beyond them are closed at once. */
+const MAX_LINKS = 4;
+
 /** A link that is not needed stays open this long, so that what is under way over it arrives. */
 const DRAIN = seconds(2);
 
@@ -20,7 +23,7 @@ export interface Member {
   info: PeerInfo | undefined;
   /** DER; empty for a box that is only remembered. */
   certificate: Uint8Array;
-  /** Links in the order of preference: what is sent goes over the first. BOUNDED: 4, the last is closed. */
+  /** Links in the order of preference: what is sent goes over the first. BOUNDED: MAX_LINKS. */
   links: readonly OpenLink[];
   /** Clock of the other side minus ours when last heard, milliseconds. */
   clockDifference: number | undefined;
@@ -246,6 +249,7 @@ export class Membership {
     const preferOutbound = this.#context.self < member.nodeId;
     const rank = ({ silent, outbound }: OpenLink): number => (silent ? 2 : 0) + (outbound === preferOutbound ? 0 : 1);
     member.links = [...links].sort((a, b) => rank(a) - rank(b));
+    for (const { id } of member.links.slice(MAX_LINKS)) this.#closeSpare(id);
     for (const { id } of member.links.slice(1)) this.#closeLater(member, id, DRAIN);
     const [first] = member.links;
     if (first !== undefined) this.#context.agenda.cancel(`drain ${first.id}`);
@@ -254,10 +258,12 @@ export class Membership {
   /** Closing a spare link is no verdict; if it has become the only one meanwhile it stays. */
   #closeLater(member: Member, link: LinkId, delay: Duration): void {
     this.#context.later(`drain ${link}`, delay, () => {
-      if (member.links[0]?.id === link || !member.links.some(({ id }) => id === link)) return;
-      this.#context.emit({ type: "link-close", link, reason: "one link between two boxes is enough" });
-      this.linkClosed(link);
+      if (member.links[0]?.id !== link && member.links.some(({ id }) => id === link)) this.#closeSpare(link);
     });
+  }
+  #closeSpare(link: LinkId): void {
+    this.#context.emit({ type: "link-close", link, reason: "one link between two boxes is enough" });
+    this.linkClosed(link);
   }
 
   #markSilence(link: LinkId, silent: boolean): Member | undefined {

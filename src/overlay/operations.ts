@@ -24,7 +24,7 @@ import type { StoreKindData } from "./wire/message-body.ts";
 import { NO_SIGNATURE } from "./wire/security-block.ts";
 import { encodeStoredData, signStoredData } from "./wire/stored-data.ts";
 
-/** Fetches and Stores of this box under way; above, further ones fail at once as timed out. */
+/** Fetches and Stores of this box under way; above, the oldest fails as timed out. */
 const MAX_OPERATIONS = 65_536;
 
 /** Between two attempts when nothing tells that the next will go better. */
@@ -136,12 +136,12 @@ export class Operations {
     return { id: ++this.#lastId, resource, deadline, signed: false, through: undefined, attempt: 0, begin, fail };
   }
   #start(operation: Operation): void {
-    if (!this.#operations.set(operation.id, operation)) {
+    if (this.#operations.size >= MAX_OPERATIONS) {
       this.#context.count("operation-refused");
-      // Not known to `#end`: told through it all the same.
-      this.#operations.delete(this.#operations.keys().next().value ?? -1);
-      this.#operations.set(operation.id, operation);
+      // Of all that are under way the oldest has the least to hope for.
+      this.#operations.values().next().value?.fail({ reason: "timeout" });
     }
+    this.#operations.set(operation.id, operation);
     this.#context.agenda.set(`operation ${operation.id}`, operation.deadline, () => operation.fail({ reason: "timeout" }));
     operation.begin();
   }

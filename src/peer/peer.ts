@@ -90,6 +90,7 @@ export class Peer {
     });
     this.#desk = new ControlDesk(settings, this.#overlay, this.#sip, this.#location, wall, () => ++this.#ticket);
     this.#sip.setServing(false);
+    this.#sip.setFleetAddresses(settings.members.map(({ sip }) => sip));
   }
 
   /** One batch of inputs, all at the same instant. */

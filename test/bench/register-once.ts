@@ -1,8 +1,9 @@
-// Registers one contact without credentials: `register-once.ts HOST PORT AOR CONTACT`. Waits for the 200.
+// Registers a phone without credentials: `register-once.ts HOST PORT AOR PHONE-PORT`. Waits for the 200. The REGISTER
+// leaves from the port on which the phone will be called, because a box calls a phone where it registered from.
 
 import { createSocket } from "node:dgram";
 
-const [host = "", port = "", aor = "", contact = ""] = process.argv.slice(2);
+const [host = "", port = "", aor = "", phonePort = ""] = process.argv.slice(2);
 const domain = aor.slice(aor.indexOf("@") + 1);
 const socket = createSocket("udp4");
 const deadline = setTimeout(() => end(1), 5_000);
@@ -14,7 +15,7 @@ function end(code: number): void {
 }
 
 socket.on("message", (message) => end(message.toString("latin1").startsWith("SIP/2.0 200") ? 0 : 1));
-socket.bind(0, "127.0.0.1", () => {
+socket.bind(Number(phonePort), "127.0.0.1", () => {
   const own = socket.address().port;
   const lines = [
     `REGISTER sip:${domain} SIP/2.0`,
@@ -24,7 +25,7 @@ socket.bind(0, "127.0.0.1", () => {
     `To: <sip:${aor}>`,
     `Call-ID: once-${own}@127.0.0.1`,
     "CSeq: 1 REGISTER",
-    `Contact: <${contact}>`,
+    `Contact: <sip:${aor.slice(0, aor.indexOf("@"))}@127.0.0.1:${own}>`,
     "Expires: 3600",
     "Content-Length: 0",
   ];

@@ -3,7 +3,7 @@
 // Needs the load tools in ../shared/bench, and gcc, kamailio and sipp from Debian. A benchmark, not a test.
 
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
-import { existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sharedPath } from "../support/shared.ts";
@@ -14,9 +14,15 @@ const REQUESTS = 30_000;
 const SUBSCRIBERS = 500;
 const CALLS = 2_000;
 const RING_REQUESTS = 10_000;
+/** AoRs of the row about memory: each registers once. */
+const MANY_SUBSCRIBERS = 20_000;
+const PHONE_PORT = 7_900;
 
 const scratch = mkdtempSync(join(tmpdir(), "ringbox-bench-"));
 const running = new Set<ChildProcess>();
+
+/** Requests, or calls, without a success. */
+let failed = 0;
 
 interface Server {
   readonly pids: readonly number[];
@@ -29,10 +35,20 @@ async function main(): Promise<void> {
   for (const command of ["gcc", "kamailio", "sipp"]) {
     if (!onPath(command)) return complain(`${command} is not installed.`);
   }
-  execFileSync("gcc", ["-O2", "-o", join(scratch, "sipblast"), tools, "-lcrypto"]);
+  buildSipblast(tools);
   console.log(`CPU microseconds per request, user and system, all processes of the server. ${new Date().toISOString().slice(0, 10)}`);
   await oneBox();
   await rings();
+  await memory();
+}
+
+/** The tool asks a user of the domain for OPTIONS; what keeps a flow alive is OPTIONS to the box itself. */
+function buildSipblast(tools: string): void {
+  const toUser = 'snprintf(uri, sizeof uri, "sip:u%ld@%s", aor, realm)';
+  const source = readFileSync(tools, "utf8");
+  if (!source.includes(toUser)) throw new Error("sipblast.c is not the one that this benchmark knows");
+  writeFileSync(join(scratch, "sipblast.c"), source.replace(toUser, 'snprintf(uri, sizeof uri, "sip:%s", realm)'));
+  execFileSync("gcc", ["-O2", "-o", join(scratch, "sipblast"), join(scratch, "sipblast.c"), "-lcrypto"]);
 }
 
 async function oneBox(): Promise<void> {
@@ -46,12 +62,8 @@ async function oneBox(): Promise<void> {
 async function rings(): Promise<void> {
   heading("One REGISTER (no digest) over the whole ring, against Kamailio with dmq_usrloc");
   for (const boxes of [3, 5, 10]) {
-    const ring = await ringboxRing(boxes);
-    const ours = await measure(ring, RING_REQUESTS, () => blastAll(boxes, 5_060));
-    await ring.stop();
-    const cluster = await kamailioCluster(boxes);
-    const theirs = await measure(cluster, RING_REQUESTS, () => blastAll(boxes, 7_100));
-    await cluster.stop();
+    const ours = await measure(await ringboxRing(boxes), RING_REQUESTS, () => blastAll(boxes, 5_060));
+    const theirs = await measure(await kamailioCluster(boxes), RING_REQUESTS, () => blastAll(boxes, 7_100));
     row(`${boxes} boxes`, ours, theirs);
   }
 }
@@ -63,47 +75,91 @@ async function compare(
   theirs: () => Promise<Server>,
   work: (port: number) => Promise<void>,
 ): Promise<void> {
-  const box = await ours();
-  await work(5_060);
-  const own = await measure(box, requests, () => work(5_060));
-  await box.stop();
-  const peer = await theirs();
-  await work(7_010);
-  const other = await measure(peer, requests, () => work(7_010));
-  await peer.stop();
+  const own = await measure(await ours(), requests, () => work(5_060));
+  const other = await measure(await theirs(), requests, () => work(7_010));
   row(name, own, other);
 }
 
-async function measure(server: Server, requests: number, work: () => Promise<void>): Promise<number> {
-  const before = cpuMilliseconds(server.pids);
-  await work();
-  return ((cpuMilliseconds(server.pids) - before) * 1_000) / requests;
+/** Microseconds or bytes, and how many requests had no success meanwhile. */
+interface Figure {
+  readonly value: number;
+  readonly failed: number;
 }
+
+/** Works twice, and counts the second time: a server that has been running for a while is what compares. */
+async function measure(server: Server, requests: number, work: () => Promise<void>): Promise<Figure> {
+  try {
+    await work();
+    failed = 0;
+    const before = cpuMilliseconds(server.pids);
+    await work();
+    return { value: ((cpuMilliseconds(server.pids) - before) * 1_000) / requests, failed };
+  } finally {
+    await server.stop();
+  }
+}
+
+/** Proportional set size, so that memory which processes share counts once. */
+async function memory(): Promise<void> {
+  heading(`Bytes of memory a binding, ${MANY_SUBSCRIBERS} of them`);
+  const register = (port: number): Promise<void> => sipblast("127.0.0.1", port, "REGISTER", MANY_SUBSCRIBERS, "", 0, MANY_SUBSCRIBERS);
+  row("one server", await grown(await ringbox(["--open-registration"]), () => register(5_060)), await grown(await kamailio([]), () => register(7_010)));
+}
+
+async function grown(server: Server, work: () => Promise<void>): Promise<Figure> {
+  try {
+    failed = 0;
+    const before = kilobytes(server.pids);
+    await work();
+    // Transactions are remembered for 32 seconds, and are no bindings.
+    await new Promise((resolve) => setTimeout(resolve, 34_000));
+    return { value: ((kilobytes(server.pids) - before) * 1_024) / MANY_SUBSCRIBERS, failed };
+  } finally {
+    await server.stop();
+  }
+}
+
+const kilobytes = (pids: readonly number[]): number =>
+  pids.reduce((sum, pid) => sum + Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1] ?? 0), 0);
 
 const blast = (port: number, requests: number, password: string): Promise<void> =>
   sipblast("127.0.0.1", port, "REGISTER", requests, password);
 
 async function blastAll(boxes: number, port: number): Promise<void> {
-  for (let k = 1; k <= boxes; k++) await sipblast(`127.0.0.${k}`, port, "REGISTER", RING_REQUESTS / boxes, "", k * 1_000);
+  for (let k = 1; k <= boxes; k++) await sipblast(`127.0.0.${k}`, port, "REGISTER", Math.round(RING_REQUESTS / boxes), "", k * 1_000);
 }
 
-const sipblast = (host: string, port: number, method: string, requests: number, password: string, first = 0): Promise<void> =>
-  run(join(scratch, "sipblast"), [host, `${port}`, method, `${requests}`, "64", `${SUBSCRIBERS}`, DOMAIN, password, `${first}`, "3600"]);
+async function sipblast(
+  host: string,
+  port: number,
+  method: string,
+  requests: number,
+  password: string,
+  first = 0,
+  subscribers = SUBSCRIBERS,
+): Promise<void> {
+  const options = [host, `${port}`, method, `${requests}`, "64", `${subscribers}`, DOMAIN, password, `${first}`, "3600"];
+  const { output } = await run(join(scratch, "sipblast"), options);
+  failed += requests - Number(/ ok=(\d+) /.exec(output)?.[1] ?? 0);
+}
 
-/** Registers the callee's port as u0, then places the calls through the server. */
+/** Registers the callee's port, then places the calls through the server. */
 async function calls(port: number): Promise<void> {
   const uas = sharedPath("bench/call-uas.xml") ?? "";
   const uac = sharedPath("bench/call-uac.xml") ?? "";
-  const callee = start("sipp", ["-sf", uas, "-i", "127.0.0.1", "-p", "7900", "-nostdin"], "uas.log");
-  await run(process.execPath, [join(import.meta.dirname, "register-once.ts"), "127.0.0.1", `${port}`, `callee@${DOMAIN}`, "sip:callee@127.0.0.1:7900"]);
-  await run("sipp", ["-sf", uac, "-s", "callee", "-i", "127.0.0.1", "-p", "7901", "-m", `${CALLS}`, "-r", "200", "-l", "100", "-nostdin", `127.0.0.1:${port}`]);
+  await run(process.execPath, [join(import.meta.dirname, "register-once.ts"), "127.0.0.1", `${port}`, `callee@${DOMAIN}`, `${PHONE_PORT}`]);
+  const callee = start("sipp", ["-sf", uas, "-i", "127.0.0.1", "-p", `${PHONE_PORT}`, "-nostdin"], "uas.log");
+  const { output } = await run("timeout", [
+    "60", "sipp", "-sf", uac, "-s", "callee", "-i", "127.0.0.1", "-p", `${PHONE_PORT + 1}`, "-m", `${CALLS}`, "-r", "400", "-l", "200", "-nostdin", `127.0.0.1:${port}`,
+  ]);
+  failed += CALLS - Number([...output.matchAll(/Successful call +\| +\d+ +\| +(\d+)/g)].at(-1)?.[1] ?? 0);
   await stop(callee);
 }
 
 async function ringbox(options: readonly string[]): Promise<Server> {
   const data = mkdtempSync(join(scratch, "box-"));
   const box = boxProcess(data, "127.0.0.1", ["--found", "--domain", DOMAIN, ...options]);
-  await serving(data, 1);
+  await serving(box, data, 1);
   if (!options.includes("--open-registration")) subscribe(data);
   return { pids: [pidOf(box)], stop: () => stop(box) };
 }
@@ -112,14 +168,13 @@ async function ringboxRing(boxes: number): Promise<Server> {
   const fleet = join(scratch, `fleet-${boxes}`);
   execFileSync(join(ROOT, "dist/ringbox"), ["fleet", "init", fleet, "--name", "bench", "--domain", DOMAIN]);
   const processes: ChildProcess[] = [];
-  const first = join(scratch, `ring-${boxes}-1`);
   for (let k = 1; k <= boxes; k++) {
     const data = join(scratch, `ring-${boxes}-${k}`);
     const hints = k === 1 ? [] : ["--hint", "127.0.0.1:6084"];
-    processes.push(boxProcess(data, `127.0.0.${k}`, ["--ticket", join(fleet, "fleet.ticket"), ...hints, "--open-registration"]));
-    await serving(data, 1);
+    const box = boxProcess(data, `127.0.0.${k}`, ["--ticket", join(fleet, "fleet.ticket"), ...hints, "--open-registration"]);
+    processes.push(box);
+    await serving(box, data, k);
   }
-  await serving(first, boxes);
   return {
     pids: processes.map(pidOf),
     stop: async () => {
@@ -132,8 +187,8 @@ const boxProcess = (data: string, host: string, options: readonly string[]): Chi
   start(join(ROOT, "dist/ringboxd"), ["--data", data, "--listen", host, "--no-mdns", ...options], "ringboxd.log");
 
 /** Waits until the box serves in a ring of that many. */
-async function serving(data: string, boxes: number): Promise<void> {
-  for (let tries = 0; tries < 300; tries++) {
+async function serving(box: ChildProcess, data: string, boxes: number): Promise<void> {
+  for (let tries = 0; tries < 150 && box.exitCode === null && box.signalCode === null; tries++) {
     try {
       const status = JSON.parse(execFileSync(join(ROOT, "dist/ringbox"), ["--data", data, "status", "--json"], { stdio: ["ignore", "pipe", "ignore"] }).toString());
       if (status.phase === "serving" && status.boxes.serving >= boxes) return;
@@ -142,7 +197,7 @@ async function serving(data: string, boxes: number): Promise<void> {
     }
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
-  throw new Error(`The box on ${data} does not serve; see ${join(scratch, "ringboxd.log")}.`);
+  throw new Error(`The box on ${data} does not serve (exit ${box.exitCode}, ${box.signalCode}); it said: ${readFileSync(join(scratch, "ringboxd.log"), "utf8").slice(-600)}`);
 }
 
 function subscribe(data: string): void {
@@ -194,12 +249,17 @@ function start(command: string, options: readonly string[], log: string): ChildP
   return child;
 }
 
-async function run(command: string, options: readonly string[]): Promise<void> {
-  const child = start(command, options, "work.log");
+/** Ends with what the command printed; a status that is not 0 is told. */
+async function run(command: string, options: readonly string[]): Promise<{ readonly output: string }> {
+  const log = `work-${++works}.log`;
+  const child = start(command, options, log);
   const code = await new Promise((resolve) => child.once("exit", resolve));
   running.delete(child);
-  if (code !== 0) console.error(`${command} ended with ${code}; see ${join(scratch, "work.log")}`);
+  const output = readFileSync(join(scratch, log), "latin1");
+  if (code !== 0) console.error(`${command} ended with ${code}: ${output.trimEnd().split("\n").at(-1)?.slice(0, 200)}`);
+  return { output };
 }
+let works = 0;
 
 async function stop(child: ChildProcess): Promise<void> {
   const ended = child.exitCode !== null ? Promise.resolve() : new Promise((resolve) => child.once("exit", resolve));
@@ -220,17 +280,30 @@ const onPath = (command: string): boolean =>
 
 const heading = (text: string): void => console.log(`\n${text.padEnd(48)}${"Ringbox".padStart(10)}${"Kamailio".padStart(10)}`);
 
-const row = (name: string, ours: number, theirs: number): void =>
-  console.log(`${name.padEnd(48)}${ours.toFixed(1).padStart(10)}${theirs.toFixed(1).padStart(10)}`);
+const row = (name: string, ours: Figure, theirs: Figure): void =>
+  console.log(`${name.padEnd(48)}${ours.value.toFixed(1).padStart(10)}${theirs.value.toFixed(1).padStart(10)}${failures("Ringbox", ours)}${failures("Kamailio", theirs)}`);
+
+const failures = (name: string, figure: Figure): string => (figure.failed === 0 ? "" : `  ${name}: ${figure.failed} failed`);
 
 function complain(text: string): void {
   console.error(`No benchmark: ${text}`);
   process.exitCode = 1;
 }
 
+/** Nothing of a run that is broken off stays behind. */
+function cleanUp(): void {
+  for (const child of running) child.kill(child.spawnfile === "bash" ? "SIGTERM" : "SIGKILL");
+  rmSync(scratch, { recursive: true, force: true });
+}
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => {
+    cleanUp();
+    process.exit(1);
+  });
+}
+
 try {
   await main();
 } finally {
-  for (const child of running) child.kill("SIGKILL");
-  if (process.exitCode === undefined && readdirSync(scratch).length > 0) rmSync(scratch, { recursive: true, force: true });
+  cleanUp();
 }

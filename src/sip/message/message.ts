@@ -30,6 +30,7 @@ export abstract class SipMessage {
   readonly body: string;
   #octets: string | undefined = undefined;
   #topVia: View<Via> = UNREAD;
+  #vias: View<readonly Via[]> = UNREAD;
   #from: View<NameAddress> = UNREAD;
   #to: View<NameAddress> = UNREAD;
   #cseq: View<CSeq> = UNREAD;
@@ -85,7 +86,8 @@ export abstract class SipMessage {
   }
 
   get vias(): readonly Via[] | undefined {
-    return parseEach(this.#members("via"), parseVia);
+    if (this.#vias === UNREAD) this.#vias = this.#allVias();
+    return this.#vias;
   }
 
   get from(): NameAddress | undefined {
@@ -178,7 +180,14 @@ export abstract class SipMessage {
     fields[index] = makeField("Via", others === undefined ? serializeVia(via) : `${serializeVia(via)}, ${others}`);
     this.#fields = fields;
     this.#topVia = via;
+    this.#vias = UNREAD;
     this.#octets = undefined;
+  }
+
+  #allVias(): readonly Via[] | undefined {
+    const { topVia } = this;
+    const members = this.#members("via");
+    return members.length === 1 && topVia !== undefined ? [topVia] : parseEach(members, parseVia);
   }
 
   #first(canonical: string): HeaderField | undefined {
@@ -189,7 +198,10 @@ export abstract class SipMessage {
   #members(canonical: string): string[] {
     const members: string[] = [];
     for (const field of this.#fields) {
-      if (field.name === canonical) members.push(...splitList(field.value, LIMITS.listValues));
+      if (field.name !== canonical) continue;
+      const { value } = field;
+      if (value.includes(",")) members.push(...splitList(value, LIMITS.listValues));
+      else members.push(value);
     }
     return members;
   }

@@ -13,7 +13,9 @@ export function routingHash(request: ValidRequest): string {
 }
 
 /** Whether this request passed here before with the same routing inputs. */
-export function isLooped(request: ValidRequest, hash: string, ends: LocalEnds): boolean {
-  const vias = request.vias ?? [];
-  return vias.some((via) => via.branch.endsWith(`.${hash}`) && ends.isSentBy(via.host, via.port));
+export function isLooped(request: ValidRequest, ends: LocalEnds): boolean {
+  const ours = (request.vias ?? []).filter((via) => ends.isSentBy(via.host, via.port));
+  if (ours.length === 0) return false;
+  const mark = `.${routingHash(request)}`;
+  return ours.some(({ branch }) => branch.endsWith(mark));
 }

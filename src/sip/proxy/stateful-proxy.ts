@@ -35,7 +35,6 @@ interface Passage {
   readonly flow: Flow;
   readonly route: Preprocessed;
   readonly destination: Destination;
-  readonly routingHash: string;
 }
 
 export class StatefulProxy {
@@ -65,8 +64,7 @@ export class StatefulProxy {
 
   /** A request that belongs to no transaction yet; no ACK and no CANCEL. */
   receive(now: Instant, request: ValidRequest, flow: Flow): void {
-    const hash = routingHash(request);
-    const refusal = this.#refusal(request, hash);
+    const refusal = this.#refusal(request);
     if (refusal !== undefined) return this.#core.answer(request, flow, refusal[0], "", refusal[1]);
     if (request.maxForwards === 0) return this.#atLastHop(request, flow);
     const route = preprocessRoutes(request, flow, this.#core.ends, this.#core.tokens);
@@ -76,7 +74,7 @@ export class StatefulProxy {
     }
     const destination = this.#destination(request, route);
     if (typeof destination === "number") return this.#core.answer(request, flow, destination);
-    this.#admit(now, { request, flow, route, destination, routingHash: hash });
+    this.#admit(now, { request, flow, route, destination });
   }
 
   /** An ACK to a 2xx goes on without a transaction (RFC 3261 16.11): to a phone of ours, or on a way that the fleet laid. */
@@ -125,9 +123,9 @@ export class StatefulProxy {
   }
 
   /** RFC 3261 16.3, but for Max-Forwards. */
-  #refusal(request: ValidRequest, hash: string): readonly [status: number, fields: readonly NameAndValue[]] | undefined {
+  #refusal(request: ValidRequest): readonly [status: number, fields: readonly NameAndValue[]] | undefined {
     if (!isSipUri(request.uri) || request.uri.scheme === "sips") return [416, []];
-    if (isLooped(request, hash, this.#core.ends)) {
+    if (isLooped(request, this.#core.ends)) {
       this.#core.outbox.count("loop");
       return [482, []];
     }
@@ -235,13 +233,13 @@ export class StatefulProxy {
   }
 
   /** From here on the request has a transaction and somebody who answers it. */
-  #open(now: Instant, { request, flow, route, routingHash: hash }: Passage): ResponseContext | undefined {
+  #open(now: Instant, { request, flow, route }: Passage): ResponseContext | undefined {
     const server = this.#core.serve(now, request, flow);
     if (server === undefined) return undefined;
     if (request.method === "INVITE") this.#core.transactions.respond(now, server, responseTo(request, 100, ""));
     const isDirect = request.vias?.length === 1;
     const forwarding: Forwarding = { request, source: flow, callerFlow: isDirect ? responseFlow(request, flow) : undefined, route };
-    const context = new ResponseContext(this.#core, this.#clockwork, forwarding, server, hash);
+    const context = new ResponseContext(this.#core, this.#clockwork, forwarding, server, routingHash(request));
     server.user = context;
     return context;
   }

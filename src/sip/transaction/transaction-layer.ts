@@ -1,6 +1,7 @@
 // All transactions of a box: matching, retransmissions, timers, the bound. Above it are the transaction
 // users: the registrar and the response contexts of the proxy.
 
+import { BoundedMap } from "../../base/bounded-map.ts";
 import { DeadlineQueue } from "../../base/deadline-queue.ts";
 import type { Instant } from "../../base/time.ts";
 import { CORE_LIMITS } from "../limits.ts";
@@ -68,7 +69,7 @@ export class TransactionLayer {
   readonly #clients = new Map<string, ClientTransaction>();
   readonly #byTicket = new Map<Ticket, ClientTransaction>();
   /** Answered non-INVITE server transactions, the oldest first: the ones that may go at the bound. */
-  readonly #answered = new Set<ServerTransaction>();
+  readonly #answered: BoundedMap<ServerTransaction, true>;
   /** Transactions on each TCP connection. BOUNDED: by the transactions. */
   readonly #onConnection = new Map<number, Set<Transaction>>();
   readonly #deadlines = new DeadlineQueue<Transaction>();
@@ -78,6 +79,7 @@ export class TransactionLayer {
     this.#outbox = outbox;
     this.#transport = transport;
     this.#limit = limit;
+    this.#answered = new BoundedMap(limit, "refuse");
   }
 
   get serverTransactions(): number {
@@ -111,7 +113,7 @@ export class TransactionLayer {
 
   hasRoom(): boolean {
     if (this.#servers.size + this.#clients.size < this.#limit) return true;
-    const [oldest] = this.#answered;
+    const oldest = this.#answered.takeOldest();
     if (oldest === undefined) return false;
     this.#forget(oldest);
     this.#outbox.count("transaction-forgotten-at-limit");
@@ -149,7 +151,7 @@ export class TransactionLayer {
     } else if (status >= 200) {
       this.#actForServer(server, machine.run.step(now, "send final"), response.octets);
       if (machine.run.state !== "completed") return;
-      this.#answered.add(server);
+      this.#answered.set(server, true);
       server.request = undefined;
       server.user = undefined;
     }

@@ -121,6 +121,15 @@ test("of two links between two boxes one is closed by both alike, and nobody is 
   assert.ok(world.storeNow(a, resourceOf("x"), SOFT, "aa", "x").ok);
 });
 
+test("a box that opens link after link keeps four for a moment", () => {
+  const world = OverlayWorld.ring(2, 38);
+  const [a, b] = world.boxes as [WorldBox, WorldBox];
+  for (let count = 0; count < 20; count++) world.connect(a, b);
+  world.run(100);
+  assert.equal(world.links.length, 4);
+  for (const box of [a, b]) assert.equal(box.seen("member-gone").length, 0);
+});
+
 test("a link to the box itself is closed", () => {
   const world = OverlayWorld.ring(1, 38);
   const [box] = world.boxes as [WorldBox];

@@ -97,9 +97,9 @@ export class Peer {
       self: settings.self.nodeId,
       reachable: (nodeId) => this.#overlay.reachable(nodeId),
       holders: (resource) => this.#overlay.locate(resource).replicas,
-      nextTicket: () => ++this.#ticket,
+      nextTicket: () => this.#nextTicket(),
     });
-    this.#desk = new ControlDesk(settings, this.#overlay, this.#sip, this.#location, wall, () => ++this.#ticket);
+    this.#desk = new ControlDesk(settings, this.#overlay, this.#sip, this.#location, wall, () => this.#nextTicket());
     this.#sip.setServing(false);
     this.#sip.setFleetAddresses(settings.members.map(({ sip }) => sip));
   }
@@ -127,6 +127,11 @@ export class Peer {
   /** For tests and simulation: what SIP has under way. */
   sipSnapshot(): SipSnapshot {
     return this.#sip.snapshot();
+  }
+
+  #nextTicket(): number {
+    this.#ticket += 1;
+    return this.#ticket;
   }
 
   #accept(input: PeerInput): void {

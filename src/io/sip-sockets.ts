@@ -112,6 +112,9 @@ export class SipSockets {
   }
 
   #sourceFor(remote: string): string | undefined {
+    const { listen } = this.#settings;
+    // The only address there is; the system does not list all that it has (127.0.0.2 is one).
+    if (listen !== undefined) return isIpv6(listen) === isIpv6(remote) ? listen : undefined;
     const served = this.#locals;
     const own = served.find(({ address }) => address === remote) ?? served.find((local) => isOnLink(remote, local));
     if (own !== undefined) return own.address;

@@ -107,6 +107,15 @@ test("a clock that was never set takes the time of what it sees", () => {
   assert.ok(clock.now() > CLOCK_FLOOR);
 });
 
+test("a clock that was set does not follow those that never were, and one that never was follows those that were", () => {
+  const set = new HybridClock(() => wallTime(1_800_000_000_000));
+  assert.equal(set.agreeWith([-1_800_000_000_000]), false);
+  assert.equal(set.agreeWith([0, -1_800_000_000_000, -1_799_999_000_000]), false);
+  const unset = new HybridClock(() => wallTime(1_000));
+  assert.equal(unset.agreeWith([0, 1_800_000_000_000]), true);
+  assert.ok(unset.now() > CLOCK_FLOOR);
+});
+
 test("a clock far from most others' is corrected, one that is near is left alone", () => {
   const clock = new HybridClock(() => wallTime(1_800_000_000_000));
   assert.equal(clock.agreeWith([0, 30_000, -20_000]), false);

@@ -1,7 +1,7 @@
 // The thread that writes. A commit waits for the disk, 50 ms and more on a slow card; SIP must not.
 //
 // durable.db: everything that has arrived goes into one commit, and only then are its tickets answered
-// (group commit). soft.db: changes are collected, the last one of each row, and written about once a second.
+// (group commit). soft.db: changes come gathered, about once a second; what cannot be written is tried again with them.
 
 import { basename, join } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
@@ -9,8 +9,8 @@ import { describeSqlite } from "./sqlite.ts";
 import type { FromWorker, ToWorker, WriteRequest } from "./store-messages.ts";
 import { type Change, type Loaded, StoredRows } from "./stored-rows.ts";
 
-const SOFT_WRITE_MS = 1_000;
-/** At this many changed soft rows they are written at once, and dropped if they cannot be: phones refresh. */
+const SOFT_RETRY_MS = 1_000;
+/** At this many soft rows that cannot be written they are dropped: phones refresh. */
 const MAX_SOFT_CHANGES = 50_000;
 
 class StoreThread {
@@ -73,6 +73,7 @@ class StoreThread {
       }
     }
     if (changes.length > 0 || tickets.length > 0) this.#commitDurable(changes, tickets);
+    if (requests.some(({ durability }) => durability === "soft")) this.#writeSoft();
   }
 
   #commitDurable(changes: readonly Change[], tickets: readonly number[]): void {
@@ -93,8 +94,6 @@ class StoreThread {
       this.#softChanges.set(`${resource}|${kind}|${key}`, change);
     }
     if (request.ticket !== undefined) this.#softTickets.push(request.ticket);
-    if (this.#softChanges.size >= MAX_SOFT_CHANGES) this.#writeSoft();
-    else this.#softTimer ??= setTimeout(() => this.#writeSoft(), SOFT_WRITE_MS);
   }
 
   #writeSoft(): void {
@@ -118,7 +117,7 @@ class StoreThread {
     this.#softFails = true;
     if (tickets.length > 0) this.#say({ type: "failed", tickets, reason });
     if (this.#softChanges.size >= MAX_SOFT_CHANGES) this.#softChanges.clear();
-    else this.#softTimer ??= setTimeout(() => this.#writeSoft(), SOFT_WRITE_MS);
+    else this.#softTimer ??= setTimeout(() => this.#writeSoft(), SOFT_RETRY_MS);
   }
 
   #close(): void {

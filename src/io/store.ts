@@ -18,12 +18,20 @@ interface StoreSettings {
   readonly onReport: (level: "info" | "warning", text: string) => void;
 }
 
+/** Soft rows nobody waits for are gathered this long: a phone that comes twice is written once, and the thread is not called for each. */
+const GATHER_MS = 1_000;
+/** At this many they go at once. */
+const MAX_GATHERED = 10_000;
+
 /** The two databases of a box, written by a thread of their own. */
 export class Store {
   readonly #settings: StoreSettings;
   #worker: Worker | undefined;
   /** Tickets the thread has not answered: if it dies, they fail. BOUNDED: by the core, one for each store under way. */
   readonly #pending = new Set<number>();
+  /** The last change of each soft row. BOUNDED: MAX_GATHERED. */
+  readonly #gathered = new Map<string, SoftChange>();
+  #gatherTimer: NodeJS.Timeout | undefined;
   #closing = false;
 
   constructor(settings: StoreSettings) {
@@ -53,8 +61,13 @@ export class Store {
   persist(commands: readonly PersistCommand[]): void {
     if (commands.length === 0) return;
     for (const { ticket } of commands) if (ticket !== undefined) this.#pending.add(ticket);
-    if (this.#worker === undefined) this.#failPending();
-    else this.#say({ type: "write", requests: commands.map(toRequest) });
+    if (this.#worker === undefined) return this.#failPending();
+    const requests: WriteRequest[] = [];
+    for (const command of commands) {
+      if (command.durability === "soft" && command.ticket === undefined) this.#gather(command);
+      else requests.push(toRequest(command));
+    }
+    if (requests.length > 0) this.#say({ type: "write", requests });
   }
 
   /** Writes what waits, and closes. */
@@ -62,9 +75,31 @@ export class Store {
     const worker = this.#worker;
     if (worker === undefined) return;
     this.#closing = true;
+    this.#sayGathered();
     const exit = once(worker, "exit");
     this.#say({ type: "close" });
     await exit;
+  }
+
+  #gather({ puts, removals }: PersistCommand): void {
+    for (const put of puts) this.#gathered.set(nameOf(put), { put });
+    for (const remove of removals) this.#gathered.set(nameOf(remove), { remove });
+    if (this.#gathered.size >= MAX_GATHERED) this.#sayGathered();
+    else this.#gatherTimer ??= setTimeout(() => this.#sayGathered(), GATHER_MS);
+  }
+
+  #sayGathered(): void {
+    clearTimeout(this.#gatherTimer);
+    this.#gatherTimer = undefined;
+    const puts: StoredRow[] = [];
+    const removals: Removal[] = [];
+    for (const change of this.#gathered.values()) {
+      if ("put" in change) puts.push(change.put);
+      else removals.push(change.remove);
+    }
+    this.#gathered.clear();
+    if (puts.length + removals.length === 0) return;
+    this.#say({ type: "write", requests: [{ ticket: undefined, durability: "soft", puts: puts.map(ownBytes), removals }] });
   }
 
   #accept(message: FromWorker): void {
@@ -104,6 +139,11 @@ export class Store {
     this.#worker?.postMessage(message);
   }
 }
+
+type Removal = Omit<StoredRow, "stored">;
+type SoftChange = { readonly put: StoredRow } | { readonly remove: Removal };
+
+const nameOf = ({ resource, kind, key }: Removal): string => `${resource}|${kind}|${key}`;
 
 /** Beside a bundle the thread is a bundle of its own; from source it is the source. */
 const workerFile = (): URL =>

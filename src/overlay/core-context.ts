@@ -4,7 +4,7 @@ import type { Crypto } from "../base/crypto.ts";
 import type { Random } from "../base/random.ts";
 import { after, type Duration, type Instant, instant, milliseconds, type WallTime } from "../base/time.ts";
 import { fromOctets, utf8Octets } from "../base/bytes.ts";
-import { Agenda } from "./agenda.ts";
+import { Agenda, type AgendaKey } from "./agenda.ts";
 import type { KindDefinition, KindId, NodeId, OverlayEffect, OverlaySettings, Ticket, Trust } from "./ports.ts";
 import { HybridClock } from "./storage/clock.ts";
 import { overlayHash } from "./wire/identifiers.ts";
@@ -109,7 +109,7 @@ export class CoreContext {
   soon(action: () => void): void {
     this.#soon.push(action);
   }
-  later(name: string, delay: Duration, action: () => void): void {
+  later(name: AgendaKey, delay: Duration, action: () => void): void {
     this.agenda.set(name, after(this.#now, delay), action);
   }
   /** `delay`, give or take a quarter: so that boxes do not move in step. */

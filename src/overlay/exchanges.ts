@@ -81,7 +81,7 @@ export class Exchanges {
       this.#context.soon(() => told({ type: "unreachable" }));
       return;
     }
-    this.#context.later(`exchange ${transactionId}`, request.timeout, () => this.#end(transactionId, { type: "timeout" }));
+    this.#context.later(waiting, request.timeout, () => this.#end(transactionId, { type: "timeout" }));
     const message: Message = {
       header: {
         overlay: this.#context.overlay,
@@ -160,7 +160,7 @@ export class Exchanges {
     const waiting = this.#outstanding.get(transactionId);
     if (waiting === undefined) return;
     this.#outstanding.delete(transactionId);
-    this.#context.agenda.cancel(`exchange ${transactionId}`);
+    this.#context.agenda.cancel(waiting);
     waiting.told(outcome);
   }
 

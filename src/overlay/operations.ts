@@ -1,5 +1,5 @@
 import { BoundedMap } from "../base/bounded-map.ts";
-import { after, between, type Duration, earliest, type Instant, milliseconds, wallTime } from "../base/time.ts";
+import { after, between, type Duration, type Instant, milliseconds, wallTime } from "../base/time.ts";
 import type { CoreContext } from "./core-context.ts";
 import type { Exchanges, Outcome } from "./exchanges.ts";
 import type { Membership } from "./membership.ts";
@@ -142,13 +142,16 @@ export class Operations {
       this.#operations.values().next().value?.fail({ reason: "timeout" });
     }
     this.#operations.set(operation.id, operation);
-    this.#context.agenda.set(`operation ${operation.id}`, operation.deadline, () => operation.fail({ reason: "timeout" }));
     operation.begin();
+    // What this box can answer from its own memory is over by now.
+    if (this.#operations.has(operation.id) && !this.#waiting.has(operation)) this.#expireAtDeadline(operation);
+  }
+  #expireAtDeadline(operation: Operation): void {
+    this.#context.agenda.set(operation, operation.deadline, () => operation.fail({ reason: "timeout" }));
   }
   /** Whether it was still going on. */
   #end(operation: Operation): boolean {
-    this.#context.agenda.cancel(`operation ${operation.id}`);
-    this.#context.agenda.cancel(`retry ${operation.id}`);
+    this.#context.agenda.cancel(operation);
     this.#waiting.delete(operation);
     return this.#operations.delete(operation.id);
   }
@@ -157,13 +160,14 @@ export class Operations {
   #again(operation: Operation): void {
     if (!this.#operations.has(operation.id)) return;
     this.#waiting.add(operation);
-    const at = earliest(after(this.#context.now, RETRY), operation.deadline) ?? operation.deadline;
-    this.#context.agenda.set(`retry ${operation.id}`, at, () => this.#retry(operation));
+    const at = after(this.#context.now, RETRY);
+    if (at >= operation.deadline) this.#expireAtDeadline(operation);
+    else this.#context.agenda.set(operation, at, () => this.#retry(operation));
   }
   #retry(operation: Operation): void {
     if (!this.#waiting.delete(operation) || !this.#operations.has(operation.id)) return;
-    this.#context.agenda.cancel(`retry ${operation.id}`);
     operation.attempt++;
+    this.#expireAtDeadline(operation);
     operation.begin();
   }
 

@@ -101,7 +101,7 @@ export class Replication {
     if (durable) this.#persistence.whenOnDisk((onDisk) => this.#answered(write, self, onDisk));
     else this.#context.soon(() => this.#answered(write, self, true));
     if (durable) write.waitingFor.set(self, 1);
-    this.#context.agenda.set(`write ${id}`, this.#deadline(), () => this.#fail(write, { ok: false, reason: "timeout" }));
+    this.#context.agenda.set(write, this.#deadline(), () => this.#fail(write, { ok: false, reason: "timeout" }));
     this.#spread(write);
   }
 
@@ -225,7 +225,7 @@ export class Replication {
     if (write.told !== undefined && copies.length >= needed && !lateJoiner && !unknowing) {
       const { told } = write;
       write.told = undefined;
-      this.#context.agenda.cancel(`write ${write.id}`);
+      this.#context.agenda.cancel(write);
       told({ ok: true, copies });
     }
     if (write.told === undefined) return this.#release(write);
@@ -238,7 +238,7 @@ export class Replication {
   }
 
   #fail(write: Write, outcome: Replicated): void {
-    this.#context.agenda.cancel(`write ${write.id}`);
+    this.#context.agenda.cancel(write);
     this.#writes.delete(write.id);
     const { told } = write;
     write.told = undefined;

@@ -121,6 +121,8 @@ export class Storing {
     }
     for (const entry of entries) {
       const held = this.#holdings.store.find(entry.resource, entry.kind, entry.key);
+      const unfit = this.#holdings.unfit(entry);
+      if (unfit !== undefined) return unfit;
       if (!mayReplace(entry, held)) return { error: "Error_Data_Too_Old", info: String(held?.storedAt ?? 0) };
     }
     return undefined;

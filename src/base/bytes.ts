@@ -68,6 +68,7 @@ export function fromOctets(octets: string): Uint8Array {
 }
 
 export function toOctets(bytes: Uint8Array): string {
+  if (bytes.length <= 4096) return String.fromCharCode.apply(null, bytes as unknown as number[]);
   let octets = "";
   for (let i = 0; i < bytes.length; i += 4096) {
     octets += String.fromCharCode.apply(null, bytes.subarray(i, i + 4096) as unknown as number[]);
@@ -249,6 +250,12 @@ export class ByteWriter {
     for (let i = 0; i < length; i++) {
       this.#bytes[at + i] = nibble(value.charCodeAt(2 * i)) * 16 + nibble(value.charCodeAt(2 * i + 1));
     }
+    return this;
+  }
+  /** The bytes of an octet string. */
+  octets(value: string): this {
+    const at = this.#room(value.length);
+    for (let i = 0; i < value.length; i++) this.#bytes[at + i] = value.charCodeAt(i);
     return this;
   }
   bytes(value: Uint8Array): this {

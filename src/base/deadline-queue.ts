@@ -67,29 +67,34 @@ export class DeadlineQueue<Key> {
     this.#down();
   }
 
+  /** Moves the gap instead of swapping: each entry on the way is written once. */
   #up(start: number): void {
     const heap = this.#heap;
-    let at = start;
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      if (byDeadline(heap[at] as Entry<Key>, heap[parent] as Entry<Key>) >= 0) return;
-      [heap[at], heap[parent]] = [heap[parent] as Entry<Key>, heap[at] as Entry<Key>];
-      at = parent;
+    const entry = heap[start] as Entry<Key>;
+    let gap = start;
+    while (gap > 0) {
+      const parent = (gap - 1) >> 1;
+      const above = heap[parent] as Entry<Key>;
+      if (byDeadline(entry, above) >= 0) break;
+      heap[gap] = above;
+      gap = parent;
     }
+    heap[gap] = entry;
   }
 
   #down(): void {
     const heap = this.#heap;
-    let at = 0;
-    for (;;) {
-      let least = at;
-      for (const child of [2 * at + 1, 2 * at + 2]) {
-        if (child < heap.length && byDeadline(heap[child] as Entry<Key>, heap[least] as Entry<Key>) < 0) least = child;
-      }
-      if (least === at) return;
-      [heap[at], heap[least]] = [heap[least] as Entry<Key>, heap[at] as Entry<Key>];
-      at = least;
+    const entry = heap[0] as Entry<Key>;
+    let gap = 0;
+    for (let child = 1; child < heap.length; child = 2 * gap + 1) {
+      const right = child + 1;
+      if (right < heap.length && byDeadline(heap[right] as Entry<Key>, heap[child] as Entry<Key>) < 0) child = right;
+      const below = heap[child] as Entry<Key>;
+      if (byDeadline(below, entry) >= 0) break;
+      heap[gap] = below;
+      gap = child;
     }
+    heap[gap] = entry;
   }
 }
 

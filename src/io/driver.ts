@@ -33,6 +33,8 @@ export class Driver {
   #queue: PeerInput[] = [];
   #scheduled = false;
   #timer: NodeJS.Timeout | undefined;
+  /** The deadline that the timer waits for; infinite: none runs. */
+  #armedFor: number = Number.POSITIVE_INFINITY;
   #clockReadAt: number = Number.NEGATIVE_INFINITY;
   #closed = false;
 
@@ -76,11 +78,20 @@ export class Driver {
     this.#arm();
   };
 
+  /** A timer that fires too early only looks and arms itself again; most deadlines move back, turn after turn. */
   #arm(): void {
-    clearTimeout(this.#timer);
     const deadline = this.#peer.nextDeadline();
-    if (deadline === undefined) return;
+    if (deadline === undefined || deadline >= this.#armedFor) return;
+    clearTimeout(this.#timer);
+    this.#armedFor = deadline;
     const delay = Math.max(0, Math.min(deadline - this.#clocks.now(), 2 ** 31 - 1));
-    this.#timer = setTimeout(() => this.#schedule(), Math.ceil(delay));
+    this.#timer = setTimeout(this.#wake, Math.ceil(delay));
   }
+
+  readonly #wake = (): void => {
+    this.#armedFor = Number.POSITIVE_INFINITY;
+    const deadline = this.#peer.nextDeadline();
+    if (deadline !== undefined && deadline <= this.#clocks.now()) this.#schedule();
+    else this.#arm();
+  };
 }

@@ -109,6 +109,7 @@ export class Repair {
 
   /** Who else may have newer values of a resource of ours; empty when the memory of this box is enough. */
   othersToAsk(resource: ResourceId): readonly NodeId[] {
+    if (!this.#unsettled && !this.#remembers()) return NOBODY;
     const joining = this.#remembers() ? this.#membership.inState("joining").map(({ nodeId }) => nodeId) : [];
     const holders = this.#unsettled ? this.#views().flatMap((view) => view.holders(resource)) : [];
     const others = [...new Set([...holders, ...joining])];
@@ -242,11 +243,16 @@ export class Repair {
   #correctClock(): void {
     const members = [...this.#membership.members];
     const differences = members.flatMap(({ clockDifference, links }) => (clockDifference === undefined || links.length === 0 ? [] : [clockDifference]));
-    if (differences.length === 0 || !this.#context.clock.agreeWith([0, ...differences])) return;
+    if (differences.length === 0) return;
+    const corrected = this.#context.clock.agreeWith([0, ...differences]);
+    this.#parts.holdings.mendFutureStamps();
+    if (!corrected) return;
     for (const member of members) member.clockDifference = undefined;
     this.#context.report("warning", "This box's clock differs from the others'; theirs is used.");
   }
 }
+
+const NOBODY: readonly NodeId[] = [];
 
 const isSameTask = (a: SyncTask, b: SyncTask): boolean =>
   a.partner === b.partner && a.arc.after === b.arc.after && a.arc.upTo === b.arc.upTo;

@@ -30,6 +30,8 @@ export type Replicated =
   /** A member sees another box responsible. */
   | { readonly ok: false; readonly reason: "disputed"; readonly by: NodeId };
 
+const NOBODY: readonly NodeId[] = [];
+
 interface Write {
   readonly id: number;
   readonly resource: ResourceId;
@@ -83,6 +85,7 @@ export class Replication {
   targets(resource: ResourceId): { readonly holders: readonly NodeId[]; readonly joining: readonly NodeId[] } {
     const { view } = this.#membership;
     const { self } = this.#context;
+    if (!this.#leaving && this.#membership.inState("joining").length === 0) return { holders: view.holders(resource), joining: NOBODY };
     const heirs = this.#leaving ? this.#futureWith(self, view.without(self)).holders(resource) : [];
     const joining = this.#membership
       .inState("joining")
@@ -144,7 +147,9 @@ export class Replication {
   #spread(write: Write): void {
     const { holders, joining } = this.targets(write.resource);
     let kinds: readonly StoreKindData[] | undefined;
-    for (const [index, target] of [...holders, ...joining].entries()) {
+    let index = -1;
+    for (const target of joining.length === 0 ? holders : [...holders, ...joining]) {
+      index++;
       if (target === this.#context.self || write.copies.has(target) || write.waitingFor.has(target) || write.refused.has(target)) continue;
       kinds ??= this.#kindData(write);
       this.#send(write, target, kinds, Math.min(Math.max(1, index), COPIES - 1), 1);

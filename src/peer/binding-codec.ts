@@ -2,7 +2,7 @@
 // holds its flow. Version 1; a box skips values of a version it does not know. docs/profile.md has the table.
 
 import type { Address } from "../base/address.ts";
-import { ByteReader, ByteWriter, DecodeError, fromHex, fromOctets, toHex, toOctets } from "../base/bytes.ts";
+import { ByteReader, ByteWriter, DecodeError, toHex, toOctets } from "../base/bytes.ts";
 import { type WallTime, wallTime } from "../base/time.ts";
 import type { Binding, TransportName } from "../sip/ports.ts";
 
@@ -16,27 +16,26 @@ export interface StoredBinding {
   readonly binding: Binding;
 }
 
+/** Used again and again; what leaves is a copy. */
+const WRITER = new ByteWriter(512);
+
 export function encodeBinding(aor: string, binding: Binding): Uint8Array {
-  const writer = new ByteWriter(384);
-  writer.u8(VERSION).bytes(fromHex(binding.edge)).u64(Math.max(0, Math.round(binding.expiresAt)));
+  const writer = WRITER.reset();
+  writer.u8(VERSION).hex(binding.edge).u64(Math.max(0, Math.round(binding.expiresAt)));
   writer.u32(binding.cseq).u16(binding.preference).u32(binding.regId).u8(TRANSPORTS.indexOf(binding.transport));
   writer.u16(binding.received.port);
-  for (const text of texts(aor, binding)) writeText(writer, text);
+  writeText(writer, aor);
+  writeText(writer, binding.contact);
+  writeText(writer, binding.callId);
+  writeText(writer, binding.instance);
+  writeText(writer, binding.userAgent);
+  writeText(writer, binding.parameters);
+  writeText(writer, binding.flowToken);
+  writeText(writer, binding.received.host);
   writer.u8(binding.path.length);
   for (const uri of binding.path) writeText(writer, uri);
   return writer.finish();
 }
-
-const texts = (aor: string, binding: Binding): readonly string[] => [
-  aor,
-  binding.contact,
-  binding.callId,
-  binding.instance,
-  binding.userAgent,
-  binding.parameters,
-  binding.flowToken,
-  binding.received.host,
-];
 
 /** The binding under this key, or `undefined` if the value is not one that this version understands. */
 export function decodeBinding(key: string, value: Uint8Array): StoredBinding | undefined {
@@ -80,7 +79,7 @@ function readBinding(key: string, reader: ByteReader): StoredBinding {
 }
 
 const writeText = (writer: ByteWriter, octets: string): void => {
-  writer.u16(octets.length).bytes(fromOctets(octets));
+  writer.u16(octets.length).octets(octets);
 };
 
 const readText = (reader: ByteReader): string => toOctets(reader.bytes(reader.u16()));

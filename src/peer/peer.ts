@@ -155,6 +155,9 @@ export class Peer {
       case "shut-down":
         this.#overlayInputs.push({ type: "leave" });
         return;
+      case "count":
+        this.#count(input.event);
+        return;
       case "tick":
         this.#tick();
         return;

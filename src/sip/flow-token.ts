@@ -16,6 +16,8 @@ export type TokenReading =
   | { readonly type: "onward" }
   | { readonly type: "tampered" };
 
+const READ_ONWARD: TokenReading = { type: "onward" };
+
 const MAC_BYTES = 10;
 const FLOW_UDP = 1;
 const FLOW_TCP = 2;
@@ -26,6 +28,8 @@ export class FlowTokens {
   readonly #secret: Uint8Array;
   readonly #node: Uint8Array;
   readonly #ready = new BoundedMap<string, string>(CORE_LIMITS.flowTokens, "evict");
+  /** Tokens for the way onward by Call-ID: made with the INVITE, read again with the ACK and the BYE. */
+  readonly #onward = new BoundedMap<string, string>(CORE_LIMITS.flowTokens, "evict");
   /** Flow tokens that were found genuine. */
   readonly #genuine = new BoundedMap<string, TokenReading>(CORE_LIMITS.flowTokens, "evict");
 
@@ -51,12 +55,17 @@ export class FlowTokens {
 
   /** A token of this box that stands for no flow, for one Call-ID. */
   onward(callId: string): string {
-    return this.#sign(new ByteWriter(16).u8(ONWARD).bytes(this.#node).finish(), callId);
+    const ready = this.#onward.get(callId);
+    if (ready !== undefined) return ready;
+    const token = this.#sign(new ByteWriter(16).u8(ONWARD).bytes(this.#node).finish(), callId);
+    this.#onward.set(callId, token);
+    return token;
   }
 
   read(token: string, callId: string): TokenReading {
     const genuine = this.#genuine.get(token);
     if (genuine !== undefined) return genuine;
+    if (token === this.#onward.get(callId)) return READ_ONWARD;
     const reading = this.#verify(token, callId);
     if (reading.type === "flow") this.#genuine.set(token, reading);
     return reading;
@@ -82,7 +91,7 @@ export class FlowTokens {
       const reader = new ByteReader(payload);
       const kind = reader.u8();
       const node = reader.bytes(4);
-      if (kind === ONWARD) return { type: "onward" };
+      if (kind === ONWARD) return READ_ONWARD;
       const connection = kind === FLOW_TCP ? reader.u64() : 0;
       const local = { host: readHost(reader), port: reader.u16() };
       const remote = { host: readHost(reader), port: reader.u16() };

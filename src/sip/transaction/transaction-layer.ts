@@ -73,6 +73,8 @@ export class TransactionLayer {
   /** Transactions on each TCP connection. BOUNDED: by the transactions. */
   readonly #onConnection = new Map<number, Set<Transaction>>();
   readonly #deadlines = new DeadlineQueue<Transaction>();
+  /** Whose timers moved since somebody last asked for a deadline: most move twice within one batch. BOUNDED: by the transactions. */
+  readonly #moved = new Set<Transaction>();
   readonly #limit: number;
 
   constructor(outbox: Outbox, transport: Transport, limit: number = CORE_LIMITS.transactions) {
@@ -138,7 +140,7 @@ export class TransactionLayer {
     };
     this.#servers.set(server.key, server);
     this.#joinConnection(server, source);
-    this.#schedule(server);
+    this.#moved.add(server);
     return server;
   }
 
@@ -178,7 +180,7 @@ export class TransactionLayer {
     this.#byTicket.set(client.ticket, client);
     if (hop.type === "flow") this.#joinConnection(client, hop.flow);
     this.#transport.sendTo(hop, client.ticket, client.octets);
-    this.#schedule(client);
+    this.#moved.add(client);
     return client;
   }
 
@@ -229,13 +231,23 @@ export class TransactionLayer {
   }
 
   tick(now: Instant): void {
-    for (let due = this.#deadlines.takeDue(now); due !== undefined; due = this.#deadlines.takeDue(now)) {
-      this.#fireTimers(now, due);
-    }
+    for (let due = this.#takeDue(now); due !== undefined; due = this.#takeDue(now)) this.#fireTimers(now, due);
+  }
+
+  #takeDue(now: Instant): Transaction | undefined {
+    this.#scheduleMoved();
+    return this.#deadlines.takeDue(now);
   }
 
   nextDeadline(): Instant | undefined {
+    this.#scheduleMoved();
     return this.#deadlines.next();
+  }
+
+  #scheduleMoved(): void {
+    if (this.#moved.size === 0) return;
+    for (const transaction of this.#moved) this.#schedule(transaction);
+    this.#moved.clear();
   }
 
   #fireTimers(now: Instant, due: Transaction): void {
@@ -275,7 +287,7 @@ export class TransactionLayer {
       }
     }
     if (server.machine.run.state === "terminated") this.#forget(server);
-    else this.#schedule(server);
+    else this.#moved.add(server);
     return passedUp;
   }
 
@@ -286,7 +298,7 @@ export class TransactionLayer {
     response: ValidResponse | undefined,
   ): void {
     if (client.machine.run.state === "terminated") this.#forget(client);
-    else this.#schedule(client);
+    else this.#moved.add(client);
     for (const action of actions) {
       switch (action) {
         case "resend":
@@ -331,6 +343,7 @@ export class TransactionLayer {
   }
 
   #forget(transaction: Transaction): void {
+    this.#moved.delete(transaction);
     this.#deadlines.delete(transaction);
     if (transaction.side === "server") {
       this.#servers.delete(transaction.key);

@@ -31,7 +31,7 @@ export class LocalEnds {
   /** Whether a Route's host and port name this box. */
   isThisBox(host: string, port: number | undefined): boolean {
     if (host === this.#domain) return port === undefined || port === this.#port || port === 5060;
-    return this.isLocal(host) && (port ?? this.#port) === this.#port;
+    return (port ?? this.#port) === this.#port && this.isLocal(host);
   }
 
   /**
@@ -45,7 +45,7 @@ export class LocalEnds {
 
   /** Whether a Via sent-by is this box (for loops). */
   isSentBy(host: string, port: number | undefined): boolean {
-    return this.isLocal(host) && (port ?? 5060) === this.#port;
+    return (port ?? 5060) === this.#port && this.isLocal(host);
   }
 
   /** Whether SIP is served on this address now. */

@@ -94,8 +94,18 @@ function longestZeroRun(words: readonly number[]): { readonly start: number; rea
 
 /** The one spelling by which two equal addresses compare equal; names and zoned addresses stay as they are. */
 export function canonicalHost(host: string): string {
+  if (!host.includes(":") && !hasLeadingZero(host)) return host;
   const bytes = parseNumericHost(host);
   return bytes === undefined ? host : formatNumericHost(bytes);
+}
+
+/** Whether a number between dots is written longer than it need be: the only second spelling of an IPv4 address. */
+function hasLeadingZero(host: string): boolean {
+  for (let i = 0; i < host.length - 1; i++) {
+    const begins = i === 0 || host.charCodeAt(i - 1) === 0x2e;
+    if (begins && host.charCodeAt(i) === 0x30 && host.charCodeAt(i + 1) !== 0x2e) return true;
+  }
+  return false;
 }
 
 export function isLoopback(host: string): boolean {

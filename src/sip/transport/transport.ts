@@ -108,7 +108,10 @@ export class Transport {
   }
 }
 
-const sameEnd = (a: Address, b: Address): boolean => a.port === b.port && canonicalHost(a.host) === canonicalHost(b.host);
+const sameEnd = (a: Address, b: Address): boolean => a.port === b.port && isSameHost(a.host, b.host);
+
+/** Written differently or not. */
+const isSameHost = (a: string, b: string): boolean => a === b || canonicalHost(a) === canonicalHost(b);
 
 /**
  * Where the responses to a request go (RFC 3261 18.2.2, RFC 3581): its connection, or the source of the
@@ -119,6 +122,6 @@ export function responseFlow(request: SipRequest, flow: Flow): Flow {
   if (flow.transport === "tcp") return flow;
   const via = request.topVia;
   if (via === undefined || via.rport !== undefined) return flow;
-  if (canonicalHost(via.host) !== canonicalHost(flow.remote.host)) return flow;
+  if (!isSameHost(via.host, flow.remote.host)) return flow;
   return { ...flow, remote: { host: flow.remote.host, port: via.port ?? 5060 } };
 }

@@ -26,13 +26,22 @@ const keyOf = (uri: SipUri, name: string): string => {
 };
 
 function haveSameParameters(a: SipUri, b: SipUri): boolean {
-  const ofB = new Map<string, string>();
-  for (const parameter of b.parameters) ofB.set(parameterName(parameter), parameterText(parameter));
-  for (const parameter of a.parameters) {
-    const other = ofB.get(parameterName(parameter));
-    if (other !== undefined && other !== parameterText(parameter)) return false;
+  const ofB = firstOfEach(b);
+  for (const [name, text] of firstOfEach(a)) {
+    const other = ofB.get(name);
+    if (other !== undefined && other !== text) return false;
   }
   return true;
+}
+
+/** No parameter may stand twice (19.1.1); where one does, the first counts, as in `uriParameter`. */
+function firstOfEach({ parameters }: SipUri): ReadonlyMap<string, string> {
+  const texts = new Map<string, string>();
+  for (const parameter of parameters) {
+    const name = parameterName(parameter);
+    if (!texts.has(name)) texts.set(name, parameterText(parameter));
+  }
+  return texts;
 }
 
 const parameterName = ({ name }: Parameter): string => lowerCase(canonicalEscapes(name));

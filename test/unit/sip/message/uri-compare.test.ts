@@ -49,3 +49,10 @@ for (const [a, b] of DIFFERENT) {
     assert(!sameUri(uri(a), uri(b)) && !sameUri(uri(b), uri(a)));
   });
 }
+
+test("where a parameter stands twice the first counts, and the URI is the same as itself", () => {
+  const twice = parseUri("sip:p;lr=sip:q;lr") as Uri;
+  assert.ok(sameUri(twice, twice));
+  assert.ok(sameUri(twice, parseUri("sip:p;lr=sip:q") as Uri));
+  assert.ok(!sameUri(twice, parseUri("sip:p;lr=other") as Uri));
+});

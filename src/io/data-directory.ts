@@ -2,7 +2,7 @@
 // has seen. `fleet.json` is written whole in one rename, so that a box is enrolled or is not; a power cut
 // leaves nothing between.
 
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, renameSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, renameSync, statSync, truncateSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
 import type Database from "better-sqlite3";
@@ -11,7 +11,7 @@ import type { PeerInfo } from "../overlay/ports.ts";
 import { type FleetMembership, parseMembers, parseMembership, serializeMembers, serializeMembership } from "./identity-files.ts";
 import { certificatePem, makePrivateKey } from "./pki.ts";
 import { replaceFile } from "./replace-file.ts";
-import { openDatabase, sqliteCode } from "./sqlite.ts";
+import { isDamage, openDatabase, sqliteCode } from "./sqlite.ts";
 import { CertificateTrust } from "./trust.ts";
 
 const SERVED = "served";
@@ -141,15 +141,27 @@ export class DataDirectory {
 
   /** An exclusive lock on a SQLite file: the kernel drops it with the process, however that ends. */
   #takeLock(): void {
+    const path = join(this.path, "lock");
     try {
-      this.#lock = openDatabase(join(this.path, "lock"));
-      this.#lock.pragma("journal_mode = MEMORY"); // a crash leaves nothing beside the file
-      this.#lock.exec("BEGIN EXCLUSIVE");
+      try {
+        this.#lockFile(path);
+      } catch (error) {
+        if (!isDamage(error)) throw error;
+        this.close();
+        truncateSync(path); // it never held anything; the file itself stays, and with it the lock of whoever runs on it
+        this.#lockFile(path);
+      }
     } catch (error) {
       this.close();
       if (sqliteCode(error) === "SQLITE_BUSY") throw new DataDirectoryError(`another ringboxd is running on ${this.path}`);
       throw this.#explain(error);
     }
+  }
+
+  #lockFile(path: string): void {
+    this.#lock = openDatabase(path);
+    this.#lock.pragma("journal_mode = MEMORY"); // a crash leaves nothing beside the file
+    this.#lock.exec("BEGIN EXCLUSIVE");
   }
 
   #read(name: string): string | undefined {

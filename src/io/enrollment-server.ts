@@ -28,6 +28,7 @@ export interface EnrollmentServerSettings {
   /** Members now, whose Node-IDs are taken. */
   readonly members: () => readonly Placed[];
   readonly onReport: (level: "info" | "warning", text: string) => void;
+  readonly onCount?: (event: "enrollment-refused") => void;
 }
 
 const FORM_BYTES_MAX = 16_384;
@@ -106,6 +107,7 @@ export class EnrollmentServer {
       this.#grant(request, response, certificate);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
+      this.#settings.onCount?.("enrollment-refused");
       if (error.status === 403) this.#settings.onReport("warning", `refused to enroll the box at ${source}: ${error.message}`);
       response.writeHead(error.status, { "content-type": "text/plain" });
       response.end(`${error.word}\n${error.message}\n`);

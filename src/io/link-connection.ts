@@ -20,6 +20,8 @@ export interface LinkListener {
   /** The other side is known to have accepted: its first frame has come. */
   readonly opened: (link: LinkConnection) => void;
   readonly told: (link: LinkConnection, effect: Extract<LinkEffect, { type: "message" | "silent" | "heard" }>) => void;
+  /** The other side does not keep to the protocol; `closed` follows. */
+  readonly broken: () => void;
   /** Once, whatever ended it; also for a link that never opened. */
   readonly closed: (link: LinkConnection, reason: string) => void;
   /** Something waits for the end of the batch, or the deadline has moved. */
@@ -102,7 +104,10 @@ export class LinkConnection {
   }
 
   #carryOut(effect: LinkEffect): void {
-    if (effect.type === "broken") return this.close(`the other side does not keep to the protocol: ${effect.reason}`);
+    if (effect.type === "broken") {
+      this.#listener.broken();
+      return this.close(`the other side does not keep to the protocol: ${effect.reason}`);
+    }
     if (effect.type !== "write") {
       // Verdicts on a link that the core does not know yet would only puzzle it.
       if (this.#state === "open") this.#listener.told(this, effect);

@@ -33,6 +33,7 @@ export interface LinksSettings {
   /** A connection with ALPN `http/1.1`. */
   readonly onEnrollment: (socket: TLSSocket) => void;
   readonly onReport: (level: "debug" | "info" | "warning", text: string) => void;
+  readonly onCount?: (event: "link-without-tls" | "link-refused" | "link-broken") => void;
   /** TLS key log lines, for tests that let tshark read the wire. */
   readonly onKeyLog?: (line: Uint8Array) => void;
 }
@@ -77,6 +78,7 @@ export class Links {
         this.#emit(effect.type === "message"
           ? { type: "link-message", link: link.id, message: effect.message }
           : { type: effect.type === "silent" ? "link-silent" : "link-heard", link: link.id }),
+      broken: () => this.#settings.onCount?.("link-broken"),
       closed: (link, reason) => this.#linkClosed(link, reason),
       stirred: (link) => this.#stirred(link),
     };
@@ -94,6 +96,7 @@ export class Links {
     server.maxConnections = MAX_CONNECTIONS;
     server.on("secureConnection", (socket) => this.#accepted(socket));
     server.on("tlsClientError", (error, socket) => {
+      this.#settings.onCount?.("link-without-tls");
       this.#settings.onReport("debug", `${socket.remoteAddress ?? "somebody"} began no link: ${describeSocketError(error)}`);
       socket.destroy();
     });
@@ -170,6 +173,7 @@ export class Links {
   }
 
   #refuse(socket: TLSSocket, remote: Address, reason: string): void {
+    this.#settings.onCount?.("link-refused");
     this.#settings.onReport("warning", `link with ${remote.host} refused: ${reason}`);
     socket.resume();
     socket.end(refusalLine(reason.replace(/^its /, "your ")));

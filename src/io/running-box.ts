@@ -3,7 +3,7 @@
 import type { NodeId, PeerInfo, Phase, StoredRow } from "../overlay/ports.ts";
 import type { ControlReply, ControlRequest } from "../peer/control.ts";
 import { Peer, SOFTWARE } from "../peer/peer.ts";
-import type { PeerInput } from "../peer/ports.ts";
+import type { DoorEvent, PeerInput } from "../peer/ports.ts";
 import type { Announcement } from "../provision/admission.ts";
 import type { Hint } from "../provision/hint.ts";
 import { systemClock } from "./clock.ts";
@@ -89,6 +89,7 @@ export class RunningBox {
       clock: systemClock,
       members: () => this.#placed(),
       onReport: report,
+      onCount: this.#countAtDoor,
     });
     this.#links = new Links({
       overlayName: membership.overlayName,
@@ -102,6 +103,7 @@ export class RunningBox {
       onInput: this.#take,
       onEnrollment: (socket) => this.#enrollment.accept(socket),
       onReport: report,
+      onCount: this.#countAtDoor,
     });
     this.#mdns = new Mdns({
       announcement: this.#announcement("blank"),
@@ -136,6 +138,8 @@ export class RunningBox {
     this.#stopped ??= this.#stop();
     return this.#stopped;
   }
+
+  readonly #countAtDoor = (event: DoorEvent): void => this.#take({ type: "count", event });
 
   readonly #take = (input: PeerInput): void => this.#driver?.take(input);
 

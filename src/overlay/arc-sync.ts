@@ -5,7 +5,7 @@ import type { Membership } from "./membership.ts";
 import type { KindId, NodeId, ResourceId } from "./ports.ts";
 import type { Arc, RingId } from "./ring.ts";
 import { entriesOf } from "./summaries.ts";
-import type { StoredEntry } from "./storage/entry.ts";
+import { compareNotes, type StoredEntry } from "./storage/entry.ts";
 import type { Holdings } from "./storage/holdings.ts";
 import { EXTENSION } from "./wire/code-points.ts";
 import type { MessageExtension } from "./wire/message.ts";
@@ -153,14 +153,14 @@ export class ArcSync {
       const place = `${note.kind} ${note.key}`;
       const resource = listed.get(note.resource) ?? new Map<string, EntryNote>();
       listed.set(note.resource, resource.set(place, note));
-      if (this.#task.pull && (held === undefined || differsAndMayBeNewer(note, held))) this.#planPull(note);
+      if (this.#task.pull && (held === undefined || compareNotes(note, held) > 0)) this.#planPull(note);
     }
     if (!this.#task.push) return;
     for (const resource of store.resourcesIn(wholeArc ?? stretch)) {
       const theirs = listed.get(resource);
       const push = [...entriesOf(store, resource)].filter((entry) => {
         const note = theirs?.get(`${entry.kind} ${entry.key}`);
-        return note === undefined || isNewer(entry, note);
+        return note === undefined || compareNotes(entry, note) > 0;
       });
       if (push.length > 0) this.#transfers.push({ resource, kinds: [], push, attempts: 0 });
     }
@@ -254,13 +254,6 @@ export class ArcSync {
     });
   }
 }
-
-/** At equal times only the bytes tell who wins, so both are shown to both. */
-const differsAndMayBeNewer = (note: EntryNote, held: StoredEntry): boolean =>
-  note.storedAt > held.storedAt || (note.storedAt === held.storedAt && !isSame(note, held));
-const isNewer = (held: StoredEntry, note: EntryNote): boolean =>
-  held.storedAt > note.storedAt || (note.storedAt === held.storedAt && !isSame(note, held));
-const isSame = (note: EntryNote, held: StoredEntry): boolean => note.high === held.high >>> 0 && note.low === held.low >>> 0;
 
 export function groupByKind(entries: readonly StoredEntry[], generation: (kind: KindId) => number): readonly StoreKindData[] {
   const kinds = new Map<KindId, Uint8Array[]>();

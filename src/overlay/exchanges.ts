@@ -1,6 +1,6 @@
 import { BoundedMap } from "../base/bounded-map.ts";
 import { fromUtf8Octets, toOctets } from "../base/bytes.ts";
-import type { Duration } from "../base/time.ts";
+import { between, type Duration, type Instant, milliseconds } from "../base/time.ts";
 import type { CoreContext } from "./core-context.ts";
 import type { Member, Membership } from "./membership.ts";
 import type { LinkId, NodeId } from "./ports.ts";
@@ -53,7 +53,16 @@ interface Outstanding {
   readonly hop: NodeId;
   readonly signed: boolean;
   readonly answeredBy: NodeId | undefined;
+  /** When it was sent, if the other side answers it at once: the answer then measures the round trip. */
+  readonly measuredFrom: Instant | undefined;
   readonly told: (outcome: Outcome) => void;
+}
+
+const ANSWERED_AT_ONCE: ReadonlySet<MessageBody["type"]> = new Set(["ping_req", "update_req", "exp_a_req"]);
+
+/** Smoothed as RFC 6298 section 2 smooths it. */
+function measure(member: Member, roundTrip: Duration): void {
+  member.roundTrip = member.roundTrip === undefined ? roundTrip : milliseconds((7 * member.roundTrip + roundTrip) / 8);
 }
 
 /** One overlay request and its answer, matched by transaction id. */
@@ -76,7 +85,8 @@ export class Exchanges {
     const link = this.#membership.linkTo(request.hop);
     const transactionId = newTransactionId(this.#context.random);
     const signed = request.signed ?? false;
-    const waiting = { link: link ?? -1, hop: request.hop, signed, answeredBy: request.answeredBy, told };
+    const measuredFrom = ANSWERED_AT_ONCE.has(request.body.type) ? this.#context.now : undefined;
+    const waiting = { link: link ?? -1, hop: request.hop, signed, answeredBy: request.answeredBy, measuredFrom, told };
     if (link === undefined || !this.#outstanding.set(transactionId, waiting)) {
       this.#context.soon(() => told({ type: "unreachable" }));
       return;
@@ -132,6 +142,7 @@ export class Exchanges {
     if (waiting === undefined) return this.#context.count("answer-unexpected");
     if (!this.#isGenuine(waiting, hop, message)) return this.#context.count("answer-not-genuine");
     const { body } = message;
+    if (waiting.measuredFrom !== undefined) measure(hop, between(waiting.measuredFrom, this.#context.now));
     this.#end(
       message.header.transactionId,
       body.type === "error"

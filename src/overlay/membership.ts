@@ -27,6 +27,7 @@ export interface Member {
   links: readonly OpenLink[];
   /** Clock of the other side minus ours when last heard, milliseconds. */
   clockDifference: number | undefined;
+  roundTrip: Duration | undefined;
 }
 
 interface OpenLink {
@@ -237,7 +238,7 @@ export class Membership {
       const spare = [...this.#members.values()].find(({ state }) => state === "gone" || state === "left");
       if (spare !== undefined) this.#members.delete(spare.nodeId);
     }
-    const member: Member = { nodeId, state: "gone", info: undefined, certificate, links: [], clockDifference: undefined };
+    const member: Member = { nodeId, state: "gone", info: undefined, certificate, links: [], clockDifference: undefined, roundTrip: undefined };
     return this.#members.set(nodeId, member) ? member : undefined;
   }
 

@@ -107,6 +107,7 @@ export class Operations {
       resource,
       () =>
         this.#attemptStore(operation, [{ kind: id, generation: 0, values }], (outcome) => finish(operation, outcome), (heldSince) => {
+          if (changes.some(({ storedAt }) => storedAt !== undefined)) return operation.fail(TOO_OLD);
           // Somebody with a faster clock wrote before us: what is asked for now is newer all the same.
           this.#context.clock.observe(wallTime(heldSince));
           values = this.#stamped(resource, kind, changes);
@@ -296,9 +297,9 @@ export class Operations {
   }
 
   #stamped(resource: ResourceId, kind: KindDefinition, changes: readonly EntryChange[]): readonly Uint8Array[] {
-    return changes.map(({ key, value, lifetime }) => {
+    return changes.map(({ key, value, lifetime, storedAt }) => {
       const stored = {
-        storageTime: this.#context.clock.stamp(),
+        storageTime: storedAt ?? this.#context.clock.stamp(),
         lifetime: Math.ceil(lifetime / 1_000),
         place: placeOf(kind, key),
         exists: value !== undefined,
@@ -310,5 +311,7 @@ export class Operations {
     });
   }
 }
+
+const TOO_OLD: OperationFault = { reason: "refused", code: ERROR.Error_Data_Too_Old, text: "" };
 
 const refused = (code: number, text: string): StoreOutcome => ({ ok: false, fault: { reason: "refused", code, text } });

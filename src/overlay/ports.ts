@@ -40,6 +40,8 @@ export interface EntryChange {
   readonly value: Uint8Array | undefined;
   /** How long the value, or the memory of the deletion, is kept. */
   readonly lifetime: Duration;
+  /** When it was first written, if it is given back to a ring that lost it: it yields to whatever was written since. */
+  readonly storedAt?: WallTime;
 }
 
 /** One entry as read. Deleted and expired entries are not shown. */

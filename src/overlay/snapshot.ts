@@ -25,7 +25,9 @@ export function pictureOf(parts: {
     share: share(self),
     copies: parts.inSync || view.size <= 1 ? Math.min(COPIES, Math.max(1, view.size)) : Math.min(COPIES - 1, Math.max(1, view.size)),
     members: [...membership.members]
-      .flatMap(({ nodeId, info, state }) => (info === undefined ? [] : [{ info, state, share: share(nodeId), roundTrip: undefined }]))
+      .flatMap(({ nodeId, info, state, links, roundTrip }) =>
+        info === undefined ? [] : [{ info, state, share: share(nodeId), roundTrip: links.length > 0 ? roundTrip : undefined }],
+      )
       .sort((a, b) => (a.info.nodeId < b.info.nodeId ? -1 : 1)),
     owned: own?.count ?? 0,
     held: holdings.store.size,

@@ -10,6 +10,7 @@ import type {
   EntryChange,
   FetchOutcome,
   KindEntries,
+  KindId,
   NodeId,
   OverlayInput,
   PeerInfo,
@@ -18,12 +19,28 @@ import type {
 } from "../overlay/ports.ts";
 import type { Binding, FoundBinding, SipEffect, SipInput } from "../sip/ports.ts";
 import { decodeBinding, encodeBinding } from "./binding-codec.ts";
+import { Keepsakes } from "./keepsakes.ts";
 import { EDGE_BINDING, SUBSCRIBER } from "./kinds.ts";
 import { decodeSubscriber } from "./subscriber-codec.ts";
 
 export type LocationQuestion = Extract<SipEffect, { type: "find-user" | "change-bindings" }>;
+type Lookup = Extract<SipInput, { type: "user-found" }>["lookup"];
 export type LocationAnswer = Extract<SipInput, { type: "user-found" | "bindings-changed" }>;
-type Operation = Extract<OverlayInput, { type: "fetch" | "store" }>;
+export type Operation = Extract<OverlayInput, { type: "fetch" | "store" }>;
+
+/** What became of an operation of ours: an answer to the SIP core if it asked, and what has to be stored. */
+export interface Settled {
+  readonly answer: LocationAnswer | undefined;
+  readonly operations: readonly Operation[];
+}
+
+interface Question {
+  /** Absent for what this box does of itself. */
+  readonly sipTicket: number | undefined;
+  readonly aor: string;
+  readonly resource: ResourceId;
+  readonly changes: readonly EntryChange[];
+}
 
 /** Kinds that one look-up brings. */
 const USER_KINDS = [EDGE_BINDING.id, SUBSCRIBER.id] as const;
@@ -42,53 +59,77 @@ export interface Surroundings {
   readonly self: NodeId;
   /** The member's description while it can be reached; `undefined` when it is gone or was never known. */
   reachable(nodeId: NodeId): PeerInfo | undefined;
+  /** Who holds a resource now. */
+  holders(resource: ResourceId): readonly NodeId[];
+  nextTicket(): number;
 }
 
 export class LocationService {
   readonly #crypto: Crypto;
   readonly #surroundings: Surroundings;
   readonly #resources = new BoundedMap<string, ResourceId>(RESOURCES_MAX, "evict");
-  readonly #sipTickets = new BoundedMap<number, number>(QUESTIONS_MAX, "evict");
+  readonly #questions = new BoundedMap<number, Question>(QUESTIONS_MAX, "evict");
+  readonly #keepsakes = new Keepsakes();
 
   constructor(crypto: Crypto, surroundings: Surroundings) {
     this.#crypto = crypto;
     this.#surroundings = surroundings;
   }
 
-  /** The overlay operation that answers a question of the SIP core; `ticket` names it. */
-  ask(question: LocationQuestion, ticket: number, wall: WallTime): Operation {
-    this.#sipTickets.set(ticket, question.ticket);
-    const resource = this.resourceOf(question.aor);
-    if (question.type === "find-user") return { type: "fetch", ticket, resource, kinds: USER_KINDS };
+  /** The overlay operation that answers a question of the SIP core. */
+  ask(question: LocationQuestion, wall: WallTime): Operation {
+    const { aor } = question;
+    const resource = this.resourceOf(aor);
+    if (question.type === "find-user") return this.#fetch({ sipTicket: question.ticket, aor, resource, changes: [] });
     const changes: EntryChange[] = question.changes.removals.map(removal);
-    for (const binding of question.changes.upserts) changes.push(upsert(question.aor, binding, wall));
-    return { type: "store", ticket, resource, kind: EDGE_BINDING.id, changes };
+    for (const binding of question.changes.upserts) changes.push(upsert(aor, binding, wall));
+    return this.#store({ sipTicket: question.ticket, aor, resource, changes }, EDGE_BINDING.id);
   }
 
-  /** The answer to the SIP core, or `undefined` if the ticket is not one of its questions. */
-  fetched(ticket: number, outcome: FetchOutcome): LocationAnswer | undefined {
-    const sipTicket = this.#take(ticket);
-    if (sipTicket === undefined) return undefined;
-    if (!outcome.ok) return { type: "user-found", ticket: sipTicket, lookup: { outcome: "unavailable" } };
+  /** Users with phones at this box who may be lost to the ring: looking them up puts it right. */
+  orphans(wall: WallTime): readonly string[] {
+    const { self } = this.#surroundings;
+    return this.#keepsakes.orphans((holder) => holder === self || this.#surroundings.reachable(holder) !== undefined, wall);
+  }
+
+  lookUp(aor: string): Operation {
+    return this.#fetch({ sipTicket: undefined, aor, resource: this.resourceOf(aor), changes: [] });
+  }
+
+  /** `undefined` if the ticket is not one of its own. */
+  fetched(ticket: number, outcome: FetchOutcome, wall: WallTime): Settled | undefined {
+    const question = this.#take(ticket);
+    if (question === undefined) return undefined;
+    const { sipTicket, aor, resource } = question;
+    if (!outcome.ok) return { answer: found(sipTicket, { outcome: "unavailable" }), operations: [] };
+    const holders = this.#surroundings.holders(resource);
+    const { kinds, gifts } = this.#keepsakes.read(aor, holders, outcome.kinds, wall);
+    const bindings = bindingsIn(kinds).map((binding) => this.withReach(binding));
     return {
-      type: "user-found",
-      ticket: sipTicket,
-      lookup: {
-        outcome: "found",
-        credentials: subscriberIn(outcome.kinds),
-        bindings: bindingsIn(outcome.kinds).map((binding) => this.withReach(binding)),
-      },
+      answer: found(sipTicket, { outcome: "found", credentials: subscriberIn(kinds), bindings }),
+      operations: gifts.map(({ kind, changes }) => this.#store({ sipTicket: undefined, aor, resource, changes }, kind)),
     };
   }
 
-  stored(ticket: number, outcome: StoreOutcome): LocationAnswer | undefined {
-    const sipTicket = this.#take(ticket);
-    if (sipTicket === undefined) return undefined;
-    return {
-      type: "bindings-changed",
-      ticket: sipTicket,
-      result: { outcome: outcome.ok ? "stored" : "unavailable" },
-    };
+  stored(ticket: number, outcome: StoreOutcome, wall: WallTime): Settled | undefined {
+    const question = this.#take(ticket);
+    if (question === undefined) return undefined;
+    const { sipTicket, aor, resource, changes } = question;
+    if (sipTicket === undefined) return NOTHING;
+    if (outcome.ok) this.#keepsakes.wrote(aor, this.#surroundings.holders(resource), changes, wall);
+    return { answer: { type: "bindings-changed", ticket: sipTicket, result: { outcome: outcome.ok ? "stored" : "unavailable" } }, operations: [] };
+  }
+
+  #fetch(question: Question): Operation {
+    return { type: "fetch", ticket: this.#note(question), resource: question.resource, kinds: USER_KINDS };
+  }
+  #store(question: Question, kind: KindId): Operation {
+    return { type: "store", ticket: this.#note(question), resource: question.resource, kind, changes: question.changes };
+  }
+  #note(question: Question): number {
+    const ticket = this.#surroundings.nextTicket();
+    this.#questions.set(ticket, question);
+    return ticket;
   }
 
   /** Resource-ID of an AoR (RFC 6940 section 10.2, RFC 7904 section 2: `user@domain`, no scheme). */
@@ -110,12 +151,17 @@ export class LocationService {
     return member === undefined ? { at: "gone" } : { at: "elsewhere", box: member.sip };
   }
 
-  #take(ticket: number): number | undefined {
-    const sipTicket = this.#sipTickets.get(ticket);
-    this.#sipTickets.delete(ticket);
-    return sipTicket;
+  #take(ticket: number): Question | undefined {
+    const question = this.#questions.get(ticket);
+    this.#questions.delete(ticket);
+    return question;
   }
 }
+
+const NOTHING: Settled = { answer: undefined, operations: [] };
+
+const found = (ticket: number | undefined, lookup: Lookup): LocationAnswer | undefined =>
+  ticket === undefined ? undefined : { type: "user-found", ticket, lookup };
 
 const removal = (key: string): EntryChange => ({ key, value: undefined, lifetime: BINDING_TOMBSTONE });
 

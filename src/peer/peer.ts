@@ -5,14 +5,14 @@
 import { assert } from "../base/assert.ts";
 import type { Crypto } from "../base/crypto.ts";
 import type { Random } from "../base/random.ts";
-import { earliest, hours, type Instant, instant, milliseconds, minutes, seconds, type WallTime, wallTime } from "../base/time.ts";
+import { after, earliest, hours, type Instant, instant, milliseconds, minutes, seconds, type WallTime, wallTime } from "../base/time.ts";
 import { OverlayCore } from "../overlay/overlay-core.ts";
 import type { OverlayEffect, OverlayInput, OverlaySnapshot, OverlayTiming, Phase, Trust } from "../overlay/ports.ts";
 import type { SipEffect, SipInput, SipSettings } from "../sip/ports.ts";
 import { SipCore, type SipSnapshot } from "../sip/sip-core.ts";
 import { ControlDesk, type DeskStep } from "./control-desk.ts";
 import { KINDS } from "./kinds.ts";
-import { LocationService } from "./location-service.ts";
+import { LocationService, type Settled } from "./location-service.ts";
 import type { PeerEffect, PeerInput, PeerSettings } from "./ports.ts";
 
 /** Every waiting time of the overlay (docs/limits.md). */
@@ -33,6 +33,12 @@ const EXPIRY: SipSettings["expiry"] = { minimum: minutes(1), standard: hours(1),
 /** Steps of the relay between the cores within one step of the box; passing it is our own fault. */
 const RELAY_MAX = 1_000_000;
 
+/** After the last death until users are searched for: what is left of the ring has sorted itself by then. */
+const SETTLING = seconds(2);
+const SEARCHED_AT_ONCE = 50;
+/** Longer than a look-up takes that is answered. */
+const SEARCH_PAUSE = milliseconds(250);
+
 export const SOFTWARE = "Ringbox/0.1";
 
 export class Peer {
@@ -48,6 +54,9 @@ export class Peer {
   #now: Instant = instant(0);
   #wallOffset = 0;
   #ticket = 0;
+  #searchAt: Instant | undefined;
+  /** How many there were at the last search. */
+  #orphans = Number.POSITIVE_INFINITY;
 
   constructor(settings: PeerSettings, crypto: Crypto, random: Random, trust: Trust) {
     const ownWall = (): WallTime => wallTime(this.#now + this.#wallOffset);
@@ -87,8 +96,10 @@ export class Peer {
     this.#location = new LocationService(crypto, {
       self: settings.self.nodeId,
       reachable: (nodeId) => this.#overlay.reachable(nodeId),
+      holders: (resource) => this.#overlay.locate(resource).replicas,
+      nextTicket: () => this.#nextTicket(),
     });
-    this.#desk = new ControlDesk(settings, this.#overlay, this.#sip, this.#location, wall, () => ++this.#ticket);
+    this.#desk = new ControlDesk(settings, this.#overlay, this.#sip, this.#location, wall, () => this.#nextTicket());
     this.#sip.setServing(false);
     this.#sip.setFleetAddresses(settings.members.map(({ sip }) => sip));
   }
@@ -105,7 +116,7 @@ export class Peer {
   }
 
   nextDeadline(): Instant | undefined {
-    return earliest(this.#sip.nextDeadline(), this.#overlay.nextDeadline());
+    return earliest(earliest(this.#sip.nextDeadline(), this.#overlay.nextDeadline()), this.#searchAt);
   }
 
   /** For tests and simulation: the overlay as it stands. */
@@ -116,6 +127,11 @@ export class Peer {
   /** For tests and simulation: what SIP has under way. */
   sipSnapshot(): SipSnapshot {
     return this.#sip.snapshot();
+  }
+
+  #nextTicket(): number {
+    this.#ticket += 1;
+    return this.#ticket;
   }
 
   #accept(input: PeerInput): void {
@@ -139,6 +155,9 @@ export class Peer {
       case "shut-down":
         this.#overlayInputs.push({ type: "leave" });
         return;
+      case "count":
+        this.#count(input.event);
+        return;
       case "tick":
         this.#tick();
         return;
@@ -148,6 +167,7 @@ export class Peer {
   }
 
   #tick(): void {
+    this.#search();
     const sipDue = this.#sip.nextDeadline();
     if (sipDue !== undefined && sipDue <= this.#now) this.#sipInputs.push({ type: "tick" });
     const overlayDue = this.#overlay.nextDeadline();
@@ -172,7 +192,7 @@ export class Peer {
     switch (effect.type) {
       case "find-user":
       case "change-bindings":
-        this.#overlayInputs.push(this.#location.ask(effect, ++this.#ticket, this.#overlay.wall()));
+        this.#overlayInputs.push(this.#location.ask(effect, this.#overlay.wall()));
         return;
       case "count":
         this.#count(effect.event);
@@ -185,14 +205,14 @@ export class Peer {
   #takeOverlayEffect(effect: OverlayEffect): void {
     switch (effect.type) {
       case "fetched": {
-        const answer = this.#location.fetched(effect.ticket, effect.outcome);
-        if (answer !== undefined) this.#sipInputs.push(answer);
+        const settled = this.#location.fetched(effect.ticket, effect.outcome, this.#overlay.wall());
+        if (settled !== undefined) this.#settle(settled);
         else this.#follow(this.#desk.fetched(effect.ticket, effect.outcome));
         return;
       }
       case "stored": {
-        const answer = this.#location.stored(effect.ticket, effect.outcome);
-        if (answer !== undefined) this.#sipInputs.push(answer);
+        const settled = this.#location.stored(effect.ticket, effect.outcome, this.#overlay.wall());
+        if (settled !== undefined) this.#settle(settled);
         else this.#follow(this.#desk.stored(effect.ticket, effect.outcome));
         return;
       }
@@ -203,6 +223,7 @@ export class Peer {
         this.#count(effect.event);
         return;
       case "member-gone":
+        this.#searchAt = after(this.#now, SETTLING);
         return;
       case "members-changed":
         this.#sip.setFleetAddresses(effect.members.map(({ sip }) => sip));
@@ -215,6 +236,24 @@ export class Peer {
       default:
         this.#outward.push(effect);
     }
+  }
+
+  #settle({ answer, operations }: Settled): void {
+    if (answer !== undefined) this.#sipInputs.push(answer);
+    for (const operation of operations) {
+      this.#count("user-given-back");
+      this.#overlayInputs.push(operation);
+    }
+  }
+
+  /** Looks up, some at a time, whom the ring may have lost with the boxes that are gone. */
+  #search(): void {
+    if (this.#searchAt === undefined || this.#searchAt > this.#now) return;
+    const orphans = this.#location.orphans(this.#overlay.wall());
+    for (const aor of orphans.slice(0, SEARCHED_AT_ONCE)) this.#overlayInputs.push(this.#location.lookUp(aor));
+    const pause = orphans.length < this.#orphans ? SEARCH_PAUSE : SETTLING;
+    this.#orphans = orphans.length === 0 ? Number.POSITIVE_INFINITY : orphans.length;
+    this.#searchAt = orphans.length === 0 ? undefined : after(this.#now, pause);
   }
 
   #enter(phase: Phase): void {

@@ -15,9 +15,20 @@ export type PeerInput =
   | { readonly type: "local-addresses"; readonly addresses: readonly string[] }
   /** From the command line or the agent; answered by `replied` with the same ticket. */
   | { readonly type: "control"; readonly ticket: number; readonly request: ControlRequest }
+  /** Something at the overlay port that never became an input of the overlay. */
+  | { readonly type: "count"; readonly event: DoorEvent }
   /** Stop in good order: hand the share over, then `phase-changed` to `left`. */
   | { readonly type: "shut-down" }
   | { readonly type: "tick" };
+
+export type DoorEvent =
+  /** A connection on which TLS did not come about. */
+  | "link-without-tls"
+  /** Its certificate is not one that this box believes. */
+  | "link-refused"
+  /** It was believed, and then did not keep to the link protocol. */
+  | "link-broken"
+  | "enrollment-refused";
 
 export type PeerEffect =
   | Exclude<SipEffect, { type: "find-user" | "change-bindings" | "count" }>

@@ -185,8 +185,10 @@ export class Telephony implements Observer, Work {
     const serving = this.#serving();
     return serving.length === 0 ? undefined : this.#random.pick(serving);
   }
-  #isCalmFor(life: Life): boolean {
-    return this.#weather.isCalm(CALM) && life.phase === "serving" && this.#world.now - life.startedAt > CALM;
+  /** Whether nothing disturbed this life of a box from `CALM` before `since` until now. */
+  #isCalmFor(life: Life, since: number = this.#world.now): boolean {
+    const isQuiet = this.#weather.isCalm(CALM + this.#world.now - since) && since - life.startedAt > CALM;
+    return isQuiet && life.box.life === life && life.phase === "serving";
   }
 
   effect({ box }: Life, effect: BoxEffect): void {
@@ -215,14 +217,14 @@ export class Telephony implements Observer, Work {
     const box = last !== undefined && reachable.includes(last) ? last : reachable.length === 0 ? undefined : this.#random.pick(reachable);
     const life = box?.life;
     if (box === undefined || life === undefined) return this.#registerSoon(desk, 60_000);
-    const calm = this.#isCalmFor(life);
+    const since = this.#world.now;
     const { expires } = this.#settings;
     this.counts.registers++;
     desk.attemptedUntil = this.#world.now + expires * 1_000 + 40_000;
-    phone.register(box.sip, expires, (response) => this.#registered(desk, life, response, calm));
+    phone.register(box.sip, expires, (response) => this.#registered(desk, life, response, since));
   }
 
-  #registered(desk: Desk, life: Life, response: SipText | undefined, calm: boolean): void {
+  #registered(desk: Desk, life: Life, response: SipText | undefined, since: number): void {
     const { now } = this.#world;
     if (response !== undefined && statusOf(response) === 200) {
       const granted = grantedExpiry(response, desk.phone.contact) ?? this.#settings.expires;
@@ -234,7 +236,7 @@ export class Telephony implements Observer, Work {
       return;
     }
     this.counts.registerFailures++;
-    if (calm && this.#isCalmFor(life)) {
+    if (this.#isCalmFor(life, since)) {
       throw new InvariantBroken(`${desk.phone.aor} cannot register at ${life.box.name} in calm weather: ${response?.start ?? "no answer"}`);
     }
     this.#registerSoon(desk, 10_000);

@@ -66,10 +66,18 @@ export class HybridClock {
     const witnesses = own < CLOCK_FLOOR ? differences : differences.filter((difference) => own + difference >= CLOCK_FLOOR);
     const sorted = [...witnesses].sort((a, b) => a - b);
     const middle = sorted[sorted.length >> 1] ?? 0;
-    const differs = Math.abs(middle) > AGREEMENT_MS;
-    if (differs) this.#offset += middle;
-    // Stamps of a time when this box's clock was far ahead: nobody would take one above them.
-    if (this.isTooFarAhead(wallTime(this.#last))) this.#last = 0;
-    return differs;
+    if (Math.abs(middle) <= AGREEMENT_MS) return false;
+    this.#offset += middle;
+    return true;
+  }
+
+  /**
+   * To be called when the time has just been compared with the others'. Stamps of a time when this box's clock was
+   * far ahead do not count any more: nobody would take one above them. Whether there were any.
+   */
+  forgetFutureStamps(): boolean {
+    if (!this.isTooFarAhead(wallTime(this.#last))) return false;
+    this.#last = 0;
+    return true;
   }
 }

@@ -69,14 +69,28 @@ export function placeOf(kind: KindDefinition, key: string): StoredPlace {
 
 /**
  * Which of two values of one place stands: above 0 if `a`. The later storage_time; at equal times the
- * bytes decide, so that every box decides alike.
+ * hashes of the bytes decide, so that every box decides alike, also one that knows no more than the hash.
  */
 export function compareEntries(a: StoredEntry, b: StoredEntry): number {
-  if (a.storedAt !== b.storedAt) return a.storedAt - b.storedAt;
-  const common = Math.min(a.bytes.length, b.bytes.length);
+  return compareNotes(a, b) || compareBytes(a.bytes, b.bytes);
+}
+
+/** The same of what a summary tells of values. */
+export function compareNotes(a: Stamped, b: Stamped): number {
+  return a.storedAt - b.storedAt || (a.high >>> 0) - (b.high >>> 0) || (a.low >>> 0) - (b.low >>> 0);
+}
+
+export interface Stamped {
+  readonly storedAt: WallTime;
+  readonly high: number;
+  readonly low: number;
+}
+
+function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const common = Math.min(a.length, b.length);
   for (let i = 0; i < common; i++) {
-    const difference = (a.bytes[i] as number) - (b.bytes[i] as number);
+    const difference = (a[i] as number) - (b[i] as number);
     if (difference !== 0) return difference;
   }
-  return a.bytes.length - b.bytes.length;
+  return a.length - b.length;
 }

@@ -7,8 +7,8 @@ import type { Persistence } from "../persistence.ts";
 import type { KindDefinition, KindId, ResourceId, StoredRow } from "../ports.ts";
 import type { ErrorName } from "../wire/code-points.ts";
 import type { StoreKindData } from "../wire/message-body.ts";
-import { decodeStoredData, verifyStoredData } from "../wire/stored-data.ts";
-import { decodeEntry, entryFrom, type StoredEntry } from "./entry.ts";
+import { decodeStoredData, encodeUnsignedStoredData, signStoredData, verifyStoredData } from "../wire/stored-data.ts";
+import { decodeEntry, entryFrom, placeOf, type StoredEntry } from "./entry.ts";
 import { EntryStore, MAX_ENTRIES, type MergeOutcome } from "./store.ts";
 
 /** Expiry is looked at once a second. */
@@ -69,6 +69,32 @@ export class Holdings {
       this.#persistence.put(entry, this.#durability(entry.kind));
     }
     return outcome;
+  }
+
+  /**
+   * To be called when the time has just been compared with the others'. Values that were stamped while this box's
+   * clock was far ahead would be refused by every other box, and could not be replaced by anybody: they are
+   * stamped anew, in this box's name.
+   */
+  mendFutureStamps(): void {
+    if (!this.#context.clock.forgetFutureStamps()) return;
+    const { self, clock } = this.#context;
+    for (const resource of [...this.store.resourcesIn({ after: self, upTo: self })]) {
+      for (const [, { entries }] of [...this.store.kindsOf(resource)]) {
+        for (const entry of [...entries.values()]) if (clock.isTooFarAhead(entry.storedAt)) this.#stampAnew(entry);
+      }
+    }
+  }
+  #stampAnew(old: StoredEntry): void {
+    const kind = this.#context.kind(old.kind);
+    if (kind === undefined) return;
+    const { resource, lifetime, exists, value } = old;
+    const stored = { storageTime: this.#context.clock.stamp(), lifetime, place: placeOf(kind, old.key), exists, value };
+    const bytes = kind.signed ? signStoredData(resource, kind.id, stored, this.#context.signer) : encodeUnsignedStoredData(stored);
+    const entry = decodeEntry(resource, kind, bytes);
+    if (!entry.ok || !this.store.remove(old)) return;
+    this.accept(entry.value);
+    this.#context.count("value-stamped-anew");
   }
 
   drop(entry: StoredEntry): void {

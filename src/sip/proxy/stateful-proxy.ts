@@ -176,7 +176,8 @@ export class StatefulProxy {
     if (!this.#isOurCaller(request)) {
       return isLocalTarget ? this.#begin(now, passage) : this.#core.answer(request, flow, 403, "Relaying Denied");
     }
-    if (isLocalTarget && (!isNew || this.#isOpen)) return this.#begin(now, passage);
+    // A caller that ignores Record-Route must be able to hang up; for the rest a To tag proves nothing.
+    if (isLocalTarget && ((!isNew && request.method === "BYE") || this.#isOpen)) return this.#begin(now, passage);
     this.#authenticate(now, passage);
   }
 

@@ -1,7 +1,7 @@
 // A box that cannot start says why in one line, and leaves nothing behind that keeps the next start from working.
 
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -9,8 +9,10 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
 import { seconds } from "../../../src/base/time.ts";
+import { DIST } from "../../lab/box.ts";
+import { until } from "../../lab/until.ts";
 import {
-  assertOneLine, atEnd, type Fleet, joinTicket, makeBox, makeFleet, OVERLAY_PORT, ownAddress, refusedStart, scratch, serving, servingBox, SIP_PORT,
+  assertOneLine, atEnd, type Fleet, joinTicket, makeBox, makeFleet, OVERLAY_PORT, ownAddress, PATIENCE, refusedStart, ringbox, scratch, serving, servingBox, SIP_PORT,
   skipWithoutBox,
 } from "../../support/built-ring.ts";
 
@@ -137,6 +139,17 @@ suite("a start that cannot be", { skip: skipWithoutBox, timeout: 300_000 }, () =
     assertOneLine(refusedStart(...at.usual, "--explode"), /--explode/, 2);
     assertOneLine(refusedStart(...at.usual, "--sip-port", "70000"), /70000/, 2);
     assert.ok(!readdirSync(at.directory).includes("box"));
+  });
+
+  test("a box goes on when nobody reads what it prints any more", async (t) => {
+    const at = setting(t);
+    const program = spawn(join(DIST, "ringboxd"), [...at.usual, "--ticket", at.fleet.ticket], { stdio: ["ignore", "pipe", "pipe"] });
+    atEnd(t, () => program.kill("SIGKILL"));
+    await once(program.stdout, "data");
+    program.stdout.destroy();
+    program.stderr.destroy();
+    await until("it serves", PATIENCE, () => assert.match(ringbox("--data", at.data, "status").stdout, /^Serving\./));
+    assert.equal(program.exitCode, null);
   });
 
   test("a second process on a data directory is refused, and the first goes on unharmed", async (t) => {

@@ -49,6 +49,7 @@ suite("strangers", { skip: skipWithoutBox, timeout: 300_000 }, () => {
     assert.match("reason" in answer ? answer.reason : "", /ticket/);
     await says(box, /^warning: refused to enroll the box at 127\.0\.0\.1: .*ticket/m);
     assert.equal((await box.status()).boxes.known, 1);
+    assert.equal((await box.status()).counters["enrollment-refused"], 1);
   });
 
   test("an expired ticket is refused by the member too, and both sides say why", async (t) => {

@@ -66,6 +66,14 @@ describe("SIP sockets", { timeout: 30_000 }, () => {
     assert.equal(got[0], OPTIONS);
   });
 
+  test("send from the address they serve, also one that the system does not list", async (t) => {
+    const { sockets, events } = await serve(t, "127.0.0.2");
+    const { got, port } = await phone(t);
+    sockets.perform([{ type: "connect", ticket: 1, transport: "udp", remote: { host: "127.0.0.1", port }, octets: OPTIONS }]);
+    await until(() => got.length === 1 || events.length > 0);
+    assert.deepEqual([got, events], [[OPTIONS], []]);
+  });
+
   test("serve every address of the box by itself, IPv6 too, so that the local end is known", async (t) => {
     const { sockets, events } = await serve(t, undefined);
     assert.deepEqual(new Set(sockets.addresses), new Set(localAddresses().map(({ address }) => address)));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { OverlayWorld, resourceOf, SOFT, type WorldBox } from "../../support/overlay-world.ts";
+import { DURABLE, OverlayWorld, resourceOf, SOFT, type WorldBox } from "../../support/overlay-world.ts";
 
 const YEARS_56 = 1_800_000_000_000;
 const DAYS_60 = 60 * 86_400_000;
@@ -83,4 +83,21 @@ test("what the responsible peer takes for expired is not acknowledged, however i
     const outcome = world.storeNow(writer, resource, SOFT, "aa", "here");
     if (outcome.ok) assert.deepEqual(world.fetchNow(fast, resource), { aa: "here" });
   }
+});
+
+test("what a box alone stored while its clock was in 2099 reaches a newcomer when the clock is right, and can be replaced", () => {
+  const world = new OverlayWorld(51);
+  const clock = { clockError: 2_200_000_000_000 };
+  const founder = world.add(clock);
+  world.run(8_000);
+  for (let place = 0; place < 5; place++) assert.ok(world.storeNow(founder, resourceOf(`s${place}`), DURABLE, "", "old").ok);
+  clock.clockError = 0;
+  world.run(5_000);
+  const newcomer = world.add();
+  assert.ok(world.until(() => together(world), 10_000));
+  world.run(90_000);
+  assert.equal(newcomer.core.snapshot().held, 5);
+  for (let place = 0; place < 5; place++) assert.ok(world.storeNow(newcomer, resourceOf(`s${place}`), DURABLE, "", "new").ok);
+  world.run(40_000);
+  assert.equal(founder.core.snapshot().arc?.inSync, true);
 });

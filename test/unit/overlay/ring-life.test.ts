@@ -350,3 +350,14 @@ function copiesOf(world: OverlayWorld, name: string): string[] {
   const resource = resourceOf(name);
   return world.boxes.filter(({ alive, core }) => alive && core.held(resource).length > 0).map(({ id }) => id);
 }
+
+test("a box knows how long the way to each member and back is, and forgets it with the link", () => {
+  const world = OverlayWorld.ring(3, 7);
+  const [a, b] = world.boxes as [WorldBox, WorldBox];
+  const roundTrips = () => a.core.snapshot().members.map(({ roundTrip }) => roundTrip);
+  assert.equal(roundTrips().length, 2);
+  for (const roundTrip of roundTrips()) assert.ok(roundTrip !== undefined && roundTrip > 0 && roundTrip < 100, String(roundTrip));
+  world.kill(b);
+  world.run(100);
+  assert.equal(roundTrips().filter((roundTrip) => roundTrip !== undefined).length, 1);
+});

@@ -6,7 +6,7 @@ import type { NodeId, ResourceId } from "../../../../src/overlay/ports.ts";
 import { type Arc, inArc } from "../../../../src/overlay/ring.ts";
 import { CLOCK_FLOOR, HybridClock } from "../../../../src/overlay/storage/clock.ts";
 import { sameDigest } from "../../../../src/overlay/storage/digest.ts";
-import { compareEntries, entryFrom, type StoredEntry } from "../../../../src/overlay/storage/entry.ts";
+import { compareEntries, compareNotes, entryFrom, type StoredEntry } from "../../../../src/overlay/storage/entry.ts";
 import { EntryStore } from "../../../../src/overlay/storage/store.ts";
 import { NO_SIGNATURE } from "../../../../src/overlay/wire/security-block.ts";
 import { encodeStoredData } from "../../../../src/overlay/wire/stored-data.ts";
@@ -68,15 +68,17 @@ test("what is removed leaves no trace", () => {
   }));
 });
 
-test("the newer of two values stands; at equal times the bytes decide alike everywhere", () => {
-  const a = entry("1".repeat(32) as ResourceId, "aa", 5, 1);
-  const b = entry("1".repeat(32) as ResourceId, "aa", 5, 2);
-  assert.ok(compareEntries(b, a) > 0);
-  const store = filled([a]);
-  assert.equal(store.merge(b, FOREVER), "stored");
-  assert.equal(store.merge(a, FOREVER), "older");
-  assert.equal(store.merge(b, FOREVER), "same");
-  assert.equal(store.kind(a.resource, 7)?.generation, 2);
+test("the newer of two values stands; at equal times their hashes decide alike everywhere", () => {
+  const one = entry("1".repeat(32) as ResourceId, "aa", 5, 1);
+  const other = entry("1".repeat(32) as ResourceId, "aa", 5, 2);
+  const [loser, winner] = compareEntries(one, other) < 0 ? [one, other] : [other, one];
+  assert.ok(compareEntries(winner, loser) > 0);
+  assert.equal(Math.sign(compareNotes(winner, loser)), 1);
+  const store = filled([loser]);
+  assert.equal(store.merge(winner, FOREVER), "stored");
+  assert.equal(store.merge(loser, FOREVER), "older");
+  assert.equal(store.merge(winner, FOREVER), "same");
+  assert.equal(store.kind(one.resource, 7)?.generation, 2);
 });
 
 test("entries go when their time is over, the earliest first", () => {

@@ -144,6 +144,18 @@ test("a caller from our domain is challenged, with any method", () => {
   }
 });
 
+test("a To tag that anybody can write spares nobody of our domain the challenge", () => {
+  const { world, bob, boxes } = registered("udp", "udp", 1);
+  const [box] = boxes;
+  assert.ok(box);
+  const stranger = world.phone("eve", "192.0.2.66", box);
+  const forged = { from: "<sip:alice@example.test>", to: `<${BOB}>;tag=made-up` };
+  for (const method of ["INVITE", "MESSAGE", "NOTIFY"]) {
+    assert.equal(stranger.exchange(stranger.request(method, BOB, forged)).status, 407, method);
+  }
+  assert.deepEqual(bob.requests.filter(({ method }) => method !== "REGISTER"), []);
+});
+
 test("a caller who says he is somebody else is forbidden", () => {
   const { alice } = registered("udp", "udp", 1);
   assert.equal(alice.ask("INVITE", BOB, { from: `<${BOB}>` }).status, 403);

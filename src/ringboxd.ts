@@ -29,6 +29,13 @@ class StartError extends Error {
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const report: Report = journal(say, process.env["RINGBOX_DEBUG"] !== undefined);
 
+let running: RunningBox | undefined;
+
+/** A box ends because it was told to. One that has merely nothing left to wait for says so, and is started afresh. */
+function failUnlessStopping(): void {
+  if (running?.isStopping !== true) fail(new Error("nothing is left to wait for, and nobody stopped the box"));
+}
+
 async function main(): Promise<void> {
   const parsed = await parseRingboxdOptions(process.argv.slice(2), { print: say, note: complain });
   if ("exitStatus" in parsed) {
@@ -36,6 +43,7 @@ async function main(): Promise<void> {
     return;
   }
   const { options } = parsed;
+  process.once("beforeExit", failUnlessStopping);
   const data = new DataDirectory(options.data, report);
   data.open();
   const known = data.membership();
@@ -53,6 +61,7 @@ async function run(options: RingboxdOptions, data: DataDirectory, { membership, 
   const { listen, sipPort, overlayPort, mdns, openRegistration } = options;
   const hints = by === undefined ? hintsOf(options) : [by, ...hintsOf(options)];
   const box = new RunningBox({ membership, data, listen, sipPort, overlayPort, hints, mdns, openRegistration, report });
+  running = box;
   await box.start();
   // npm passes a Ctrl-C on that the terminal has sent already: the second one finds the box stopping.
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => void box.stop().catch(fail));

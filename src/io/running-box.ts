@@ -133,6 +133,10 @@ export class RunningBox {
     if (this.#settings.mdns) this.#mdns.open();
   }
 
+  get isStopping(): boolean {
+    return this.#stopped !== undefined;
+  }
+
   /** Stops without leaving the ring: the box will be back. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();

@@ -49,7 +49,10 @@ export class Store {
         else this.#accept(message);
       });
       worker.on("error", (error) => reject(new StoreError(`the store's thread stopped: ${error.message}`)));
-      worker.on("exit", () => this.#ended());
+      worker.on("exit", () => {
+        reject(new StoreError("the store's thread ended before it had opened the databases"));
+        this.#ended();
+      });
     });
     return rows.catch(async (error: unknown) => {
       this.#closing = true;

@@ -9,14 +9,14 @@ import { spec } from "node:test/reporters";
 import { minutes } from "../src/base/time.ts";
 
 const TESTS = import.meta.dirname;
-/** In this order; a file at the top of test/ belongs to "". The lab's boxes and phones need the machine to themselves. */
+/** In this order; a file at the top of test/ belongs to "". A simulation takes every processor itself; the lab's boxes and phones need the machine to themselves. */
 const GROUPS: readonly { readonly folder: string; readonly alone: boolean }[] = [
   { folder: "", alone: false },
   { folder: "unit", alone: false },
   { folder: "conformance", alone: false },
   { folder: "ports", alone: false },
   { folder: "integration", alone: false },
-  { folder: "simulation", alone: false },
+  { folder: "simulation", alone: true },
   { folder: "lab", alone: true },
   { folder: "bench", alone: true },
 ];

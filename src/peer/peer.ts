@@ -7,7 +7,7 @@ import type { Crypto } from "../base/crypto.ts";
 import type { Random } from "../base/random.ts";
 import { after, earliest, hours, type Instant, instant, milliseconds, minutes, seconds, type WallTime, wallTime } from "../base/time.ts";
 import { OverlayCore } from "../overlay/overlay-core.ts";
-import type { OverlayEffect, OverlayInput, OverlaySnapshot, OverlayTiming, Phase, Trust } from "../overlay/ports.ts";
+import type { OverlayEffect, OverlayInput, OverlaySnapshot, OverlayTiming, Trust } from "../overlay/ports.ts";
 import type { SipEffect, SipInput, SipSettings } from "../sip/ports.ts";
 import { SipCore, type SipSnapshot } from "../sip/sip-core.ts";
 import { ControlDesk, type DeskStep } from "./control-desk.ts";
@@ -53,6 +53,8 @@ export class Peer {
   #outward: PeerEffect[] = [];
   #now: Instant = instant(0);
   #wallOffset = 0;
+  #isGoing = false;
+  #hasLeft = false;
   #ticket = 0;
   #searchAt: Instant | undefined;
   /** How many there were at the last search. */
@@ -116,6 +118,7 @@ export class Peer {
   }
 
   nextDeadline(): Instant | undefined {
+    if (this.#hasLeft) return undefined;
     return earliest(earliest(this.#sip.nextDeadline(), this.#overlay.nextDeadline()), this.#searchAt);
   }
 
@@ -135,6 +138,7 @@ export class Peer {
   }
 
   #accept(input: PeerInput): void {
+    if (this.#hasLeft) return;
     switch (input.type) {
       case "received":
       case "connection-closed":
@@ -183,7 +187,7 @@ export class Peer {
         continue;
       }
       const sipInput = this.#sipInputs.shift();
-      if (sipInput === undefined) return;
+      if (sipInput === undefined) return this.#tellLeft();
       for (const effect of this.#sip.step(this.#now, sipInput)) this.#takeSipEffect(effect);
     }
   }
@@ -230,8 +234,9 @@ export class Peer {
         this.#outward.push(effect);
         return;
       case "phase-changed":
-        this.#enter(effect.phase);
-        this.#outward.push(effect);
+        this.#sip.setServing(effect.phase === "serving");
+        if (effect.phase === "left") this.#isGoing = true;
+        else this.#outward.push(effect);
         return;
       default:
         this.#outward.push(effect);
@@ -256,9 +261,12 @@ export class Peer {
     this.#searchAt = orphans.length === 0 ? undefined : after(this.#now, pause);
   }
 
-  #enter(phase: Phase): void {
-    this.#sip.setServing(phase === "serving");
-    if (phase === "left") this.#follow(this.#desk.left());
+  /** Having left is the last word: it comes after the answers to whoever was waiting, and nothing comes after it. */
+  #tellLeft(): void {
+    if (!this.#isGoing || this.#hasLeft) return;
+    this.#hasLeft = true;
+    this.#outward.push({ type: "phase-changed", phase: "left" });
+    this.#follow(this.#desk.left());
   }
 
   #follow(step: DeskStep | undefined): void {

@@ -46,6 +46,8 @@ interface Dialog {
 }
 
 interface IncomingCall {
+  /** Further branches of the same INVITE, refused with 482 (RFC 3261 8.2.2.2). BOUNDED: by the proxies on the way. */
+  readonly refused: Set<string>;
   readonly branch: string;
   readonly callId: string;
   response: string;
@@ -274,7 +276,8 @@ export class Phone {
     if (method === "INVITE") return this.#ring(from, text, callId);
     const call = this.#incoming.get(callId);
     if (method === "ACK") {
-      if (call !== undefined) call.acknowledged = true;
+      // The ACK to a 482 is for that branch only; the call itself still waits for its own.
+      if (call !== undefined && !call.refused.has(parameterOf(headerOf(text, "via"), "branch"))) call.acknowledged = true;
       return;
     }
     if (method === "BYE" && call !== undefined) call.acknowledged = true;
@@ -286,8 +289,11 @@ export class Phone {
     const branch = parameterOf(headerOf(invite, "via"), "branch");
     const known = this.#incoming.get(callId);
     if (known !== undefined && known.branch === branch) return this.#send(from, known.response);
-    if (known !== undefined) return this.#send(from, this.#respond(invite, "482 Loop Detected"));
-    const call: IncomingCall = { branch, callId, response: this.#respond(invite, "180 Ringing"), back: from, acknowledged: false, cancelled: false, invite };
+    if (known !== undefined) {
+      known.refused.add(branch);
+      return this.#send(from, this.#respond(invite, "482 Loop Detected"));
+    }
+    const call: IncomingCall = { branch, refused: new Set(), callId, response: this.#respond(invite, "180 Ringing"), back: from, acknowledged: false, cancelled: false, invite };
     if (this.#incoming.size >= 16) this.#incoming.delete(this.#incoming.keys().next().value ?? "");
     this.#incoming.set(callId, call);
     this.#send(from, call.response);

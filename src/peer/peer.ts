@@ -265,8 +265,8 @@ export class Peer {
   #tellLeft(): void {
     if (!this.#isGoing || this.#hasLeft) return;
     this.#hasLeft = true;
-    this.#outward.push({ type: "phase-changed", phase: "left" });
     this.#follow(this.#desk.left());
+    this.#outward.push({ type: "phase-changed", phase: "left" });
   }
 
   #follow(step: DeskStep | undefined): void {

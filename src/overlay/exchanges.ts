@@ -93,16 +93,7 @@ export class Exchanges {
     }
     this.#context.later(waiting, request.timeout, () => this.#end(transactionId, { type: "timeout" }));
     const message: Message = {
-      header: {
-        overlay: this.#context.overlay,
-        configurationSequence: CONFIGURATION_SEQUENCE,
-        ttl: INITIAL_TTL,
-        transactionId,
-        maxResponseLength: 0,
-        via: [],
-        destinations: [{ type: "node", nodeId: request.hop }, ...(request.beyond ?? [])],
-        options: [],
-      },
+      header: this.#header(transactionId, request.hop, request.beyond ?? []),
       body: request.body,
       extensions: request.extensions ?? [],
     };
@@ -119,21 +110,26 @@ export class Exchanges {
     certificates: readonly Uint8Array[] = [],
   ): void {
     const message: Message = {
-      header: {
-        overlay: this.#context.overlay,
-        configurationSequence: CONFIGURATION_SEQUENCE,
-        ttl: INITIAL_TTL,
-        transactionId,
-        maxResponseLength: 0,
-        via: [],
-        destinations: [{ type: "node", nodeId: hop.nodeId }, ...[...via].reverse()],
-        options: [],
-      },
+      header: this.#header(transactionId, hop.nodeId, [...via].reverse()),
       body,
       extensions,
     };
     const out = hop.links.some(({ id }) => id === link) ? link : hop.links[0]?.id;
     if (out !== undefined) this.#context.emit({ type: "link-send", link: out, message: this.#encode(message, via.length > 0, certificates) });
+  }
+
+  /** Of a message that begins here: to `hop`, and beyond it. */
+  #header(transactionId: TransactionId, hop: NodeId, beyond: readonly Destination[]): ForwardingHeader {
+    return {
+      overlay: this.#context.overlay,
+      configurationSequence: CONFIGURATION_SEQUENCE,
+      ttl: INITIAL_TTL,
+      transactionId,
+      maxResponseLength: 0,
+      via: [],
+      destinations: [{ type: "node", nodeId: hop }, ...beyond],
+      options: [],
+    };
   }
 
   /** An answer came over a link of `hop`. */

@@ -73,7 +73,7 @@ export class LocalEnds {
 }
 
 /** Of several local addresses the one of the same family with the longest common prefix: the one to send from. */
-export function nearestAddress(addresses: readonly string[], remote: string): string | undefined {
+function nearestAddress(addresses: readonly string[], remote: string): string | undefined {
   let best: string | undefined;
   let bestBits = -1;
   for (const address of addresses) {

@@ -3,8 +3,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { TRANSITIONS as LINK_TRANSITIONS } from "../overlay/link/link-machine.ts";
-import { MEMBER_TRANSITIONS } from "../overlay/member-states.ts";
-import { PHASE_TRANSITIONS } from "../overlay/phases.ts";
+import { MEMBER_TRANSITIONS } from "../overlay/members/member-states.ts";
+import { PHASE_TRANSITIONS } from "../overlay/members/phases.ts";
 import { ADMISSION_TABLE } from "../provision/admission.ts";
 import { INVITE_CLIENT_TRANSITIONS } from "../sip/transaction/invite-client.ts";
 import { INVITE_SERVER_TRANSITIONS } from "../sip/transaction/invite-server.ts";
@@ -58,14 +58,14 @@ const SECTIONS: readonly Section[] = [
   },
   {
     title: "Another box, as a box sees it",
-    source: "src/overlay/member-states.ts",
+    source: "src/overlay/members/member-states.ts",
     text: "Those that are `serving` or `silent` are in the ring view.",
     start: "gone",
     table: MEMBER_TRANSITIONS,
   },
   {
     title: "A box on its way into the ring and out",
-    source: "src/overlay/phases.ts",
+    source: "src/overlay/members/phases.ts",
     text: "`ringbox status` shows it.",
     start: "seeking",
     table: PHASE_TRANSITIONS,

@@ -1,7 +1,7 @@
 import type { CoreContext } from "./core-context.ts";
-import type { Membership } from "./membership.ts";
+import type { Membership } from "./members/membership.ts";
 import type { OverlaySnapshot, Phase } from "./ports.ts";
-import { COPIES, shareOf } from "./ring.ts";
+import { COPIES, shareOf } from "./ring/ring.ts";
 import { digestHex } from "./storage/digest.ts";
 import type { Holdings } from "./storage/holdings.ts";
 

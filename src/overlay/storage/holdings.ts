@@ -3,7 +3,7 @@ import { toHex } from "../../base/bytes.ts";
 import { fault, ok, type Result } from "../../base/result.ts";
 import { after, type Instant, instant, milliseconds } from "../../base/time.ts";
 import type { CoreContext } from "../core-context.ts";
-import type { Persistence } from "../persistence.ts";
+import type { Persistence } from "../replicas/persistence.ts";
 import type { KindDefinition, KindId, ResourceId, StoredRow } from "../ports.ts";
 import type { ErrorName } from "../wire/code-points.ts";
 import type { StoreKindData } from "../wire/message-body.ts";

@@ -2,7 +2,7 @@ import { assert } from "../../base/assert.ts";
 import { DeadlineQueue } from "../../base/deadline-queue.ts";
 import type { Instant } from "../../base/time.ts";
 import type { KindId, ResourceId } from "../ports.ts";
-import type { Arc, RingId } from "../ring.ts";
+import type { Arc, RingId } from "../ring/ring.ts";
 import type { Digest } from "./digest.ts";
 import { compareEntries, type StoredEntry } from "./entry.ts";
 

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { fromHex, fromOctets } from "../../../src/base/bytes.ts";
 import { minutes } from "../../../src/base/time.ts";
 import type { StoreOutcome } from "../../../src/overlay/ports.ts";
-import { CONFIGURATION_SEQUENCE } from "../../../src/overlay/exchanges.ts";
+import { CONFIGURATION_SEQUENCE } from "../../../src/overlay/routing/exchanges.ts";
 import { ERROR } from "../../../src/overlay/wire/code-points.ts";
 import { overlayHash, type TransactionId } from "../../../src/overlay/wire/identifiers.ts";
 import { type DecodedMessage, decodeMessage, encodeMessage, encodeSignedMessage, type Message } from "../../../src/overlay/wire/message.ts";

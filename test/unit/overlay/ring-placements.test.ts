@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { NodeId } from "../../../src/overlay/ports.ts";
-import { inArc, RingView } from "../../../src/overlay/ring.ts";
+import { inArc, RingView } from "../../../src/overlay/ring/ring.ts";
 
 const place = fc.nat(31).map((number) => number.toString(16).padStart(32, "0") as NodeId);
 

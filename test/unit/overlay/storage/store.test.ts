@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { instant, wallTime } from "../../../../src/base/time.ts";
 import type { NodeId, ResourceId } from "../../../../src/overlay/ports.ts";
-import { type Arc, inArc } from "../../../../src/overlay/ring.ts";
+import { type Arc, inArc } from "../../../../src/overlay/ring/ring.ts";
 import { CLOCK_FLOOR, HybridClock } from "../../../../src/overlay/storage/clock.ts";
 import { sameDigest } from "../../../../src/overlay/storage/digest.ts";
 import { compareEntries, compareNotes, entryFrom, type StoredEntry } from "../../../../src/overlay/storage/entry.ts";

@@ -1,12 +1,12 @@
-import { decodeSummaryAnswer, type EntryNote, encodeSummaryRequest } from "./arc-summary.ts";
-import type { CoreContext } from "./core-context.ts";
-import type { Exchanges } from "./exchanges.ts";
-import type { Membership } from "./membership.ts";
+import { decodeSummaryAnswer, type EntryNote, encodeSummaryRequest } from "../replicas/arc-summary.ts";
+import type { CoreContext } from "../core-context.ts";
+import type { Exchanges } from "../routing/exchanges.ts";
+import type { Membership } from "../members/membership.ts";
 import type { Operations } from "./operations.ts";
-import type { Entry, KindId, NodeId, OperationFault, OverlayEffect, ResourceId, Ticket } from "./ports.ts";
-import type { Arc, Placement, RingId } from "./ring.ts";
-import { notesIn } from "./summaries.ts";
-import type { Holdings } from "./storage/holdings.ts";
+import type { Entry, KindId, NodeId, OperationFault, OverlayEffect, ResourceId, Ticket } from "../ports.ts";
+import type { Arc, Placement, RingId } from "../ring/ring.ts";
+import { notesIn } from "../replicas/summaries.ts";
+import type { Holdings } from "../storage/holdings.ts";
 
 /** Fetches of one listing under way at once. */
 const WINDOW = 32;

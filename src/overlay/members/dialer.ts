@@ -1,9 +1,9 @@
-import { type Address, formatAddress, sameAddress } from "../base/address.ts";
-import { BoundedMap } from "../base/bounded-map.ts";
-import { type Duration, milliseconds } from "../base/time.ts";
-import type { CoreContext } from "./core-context.ts";
+import { type Address, formatAddress, sameAddress } from "../../base/address.ts";
+import { BoundedMap } from "../../base/bounded-map.ts";
+import { type Duration, milliseconds } from "../../base/time.ts";
+import type { CoreContext } from "../core-context.ts";
 import type { Member, Membership } from "./membership.ts";
-import type { NodeId, Ticket } from "./ports.ts";
+import type { NodeId, Ticket } from "../ports.ts";
 
 /** Rumors are many and may be lies: so many are kept, the oldest makes room… */
 const MAX_CANDIDATES = 64;

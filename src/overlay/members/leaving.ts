@@ -1,11 +1,11 @@
-import { seconds } from "../base/time.ts";
-import { ArcSync, type SyncTask } from "./arc-sync.ts";
-import type { CoreContext } from "./core-context.ts";
-import type { Exchanges } from "./exchanges.ts";
+import { seconds } from "../../base/time.ts";
+import { ArcSync, type SyncTask } from "../replicas/arc-sync.ts";
+import type { CoreContext } from "../core-context.ts";
+import type { Exchanges } from "../routing/exchanges.ts";
 import type { Membership } from "./membership.ts";
-import type { NodeId } from "./ports.ts";
-import type { Holdings } from "./storage/holdings.ts";
-import type { LeaveReq } from "./wire/message-body.ts";
+import type { NodeId } from "../ports.ts";
+import type { Holdings } from "../storage/holdings.ts";
+import type { LeaveReq } from "../wire/message-body.ts";
 
 /** Handing over takes no longer than this; the replicas have everything in any case. */
 const LONGEST = seconds(60);

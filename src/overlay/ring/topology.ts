@@ -1,5 +1,5 @@
-import type { Membership } from "./membership.ts";
-import type { NodeId, ResourceId } from "./ports.ts";
+import type { Membership } from "../members/membership.ts";
+import type { NodeId, ResourceId } from "../ports.ts";
 import type { RingId } from "./ring.ts";
 
 /** The two questions routing asks. A topology that knows only part of the ring can answer them too. */

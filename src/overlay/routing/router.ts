@@ -1,17 +1,17 @@
-import type { CoreContext } from "./core-context.ts";
-import { textBytes } from "./core-context.ts";
+import type { CoreContext } from "../core-context.ts";
+import { textBytes } from "../core-context.ts";
 import { CONFIGURATION_SEQUENCE, type Exchanges } from "./exchanges.ts";
-import type { Member, Membership } from "./membership.ts";
-import type { LinkId, NodeId } from "./ports.ts";
-import type { Topology } from "./topology.ts";
-import { ERROR, type ErrorName } from "./wire/code-points.ts";
-import { rewriteForForwarding } from "./wire/forwarding.ts";
-import { FragmentCollector } from "./wire/fragments.ts";
-import { type DecodedHeader, decodeHeader, INITIAL_TTL } from "./wire/forwarding-header.ts";
-import type { Destination } from "./wire/destination.ts";
-import { WILDCARD_NODE_ID } from "./wire/identifiers.ts";
-import { type DecodedMessage, decodeMessage, type MessageExtension, verifyMessage } from "./wire/message.ts";
-import type { MessageBody } from "./wire/message-body.ts";
+import type { Member, Membership } from "../members/membership.ts";
+import type { LinkId, NodeId } from "../ports.ts";
+import type { Topology } from "../ring/topology.ts";
+import { ERROR, type ErrorName } from "../wire/code-points.ts";
+import { rewriteForForwarding } from "../wire/forwarding.ts";
+import { FragmentCollector } from "../wire/fragments.ts";
+import { type DecodedHeader, decodeHeader, INITIAL_TTL } from "../wire/forwarding-header.ts";
+import type { Destination } from "../wire/destination.ts";
+import { WILDCARD_NODE_ID } from "../wire/identifiers.ts";
+import { type DecodedMessage, decodeMessage, type MessageExtension, verifyMessage } from "../wire/message.ts";
+import type { MessageBody } from "../wire/message-body.ts";
 
 /** A request meant for this box, and the way back to whoever sent it. */
 export interface Received {

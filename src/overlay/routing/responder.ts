@@ -1,21 +1,21 @@
-import { ByteWriter, toHex } from "../base/bytes.ts";
-import type { CoreContext } from "./core-context.ts";
-import type { Introductions } from "./introductions.ts";
-import type { Member, Membership } from "./membership.ts";
-import type { Phase } from "./ports.ts";
-import type { Reading } from "./reading.ts";
-import type { Repair } from "./repair.ts";
-import { shareOf } from "./ring.ts";
+import { ByteWriter, toHex } from "../../base/bytes.ts";
+import type { CoreContext } from "../core-context.ts";
+import type { Introductions } from "../members/introductions.ts";
+import type { Member, Membership } from "../members/membership.ts";
+import type { Phase } from "../ports.ts";
+import type { Reading } from "../operations/reading.ts";
+import type { Repair } from "../replicas/repair.ts";
+import { shareOf } from "../ring/ring.ts";
 import type { Received } from "./router.ts";
 import { NOT_RESPONSIBLE } from "./router.ts";
-import type { Holdings } from "./storage/holdings.ts";
-import { placeOf, type StoredEntry } from "./storage/entry.ts";
-import type { Storing } from "./storing.ts";
-import type { Summaries } from "./summaries.ts";
-import type { Topology } from "./topology.ts";
-import { EXTENSION } from "./wire/code-points.ts";
-import type { FetchReq, FindReq, JoinReq, LeaveReq, ProbeInformation, ProbeReq, RouteQueryReq, StatReq, StoreReq, UpdateReq } from "./wire/message-body.ts";
-import { encodeStoredMetaData } from "./wire/stored-data.ts";
+import type { Holdings } from "../storage/holdings.ts";
+import { placeOf, type StoredEntry } from "../storage/entry.ts";
+import type { Storing } from "../replicas/storing.ts";
+import type { Summaries } from "../replicas/summaries.ts";
+import type { Topology } from "../ring/topology.ts";
+import { EXTENSION } from "../wire/code-points.ts";
+import type { FetchReq, FindReq, JoinReq, LeaveReq, ProbeInformation, ProbeReq, RouteQueryReq, StatReq, StoreReq, UpdateReq } from "../wire/message-body.ts";
+import { encodeStoredMetaData } from "../wire/stored-data.ts";
 
 interface Parts {
   readonly context: CoreContext;

@@ -1,13 +1,13 @@
-import { BoundedMap } from "../base/bounded-map.ts";
-import { fromUtf8Octets, toOctets } from "../base/bytes.ts";
-import { between, type Duration, type Instant, milliseconds } from "../base/time.ts";
-import type { CoreContext } from "./core-context.ts";
-import type { Member, Membership } from "./membership.ts";
-import type { LinkId, NodeId } from "./ports.ts";
-import { UNSIGNED } from "./wire/security-block.ts";
-import type { Destination } from "./wire/destination.ts";
-import { type ForwardingHeader, INITIAL_TTL } from "./wire/forwarding-header.ts";
-import { newTransactionId, type TransactionId } from "./wire/identifiers.ts";
+import { BoundedMap } from "../../base/bounded-map.ts";
+import { fromUtf8Octets, toOctets } from "../../base/bytes.ts";
+import { between, type Duration, type Instant, milliseconds } from "../../base/time.ts";
+import type { CoreContext } from "../core-context.ts";
+import type { Member, Membership } from "../members/membership.ts";
+import type { LinkId, NodeId } from "../ports.ts";
+import { UNSIGNED } from "../wire/security-block.ts";
+import type { Destination } from "../wire/destination.ts";
+import { type ForwardingHeader, INITIAL_TTL } from "../wire/forwarding-header.ts";
+import { newTransactionId, type TransactionId } from "../wire/identifiers.ts";
 import {
   type DecodedMessage,
   encodeMessage,
@@ -16,8 +16,8 @@ import {
   type Message,
   type MessageExtension,
   verifyMessage,
-} from "./wire/message.ts";
-import type { MessageBody } from "./wire/message-body.ts";
+} from "../wire/message.ts";
+import type { MessageBody } from "../wire/message-body.ts";
 
 /** This overlay's configuration document has not changed since it was made. */
 export const CONFIGURATION_SEQUENCE = 1;

@@ -1,13 +1,13 @@
-import { after, between, type Duration, type Instant, milliseconds, seconds } from "../base/time.ts";
+import { after, between, type Duration, type Instant, milliseconds, seconds } from "../../base/time.ts";
 import { ArcSync, type SyncOutcome, type SyncTask } from "./arc-sync.ts";
-import type { CoreContext } from "./core-context.ts";
-import type { Exchanges } from "./exchanges.ts";
-import type { Membership, ViewChange } from "./membership.ts";
-import type { NodeId, ResourceId } from "./ports.ts";
-import { type Arc, intersect, type Placement, RingView } from "./ring.ts";
+import type { CoreContext } from "../core-context.ts";
+import type { Exchanges } from "../routing/exchanges.ts";
+import type { Membership, ViewChange } from "../members/membership.ts";
+import type { NodeId, ResourceId } from "../ports.ts";
+import { type Arc, intersect, type Placement, RingView } from "../ring/ring.ts";
 import { entriesOf } from "./summaries.ts";
-import { sameDigest } from "./storage/digest.ts";
-import type { Holdings } from "./storage/holdings.ts";
+import { sameDigest } from "../storage/digest.ts";
+import type { Holdings } from "../storage/holdings.ts";
 
 /** What one partner brought has to reach the others too: so many rounds, then the next turn goes on. */
 const MAX_ROUNDS = 4;

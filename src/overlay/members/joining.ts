@@ -1,12 +1,12 @@
-import { ArcSync, type SyncTask } from "./arc-sync.ts";
-import type { CoreContext } from "./core-context.ts";
-import type { Exchanges, Outcome } from "./exchanges.ts";
+import { ArcSync, type SyncTask } from "../replicas/arc-sync.ts";
+import type { CoreContext } from "../core-context.ts";
+import type { Exchanges, Outcome } from "../routing/exchanges.ts";
 import type { Introductions } from "./introductions.ts";
 import type { Membership } from "./membership.ts";
-import type { NodeId } from "./ports.ts";
-import { nextId } from "./ring.ts";
-import type { Holdings } from "./storage/holdings.ts";
-import { ERROR } from "./wire/code-points.ts";
+import type { NodeId } from "../ports.ts";
+import { nextId } from "../ring/ring.ts";
+import type { Holdings } from "../storage/holdings.ts";
+import { ERROR } from "../wire/code-points.ts";
 
 interface Parts {
   readonly context: CoreContext;

@@ -1,8 +1,8 @@
-import { BoundedMap } from "../base/bounded-map.ts";
-import { after, between, type Duration, type Instant, milliseconds, wallTime } from "../base/time.ts";
-import type { CoreContext } from "./core-context.ts";
-import type { Exchanges, Outcome } from "./exchanges.ts";
-import type { Membership } from "./membership.ts";
+import { BoundedMap } from "../../base/bounded-map.ts";
+import { after, between, type Duration, type Instant, milliseconds, wallTime } from "../../base/time.ts";
+import type { CoreContext } from "../core-context.ts";
+import type { Exchanges, Outcome } from "../routing/exchanges.ts";
+import type { Membership } from "../members/membership.ts";
 import type {
   EntryChange,
   FetchOutcome,
@@ -14,15 +14,15 @@ import type {
   OverlayInput,
   ResourceId,
   StoreOutcome,
-} from "./ports.ts";
+} from "../ports.ts";
 import { type Reading, type ReplicaAnswer, shownEntries } from "./reading.ts";
-import { NOT_RESPONSIBLE } from "./router.ts";
-import { compareEntries, decodeEntry, placeOf, type StoredEntry } from "./storage/entry.ts";
-import { NOT_DURABLE, type Storing } from "./storing.ts";
-import { ERROR } from "./wire/code-points.ts";
-import type { StoreKindData } from "./wire/message-body.ts";
-import { NO_SIGNATURE } from "./wire/security-block.ts";
-import { encodeStoredData, signStoredData } from "./wire/stored-data.ts";
+import { NOT_RESPONSIBLE } from "../routing/router.ts";
+import { compareEntries, decodeEntry, placeOf, type StoredEntry } from "../storage/entry.ts";
+import { NOT_DURABLE, type Storing } from "../replicas/storing.ts";
+import { ERROR } from "../wire/code-points.ts";
+import type { StoreKindData } from "../wire/message-body.ts";
+import { NO_SIGNATURE } from "../wire/security-block.ts";
+import { encodeStoredData, signStoredData } from "../wire/stored-data.ts";
 
 /** Fetches and Stores of this box under way; above, the oldest fails as timed out. */
 const MAX_OPERATIONS = 65_536;

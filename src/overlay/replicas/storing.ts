@@ -1,14 +1,14 @@
-import type { CoreContext } from "./core-context.ts";
+import type { CoreContext } from "../core-context.ts";
 import { OFFERED } from "./arc-sync.ts";
-import type { Membership } from "./membership.ts";
+import type { Membership } from "../members/membership.ts";
 import type { Persistence } from "./persistence.ts";
-import type { KindDefinition, KindId, NodeId, ResourceId } from "./ports.ts";
+import type { KindDefinition, KindId, NodeId, ResourceId } from "../ports.ts";
 import { mayReplace, type Replication } from "./replication.ts";
-import { NOT_RESPONSIBLE, type Received } from "./router.ts";
-import type { StoredEntry } from "./storage/entry.ts";
-import type { Holdings, Refusal } from "./storage/holdings.ts";
-import type { ErrorName } from "./wire/code-points.ts";
-import type { StoreKindData, StoreReq } from "./wire/message-body.ts";
+import { NOT_RESPONSIBLE, type Received } from "../routing/router.ts";
+import type { StoredEntry } from "../storage/entry.ts";
+import type { Holdings, Refusal } from "../storage/holdings.ts";
+import type { ErrorName } from "../wire/code-points.ts";
+import type { StoreKindData, StoreReq } from "../wire/message-body.ts";
 
 export type StoreResult =
   | { readonly ok: true; readonly copies: readonly NodeId[]; readonly generations: readonly { readonly kind: KindId; readonly generation: number }[] }

@@ -1,13 +1,13 @@
-import { type Duration, milliseconds } from "../base/time.ts";
-import { REPLICA_READ } from "./arc-sync.ts";
-import type { CoreContext } from "./core-context.ts";
-import type { Exchanges, Outcome } from "./exchanges.ts";
-import type { KindEntries, KindId, NodeId, ResourceId } from "./ports.ts";
-import type { Repair } from "./repair.ts";
-import type { StoredEntry } from "./storage/entry.ts";
-import type { Holdings } from "./storage/holdings.ts";
-import type { FetchReq, FetchSpecifier, StoreKindData } from "./wire/message-body.ts";
-import { ALL_OF, decodeSelection, encodeSelection, type Selection } from "./wire/stored-data.ts";
+import { type Duration, milliseconds } from "../../base/time.ts";
+import { REPLICA_READ } from "../replicas/arc-sync.ts";
+import type { CoreContext } from "../core-context.ts";
+import type { Exchanges, Outcome } from "../routing/exchanges.ts";
+import type { KindEntries, KindId, NodeId, ResourceId } from "../ports.ts";
+import type { Repair } from "../replicas/repair.ts";
+import type { StoredEntry } from "../storage/entry.ts";
+import type { Holdings } from "../storage/holdings.ts";
+import type { FetchReq, FetchSpecifier, StoreKindData } from "../wire/message-body.ts";
+import { ALL_OF, decodeSelection, encodeSelection, type Selection } from "../wire/stored-data.ts";
 
 /** A reader does not wait longer than this for boxes that may know more… */
 const GATHER: Duration = milliseconds(500);

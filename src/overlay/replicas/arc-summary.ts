@@ -1,13 +1,13 @@
 // The one private exchange (message codes 0x23, 0x24): do two boxes hold the same in an arc, and if
 // not, what is there. Entries themselves move by Fetch and Store. Layout in docs/profile.md.
 
-import { ByteReader, ByteWriter, DecodeError } from "../base/bytes.ts";
-import { type WallTime, wallTime } from "../base/time.ts";
-import type { KindId, ResourceId } from "./ports.ts";
-import type { Arc, RingId } from "./ring.ts";
-import type { Digest } from "./storage/digest.ts";
-import { readNodeId } from "./wire/identifiers.ts";
-import { fault, ok, type Result } from "../base/result.ts";
+import { ByteReader, ByteWriter, DecodeError } from "../../base/bytes.ts";
+import { type WallTime, wallTime } from "../../base/time.ts";
+import type { KindId, ResourceId } from "../ports.ts";
+import type { Arc, RingId } from "../ring/ring.ts";
+import type { Digest } from "../storage/digest.ts";
+import { readNodeId } from "../wire/identifiers.ts";
+import { fault, ok, type Result } from "../../base/result.ts";
 
 /** BOUNDED: arcs in one comparison. */
 export const MAX_PARTS = 16;

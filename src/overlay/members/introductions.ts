@@ -1,15 +1,15 @@
-import { BoundedMap } from "../base/bounded-map.ts";
-import { milliseconds } from "../base/time.ts";
-import type { CoreContext } from "./core-context.ts";
+import { BoundedMap } from "../../base/bounded-map.ts";
+import { milliseconds } from "../../base/time.ts";
+import type { CoreContext } from "../core-context.ts";
 import type { Dialer } from "./dialer.ts";
-import type { Exchanges, Outcome } from "./exchanges.ts";
+import type { Exchanges, Outcome } from "../routing/exchanges.ts";
 import { MAX_MEMBERS, type Member, type Membership } from "./membership.ts";
-import type { LinkId, NodeId, PeerInfo, ResourceId } from "./ports.ts";
-import type { Received } from "./router.ts";
-import { EXTENSION } from "./wire/code-points.ts";
-import type { MessageExtension } from "./wire/message.ts";
-import type { AttachReq, UpdateReq } from "./wire/message-body.ts";
-import { decodePeerInfo, encodePeerInfo } from "./wire/peer-info.ts";
+import type { LinkId, NodeId, PeerInfo, ResourceId } from "../ports.ts";
+import type { Received } from "../routing/router.ts";
+import { EXTENSION } from "../wire/code-points.ts";
+import type { MessageExtension } from "../wire/message.ts";
+import type { AttachReq, UpdateReq } from "../wire/message-body.ts";
+import { decodePeerInfo, encodePeerInfo } from "../wire/peer-info.ts";
 
 /** Asked for through others so many times; then it is given up until it is named again. */
 const ATTEMPTS = 4;

@@ -1,6 +1,6 @@
 // Where this box stands on its way into the ring and out of it.
 
-import type { Phase } from "./ports.ts";
+import type { Phase } from "../ports.ts";
 
 export type PhaseTrigger =
   /** An Update from a linked member: there is a ring. */

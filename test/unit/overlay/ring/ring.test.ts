@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { NodeId, ResourceId } from "../../../src/overlay/ports.ts";
-import { type Arc, inArc, intersect, nextId, RingView, shareOf } from "../../../src/overlay/ring.ts";
+import type { NodeId, ResourceId } from "../../../../src/overlay/ports.ts";
+import { type Arc, inArc, intersect, nextId, RingView, shareOf } from "../../../../src/overlay/ring/ring.ts";
 
 const id = (digit: string): NodeId => digit.repeat(32) as NodeId;
 const anId = fc.uint8Array({ minLength: 2, maxLength: 2 }).map(([a = 0, b = 0]) => `${a.toString(16).padStart(2, "0")}${(b & 3).toString(16).padStart(2, "0")}${"0".repeat(28)}` as NodeId);

@@ -1,16 +1,16 @@
 import { type ComparedPart, decodeSummaryAnswer, type EntryNote, encodeSummaryRequest, MAX_PARTS, type SummaryAnswer, type SummaryRequest } from "./arc-summary.ts";
-import type { CoreContext } from "./core-context.ts";
-import type { Exchanges, Outcome } from "./exchanges.ts";
-import type { Membership } from "./membership.ts";
-import type { KindId, NodeId, ResourceId } from "./ports.ts";
-import type { Arc, RingId } from "./ring.ts";
+import type { CoreContext } from "../core-context.ts";
+import type { Exchanges, Outcome } from "../routing/exchanges.ts";
+import type { Membership } from "../members/membership.ts";
+import type { KindId, NodeId, ResourceId } from "../ports.ts";
+import type { Arc, RingId } from "../ring/ring.ts";
 import { entriesOf } from "./summaries.ts";
-import { compareNotes, type StoredEntry } from "./storage/entry.ts";
-import type { Holdings } from "./storage/holdings.ts";
-import { EXTENSION } from "./wire/code-points.ts";
-import type { MessageExtension } from "./wire/message.ts";
-import type { StoreKindData } from "./wire/message-body.ts";
-import { ALL_OF, encodeSelection } from "./wire/stored-data.ts";
+import { compareNotes, type StoredEntry } from "../storage/entry.ts";
+import type { Holdings } from "../storage/holdings.ts";
+import { EXTENSION } from "../wire/code-points.ts";
+import type { MessageExtension } from "../wire/message.ts";
+import type { StoreKindData } from "../wire/message-body.ts";
+import { ALL_OF, encodeSelection } from "../wire/stored-data.ts";
 
 /** Fetches and Stores of one comparison under way at once; so repair never starves the clients. */
 const WINDOW = 64;

@@ -1,7 +1,7 @@
-import type { CoreContext } from "./core-context.ts";
-import type { Exchanges } from "./exchanges.ts";
+import type { CoreContext } from "../core-context.ts";
+import type { Exchanges } from "../routing/exchanges.ts";
 import type { Member, Membership } from "./membership.ts";
-import type { NodeId } from "./ports.ts";
+import type { NodeId } from "../ports.ts";
 
 /** Members asked to try a box that we do not hear. */
 const HELPERS = 3;

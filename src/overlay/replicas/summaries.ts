@@ -1,12 +1,12 @@
 import { type EntryNote, encodeSummaryAnswer, decodeSummaryRequest, NOTE_BYTES, PAGE_BYTES, type SummaryAnswer, type SummaryRequest } from "./arc-summary.ts";
-import type { CoreContext } from "./core-context.ts";
-import type { Membership } from "./membership.ts";
-import type { KindId, NodeId, ResourceId } from "./ports.ts";
-import { type Arc, nextId, type RingId } from "./ring.ts";
-import type { Received } from "./router.ts";
-import { sameDigest } from "./storage/digest.ts";
-import type { StoredEntry } from "./storage/entry.ts";
-import type { EntryStore } from "./storage/store.ts";
+import type { CoreContext } from "../core-context.ts";
+import type { Membership } from "../members/membership.ts";
+import type { KindId, NodeId, ResourceId } from "../ports.ts";
+import { type Arc, nextId, type RingId } from "../ring/ring.ts";
+import type { Received } from "../routing/router.ts";
+import { sameDigest } from "../storage/digest.ts";
+import type { StoredEntry } from "../storage/entry.ts";
+import type { EntryStore } from "../storage/store.ts";
 
 /** Answers what this box holds in an arc. */
 export class Summaries {

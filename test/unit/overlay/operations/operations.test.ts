@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { instant } from "../../../src/base/time.ts";
-import { OverlayWorld, resourceOf, SOFT, type WorldBox } from "../../support/overlay-world.ts";
+import { instant } from "../../../../src/base/time.ts";
+import { OverlayWorld, resourceOf, SOFT, type WorldBox } from "../../../support/overlay-world.ts";
 
 /** Bound of `Operations`, and a few. */
 const MANY = 65_536 + 4;

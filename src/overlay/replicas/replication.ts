@@ -1,16 +1,16 @@
-import { BoundedMap } from "../base/bounded-map.ts";
-import { after, type Instant, milliseconds } from "../base/time.ts";
+import { BoundedMap } from "../../base/bounded-map.ts";
+import { after, type Instant, milliseconds } from "../../base/time.ts";
 import { groupByKind } from "./arc-sync.ts";
-import type { CoreContext } from "./core-context.ts";
-import type { Exchanges, Outcome } from "./exchanges.ts";
-import type { Membership } from "./membership.ts";
+import type { CoreContext } from "../core-context.ts";
+import type { Exchanges, Outcome } from "../routing/exchanges.ts";
+import type { Membership } from "../members/membership.ts";
 import type { Persistence } from "./persistence.ts";
-import type { KindId, NodeId, ResourceId } from "./ports.ts";
-import { COPIES, type RingView } from "./ring.ts";
-import { NOT_RESPONSIBLE } from "./router.ts";
-import { compareEntries, type StoredEntry } from "./storage/entry.ts";
-import type { Holdings } from "./storage/holdings.ts";
-import type { StoreKindData } from "./wire/message-body.ts";
+import type { KindId, NodeId, ResourceId } from "../ports.ts";
+import { COPIES, type RingView } from "../ring/ring.ts";
+import { NOT_RESPONSIBLE } from "../routing/router.ts";
+import { compareEntries, type StoredEntry } from "../storage/entry.ts";
+import type { Holdings } from "../storage/holdings.ts";
+import type { StoreKindData } from "../wire/message-body.ts";
 
 /** Copies before a write is acknowledged; as many as there are boxes in a smaller ring. */
 const ACKNOWLEDGED_COPIES = 2;

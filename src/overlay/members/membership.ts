@@ -1,9 +1,9 @@
-import { BoundedMap } from "../base/bounded-map.ts";
-import { milliseconds, seconds, type Duration } from "../base/time.ts";
-import type { CoreContext } from "./core-context.ts";
+import { BoundedMap } from "../../base/bounded-map.ts";
+import { milliseconds, seconds, type Duration } from "../../base/time.ts";
+import type { CoreContext } from "../core-context.ts";
 import { MEMBER_TRANSITIONS, type MemberState, type MemberTrigger } from "./member-states.ts";
-import type { LinkId, NodeId, OverlayInput, PeerInfo } from "./ports.ts";
-import { RingView } from "./ring.ts";
+import type { LinkId, NodeId, OverlayInput, PeerInfo } from "../ports.ts";
+import { RingView } from "../ring/ring.ts";
 
 /** Known boxes. At the bound one that is gone or left makes room; if there is none, its links are closed. */
 export const MAX_MEMBERS = 1024;

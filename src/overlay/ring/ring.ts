@@ -1,6 +1,6 @@
 // Places on the ring: identifiers are 32 hex digits, so that string order is ring order.
 
-import type { NodeId, ResourceId } from "./ports.ts";
+import type { NodeId, ResourceId } from "../ports.ts";
 
 /** A Node-ID or a Resource-ID: both are places on one ring. */
 export type RingId = NodeId | ResourceId;

@@ -1,8 +1,8 @@
-import { BoundedMap } from "../base/bounded-map.ts";
-import { assert } from "../base/assert.ts";
-import type { CoreContext } from "./core-context.ts";
-import type { Durability, StoredRow, Ticket } from "./ports.ts";
-import type { StoredEntry } from "./storage/entry.ts";
+import { BoundedMap } from "../../base/bounded-map.ts";
+import { assert } from "../../base/assert.ts";
+import type { CoreContext } from "../core-context.ts";
+import type { Durability, StoredRow, Ticket } from "../ports.ts";
+import type { StoredEntry } from "../storage/entry.ts";
 
 type Removal = Omit<StoredRow, "stored">;
 

@@ -84,7 +84,9 @@ export class RunningBox {
       onResolved: (ticket, targets) => this.#take({ type: "resolved", ticket, targets }),
     });
     this.#enrollment = new EnrollmentServer({
+      fleetName: membership.fleetName,
       overlayName: membership.overlayName,
+      domain: membership.domain,
       root: membership.rootCertificate,
       issuing: membership.enrolled.issuing,
       crypto: this.#crypto,

@@ -28,7 +28,7 @@ async function member(t: TestContext, fleet: TestFleet, box: TestBox, ahead = 0,
   const { ticket } = fleet;
   const onReport = (_: string, text: string): void => void reports.push(text);
   const server = new EnrollmentServer({
-    overlayName: ticket.overlayName, root: ticket.rootCertificate, issuing: box.enrolled.issuing, onReport,
+    fleetName: ticket.fleetName, overlayName: ticket.overlayName, domain: ticket.domain, root: ticket.rootCertificate, issuing: box.enrolled.issuing, onReport,
     crypto: new NodeCrypto(box.privateKeyPem), random: new SystemRandom(),
     clock: { ...systemClock, wall: () => wallTime(systemClock.wall() + ahead) },
     members: () => [{ nodeId: box.enrolled.nodeId, zone: "" }],

@@ -281,7 +281,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   #viewChanged(change: ViewChange): void {
     this.#replication.viewChanged();
     this.#repair.viewChanged(change);
-    this.#joining.viewChanged();
+    this.#joining.viewChanged(change);
     this.#operations.viewChanged();
     if (this.#phase === "joining" && this.#membership.view.size === 0) this.#shift("ring lost");
     const isFarAway = change.before.isSameAround(this.#context.self, this.#membership.view);

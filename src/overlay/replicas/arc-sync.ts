@@ -44,6 +44,8 @@ export interface SyncOutcome {
   readonly partnerInSync: boolean;
   /** The partner, too, takes this box to be responsible for the arc. */
   readonly agreed: boolean;
+  /** What the partner must have on disk is there. */
+  readonly onDisk: boolean;
 }
 
 /** Fetch what the partner has of a resource, or Store there what we have. */
@@ -78,6 +80,7 @@ export class ArcSync {
   #pushed = 0;
   #partnerInSync = true;
   #agreed = true;
+  #onDisk = true;
   #over = false;
 
   constructor(
@@ -113,7 +116,7 @@ export class ArcSync {
   #finish(complete: boolean): void {
     if (this.#over) return;
     this.#over = true;
-    this.#told({ complete, pulled: this.#pulled, pushed: this.#pushed, partnerInSync: this.#partnerInSync && complete, agreed: this.#agreed });
+    this.#told({ complete, pulled: this.#pulled, pushed: this.#pushed, partnerInSync: this.#partnerInSync && complete, agreed: this.#agreed, onDisk: this.#onDisk });
   }
 
   #compare(arcs: readonly Arc[]): void {
@@ -245,6 +248,7 @@ export class ArcSync {
         this.#retries = 0;
         this.#partnerInSync &&= answer.value.inSync;
         this.#agreed &&= answer.value.agreed;
+        this.#onDisk &&= answer.value.onDisk;
         const member = this.#membership.find(this.#task.partner);
         if (member !== undefined) member.clockDifference = answer.value.time - this.#context.clock.now();
         return told(answer.value);

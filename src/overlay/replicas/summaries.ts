@@ -6,19 +6,22 @@ import { type Arc, nextId, type RingId } from "../ring/ring.ts";
 import type { Received } from "../routing/router.ts";
 import { sameDigest } from "../storage/digest.ts";
 import type { StoredEntry } from "../storage/entry.ts";
+import type { Holdings } from "../storage/holdings.ts";
 import type { EntryStore } from "../storage/store.ts";
 
 /** Answers what this box holds in an arc. */
 export class Summaries {
   readonly #context: CoreContext;
+  readonly #holdings: Holdings;
   readonly #store: EntryStore;
   readonly #membership: Membership;
   readonly #isInSync: (arc: Arc) => boolean;
 
-  constructor(context: CoreContext, membership: Membership, store: EntryStore, isInSync: (arc: Arc) => boolean) {
+  constructor(context: CoreContext, membership: Membership, holdings: Holdings, isInSync: (arc: Arc) => boolean) {
     this.#context = context;
     this.#membership = membership;
-    this.#store = store;
+    this.#holdings = holdings;
+    this.#store = holdings.store;
     this.#isInSync = isInSync;
   }
 
@@ -32,7 +35,7 @@ export class Summaries {
     const arcs = request.type === "compare" ? request.parts.map(({ arc }) => arc) : [request.arc];
     const inSync = arcs.every((arc) => this.#isInSync(arc));
     const agreed = arcs.every((arc) => this.#isResponsible(asker, arc));
-    const head = { time: this.#context.clock.now(), inSync, agreed };
+    const head = { time: this.#context.clock.now(), inSync, agreed, onDisk: this.#holdings.disk.isWhole };
     return encodeSummaryAnswer(request.type === "compare" ? { ...head, ...this.#compare(request) } : { ...head, ...this.#list(request) });
   }
   #isResponsible(asker: NodeId, { after, upTo }: Arc): boolean {
@@ -53,7 +56,7 @@ export class Summaries {
   }
 }
 
-type Head = "time" | "inSync" | "agreed";
+type Head = "time" | "inSync" | "agreed" | "onDisk";
 type Compared = Omit<Extract<SummaryAnswer, { type: "compared" }>, Head>;
 type Listed = Omit<Extract<SummaryAnswer, { type: "listed" }>, Head>;
 

@@ -139,7 +139,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       membership: this.#membership,
       holdings: this.#holdings,
       inSync: this.#repair.inSync && !this.#repair.unsettled && this.#holdings.disk.isWhole,
-      compared: this.#repair.compared,
+      comparedAt: this.#repair.comparedAt,
       disk: { state: this.#persistence.state, unwritten: this.#persistence.unwritten, unrepaired: this.#holdings.disk.missing },
     });
   }

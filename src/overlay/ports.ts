@@ -5,7 +5,7 @@
 // times and the liveness of the link; the core sees whole RELOAD messages and verdicts on links.
 
 import type { Address } from "../base/address.ts";
-import type { Duration, WallTime } from "../base/time.ts";
+import type { Duration, Instant, WallTime } from "../base/time.ts";
 
 declare const nodeIdBrand: unique symbol;
 declare const resourceIdBrand: unique symbol;
@@ -247,8 +247,8 @@ export interface ArcStatus {
   readonly entries: number;
   /** Digests of all its replicas were equal at the last comparison, all is on disk, and no write has missed one since. */
   readonly inSync: boolean;
-  /** Since the last comparison with all of its replicas; `undefined`: none yet. */
-  readonly compared: Duration | undefined;
+  /** When all of its replicas were compared last; `undefined`: never yet. */
+  readonly comparedAt: Instant | undefined;
 }
 
 /** How it stands with what must be on this box's own disk. */

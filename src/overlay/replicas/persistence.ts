@@ -136,6 +136,8 @@ export class Persistence {
     const ticket = this.#context.newTicket();
     if (this.#isStalled() || !this.#waiting.set(ticket, { since: this.#context.now, puts, told })) return this.#refuse(ticket, puts, told);
     this.#context.emit({ type: "persist", ticket, durability: "durable", puts: puts.map(rowOf), removals });
+    // So that a stall is noticed also by a box that has nothing else to do.
+    this.#context.later("disk stalls", milliseconds(STALL + 1), () => undefined);
   }
 
   /** Removals are not remembered: what is over is removed at the next start. */

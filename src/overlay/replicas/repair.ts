@@ -64,9 +64,8 @@ export class Repair {
   get unsettled(): boolean {
     return this.#unsettled;
   }
-  /** Since all replicas were compared last. */
-  get compared(): Duration | undefined {
-    return this.#comparedAt === undefined ? undefined : between(this.#comparedAt, this.#context.now);
+  get comparedAt(): Instant | undefined {
+    return this.#comparedAt;
   }
 
   /** This box has begun to serve. */

@@ -118,6 +118,8 @@ export class StoredRows {
     }
     const verdict = database.pragma("integrity_check(1)", { simple: true });
     if (verdict !== "ok") throw new DamagedDatabaseError(String(verdict));
+    // A bit in the header can make it a file that may only be read: better known now than at the first write.
+    database.exec("BEGIN; DELETE FROM stored WHERE resource = ''; ROLLBACK");
     this.#setAside(damaged);
     return { rows, damaged: damaged.map(keyOf) };
   }

@@ -4,12 +4,12 @@ import type { CoreContext } from "../core-context.ts";
 import type { Dialer } from "./dialer.ts";
 import type { Exchanges, Outcome } from "../routing/exchanges.ts";
 import { MAX_MEMBERS, type Member, type Membership } from "./membership.ts";
-import type { LinkId, NodeId, PeerInfo, ResourceId } from "../ports.ts";
+import type { LinkId, NodeId, ResourceId } from "../ports.ts";
 import type { Received } from "../routing/router.ts";
 import { EXTENSION } from "../wire/code-points.ts";
 import type { MessageExtension } from "../wire/message.ts";
 import type { AttachReq, UpdateReq } from "../wire/message-body.ts";
-import { decodePeerInfo, encodePeerInfo } from "../wire/peer-info.ts";
+import { decodeIntroduction, encodeIntroduction, type Introduction } from "../wire/peer-info.ts";
 
 /** Asked for through others so many times; then it is given up until it is named again. */
 const ATTEMPTS = 4;
@@ -76,7 +76,7 @@ export class Introductions {
       hop: through,
       beyond: [{ type: "resource", resource } as const],
       body: this.#attachRequest(),
-      extensions: [this.#ownInfo()],
+      extensions: [this.#introduction()],
       signed: true,
       timeout: this.#context.settings.timing.attempt,
     };
@@ -84,10 +84,11 @@ export class Introductions {
   }
 
   attachReceived(received: Received, body: AttachReq): void {
-    const info = peerInfoIn(received.message.extensions);
-    if (info === undefined || info.nodeId !== received.sender) return received.refuse("Error_Invalid_Message", "peer info is missing");
-    received.respond({ ...body, type: "attach_ans", role: ACTIVE, sendUpdate: false, candidates: this.#candidates() }, [this.#ownInfo()]);
-    if (received.direct) return this.#know(received.hop, info, received.link);
+    const introduction = introductionIn(received.message.extensions);
+    const info = introduction?.info;
+    if (introduction === undefined || info?.nodeId !== received.sender) return received.refuse("Error_Invalid_Message", "peer info is missing");
+    received.respond({ ...body, type: "attach_ans", role: ACTIVE, sendUpdate: false, candidates: this.#candidates() }, [this.#introduction()]);
+    if (received.direct) return this.#know(received.hop, introduction, received.link);
     // The sender of an Attach is the TLS server: whoever answers dials (RFC 6940 section 6.5.1.13).
     this.#membership.remember(info);
     if (!this.#membership.isLinked(info.nodeId)) this.#dialer.dial(info.nodeId);
@@ -97,8 +98,9 @@ export class Introductions {
   /** The ids an Update names. */
   updateReceived(member: Member, { update }: UpdateReq): void {
     if (update.type === "peer_ready") return;
-    const fingers = update.type === "full" ? update.fingers : [];
-    for (const id of [...update.predecessors, ...update.successors, ...fingers]) this.heardOf(id, member.nodeId);
+    for (const id of update.predecessors) this.heardOf(id, member.nodeId);
+    for (const id of update.successors) this.heardOf(id, member.nodeId);
+    if (update.type === "full") for (const id of update.fingers) this.heardOf(id, member.nodeId);
   }
 
   /** `known` is called when the other side has taken it in. */
@@ -131,20 +133,22 @@ export class Introductions {
     const request = {
       hop: member.nodeId,
       body: this.#attachRequest(),
-      extensions: [this.#ownInfo()],
+      extensions: [this.#introduction()],
       timeout: this.#context.settings.timing.attempt,
     };
     const link = this.#membership.linkTo(member.nodeId);
     this.#exchanges.request(request, (outcome) => {
-      const info = outcome.type === "answer" ? peerInfoIn(outcome.message.extensions) : undefined;
-      if (info !== undefined && info.nodeId === member.nodeId && link !== undefined) return this.#know(member, info, link);
+      const introduction = outcome.type === "answer" ? introductionIn(outcome.message.extensions) : undefined;
+      if (introduction?.info.nodeId === member.nodeId && link !== undefined) return this.#know(member, introduction, link);
       if (outcome.type === "timeout" && attempt < ATTEMPTS) return this.#greet(member, attempt + 1);
       if (outcome.type !== "unreachable") this.#membership.close(member, "it does not say who it is");
     });
   }
 
-  #know(member: Member, info: PeerInfo, link: LinkId): void {
+  #know(member: Member, { info, inRing, time }: Introduction, link: LinkId): void {
     this.#membership.heardInfo(member, info, link);
+    member.introducedAs = inRing ? "in the ring" : "outside";
+    member.clockDifference = time - this.#context.clock.now();
     this.#events.introduced(member);
   }
 
@@ -159,7 +163,7 @@ export class Introductions {
       hop: informer,
       beyond: [{ type: "node", nodeId } as const],
       body: this.#attachRequest(),
-      extensions: [this.#ownInfo()],
+      extensions: [this.#introduction()],
       signed: true,
       answeredBy: nodeId,
       timeout: attempt,
@@ -173,8 +177,8 @@ export class Introductions {
   }
 
   #remember(outcome: Outcome): void {
-    const info = outcome.type === "answer" ? peerInfoIn(outcome.message.extensions) : undefined;
-    if (info !== undefined) this.#membership.remember(info);
+    const introduction = outcome.type === "answer" ? introductionIn(outcome.message.extensions) : undefined;
+    if (introduction !== undefined) this.#membership.remember(introduction.info);
   }
 
   #settle(nodeId: NodeId): void {
@@ -189,8 +193,10 @@ export class Introductions {
     const address = this.#context.settings.self.overlay;
     return [{ address, overlayLink: TLS_TCP_FH_NO_ICE, foundation: NOTHING, priority: 0, candidateType: HOST, relatedAddress: undefined, extensions: [] }];
   }
-  #ownInfo(): MessageExtension {
-    return { type: EXTENSION.peer_info, critical: false, contents: encodePeerInfo(this.#context.settings.self) };
+  #introduction(): MessageExtension {
+    const { settings, self, clock } = this.#context;
+    const introduction = { info: settings.self, inRing: this.#membership.view.has(self), time: clock.now() };
+    return { type: EXTENSION.peer_info, critical: false, contents: encodeIntroduction(introduction) };
   }
 }
 
@@ -202,8 +208,8 @@ const ACTIVE = octets("active");
 const TLS_TCP_FH_NO_ICE = 4;
 const HOST = 1;
 
-function peerInfoIn(extensions: readonly MessageExtension[]): PeerInfo | undefined {
+function introductionIn(extensions: readonly MessageExtension[]): Introduction | undefined {
   const extension = extensions.find(({ type }) => type === EXTENSION.peer_info);
-  const info = extension === undefined ? undefined : decodePeerInfo(extension.contents);
-  return info?.ok === true ? info.value : undefined;
+  const introduction = extension === undefined ? undefined : decodeIntroduction(extension.contents);
+  return introduction?.ok === true ? introduction.value : undefined;
 }

@@ -1,12 +1,11 @@
 import { ArcSync, type SyncTask } from "../replicas/arc-sync.ts";
 import type { CoreContext } from "../core-context.ts";
-import type { Exchanges, Outcome } from "../routing/exchanges.ts";
+import type { Exchanges } from "../routing/exchanges.ts";
 import type { Introductions } from "./introductions.ts";
-import type { Membership } from "./membership.ts";
+import type { Membership, ViewChange } from "./membership.ts";
 import type { NodeId } from "../ports.ts";
 import { nextId } from "../ring/ring.ts";
 import type { Holdings } from "../storage/holdings.ts";
-import { ERROR } from "../wire/code-points.ts";
 
 interface Parts {
   readonly context: CoreContext;
@@ -30,8 +29,6 @@ export class Joining {
   /** Members that answered our Join, and those that were sent it. BOUNDED: by members. */
   readonly #admitted = new Set<NodeId>();
   readonly #asked = new Set<NodeId>();
-  /** Linked boxes that are not in the ring themselves, as they say. BOUNDED: by members. */
-  readonly #outside = new Set<NodeId>();
   #sync: ArcSync | undefined;
   /** Rises with every change of the ring: what was fetched before may not be all. */
   #round = 0;
@@ -47,7 +44,6 @@ export class Joining {
     this.#active = true;
     this.#admitted.clear();
     this.#asked.clear();
-    this.#outside.clear();
     this.#parts.introductions.findAdmittingPeer(nextId(this.#context.self), through);
     this.proceed();
   }
@@ -56,10 +52,14 @@ export class Joining {
     this.#abandonSync();
   }
 
-  viewChanged(): void {
+  viewChanged({ before, added, orderly }: ViewChange): void {
     if (!this.#active) return;
-    for (const id of [...this.#admitted]) if (!this.#membership.view.has(id)) this.#admitted.delete(id);
-    this.#abandonSync();
+    const { view } = this.#membership;
+    const { self } = this.#context;
+    for (const id of [...this.#admitted]) if (!view.has(id)) this.#admitted.delete(id);
+    // Boxes from another ring may have what will be ours wherever they stand; others only if they are near.
+    const isFarAway = (orderly || added.length === 0) && before.with(self).isSameAround(self, view.with(self));
+    if (!isFarAway) this.#abandonSync();
     this.proceed();
   }
 
@@ -67,36 +67,28 @@ export class Joining {
   proceed(): void {
     if (!this.#active || this.#parts.introductions.unsettled > 0) return;
     const { view } = this.#membership;
-    // All that are linked, not only those known to be in the ring: the Update of one may be late.
-    const members = [...this.#membership.members].filter(({ links }) => links.length > 0).map(({ nodeId }) => nodeId);
-    const unsettled = members.filter((id) => !this.#admitted.has(id) && !(this.#outside.has(id) && !view.has(id)));
-    for (const id of unsettled) this.#sendJoin(id);
-    if (unsettled.length === 0 && view.size > 0 && this.#sync === undefined) this.#fetchShare();
+    let waiting = view.size === 0;
+    for (const { nodeId, links, introducedAs } of this.#membership.members) {
+      if (links.length === 0 || this.#admitted.has(nodeId)) continue;
+      // Whoever has not introduced itself yet, or is in the ring and its Update is late, is waited for.
+      if (introducedAs === "outside" && !view.has(nodeId)) continue;
+      waiting = true;
+      if (view.has(nodeId)) this.#sendJoin(nodeId);
+    }
+    if (!waiting && this.#sync === undefined) this.#fetchShare();
   }
 
   #sendJoin(nodeId: NodeId): void {
     if (this.#asked.has(nodeId)) return;
     this.#asked.add(nodeId);
-    const timeout = this.#context.settings.timing.attempt;
-    const ping = { hop: nodeId, body: { type: "ping_req", padding: new Uint8Array(0) }, timeout } as const;
-    const join = { hop: nodeId, body: { type: "join_req", nodeId: this.#context.self, overlayData: new Uint8Array(0) }, timeout } as const;
-    // What is received must not be taken for expired by a clock that is wrong: first what time it is there.
-    this.#parts.exchanges.request(ping, (outcome) => {
-      const member = this.#membership.find(nodeId);
-      const time = outcome.type === "answer" && outcome.body.type === "ping_ans" ? outcome.body.time : undefined;
-      if (member === undefined || time === undefined) return this.#joinAnswered(nodeId, outcome);
-      member.clockDifference = time - this.#context.clock.now();
-      this.#parts.exchanges.request(join, (answer) => this.#joinAnswered(nodeId, answer));
+    const body = { type: "join_req", nodeId: this.#context.self, overlayData: new Uint8Array(0) } as const;
+    this.#parts.exchanges.request({ hop: nodeId, body, timeout: this.#context.settings.timing.attempt }, (outcome) => {
+      this.#asked.delete(nodeId);
+      if (!this.#active) return;
+      if (outcome.type === "answer") this.#admitted.add(nodeId);
+      if (outcome.type === "answer" || outcome.type === "timeout") return this.proceed();
+      this.#context.later("join again", this.#context.settings.timing.attempt, () => this.proceed());
     });
-  }
-  #joinAnswered(nodeId: NodeId, outcome: Outcome): void {
-    this.#asked.delete(nodeId);
-    if (!this.#active) return;
-    if (outcome.type === "answer") this.#admitted.add(nodeId);
-    const outside = outcome.type === "error" && outcome.code === ERROR.Error_Not_Found;
-    if (outside) this.#outside.add(nodeId);
-    if (outcome.type === "answer" || outcome.type === "timeout" || (outside && !this.#membership.view.has(nodeId))) return this.proceed();
-    this.#context.later("join again", this.#context.settings.timing.attempt, () => this.proceed());
   }
 
   #abandonSync(): void {
@@ -105,7 +97,10 @@ export class Joining {
     this.#round++;
   }
 
-  /** From every box that holds a piece of it now; what this box still had from before is given back. */
+  /**
+   * From every box that holds a piece of it now; what this box still had from before is given back. What is
+   * received must not be taken for expired by a clock that is wrong: first, what time it is there.
+   */
   #fetchShare(): void {
     this.#takeTime();
     const { self } = this.#context;

@@ -25,6 +25,8 @@ export interface Member {
   certificate: Uint8Array;
   /** Links in the order of preference: what is sent goes over the first. BOUNDED: MAX_LINKS. */
   links: readonly OpenLink[];
+  /** How it stood when it introduced itself over its present links; whether it is in the ring is `state`'s to say. */
+  introducedAs: "in the ring" | "outside" | undefined;
   /** Clock of the other side minus ours when last heard, milliseconds. */
   clockDifference: number | undefined;
   roundTrip: Duration | undefined;
@@ -131,7 +133,9 @@ export class Membership {
     this.#byLink.delete(link);
     this.#context.agenda.cancel(`drain ${link}`);
     member.links = member.links.filter((open) => open.id !== link);
-    if (member.links.length === 0) this.apply(member, "link closed");
+    if (member.links.length > 0) return;
+    member.introducedAs = undefined;
+    this.apply(member, "link closed");
   }
 
   /** Gives a member up: its links are closed, and it is gone at once. */
@@ -238,7 +242,7 @@ export class Membership {
       const spare = [...this.#members.values()].find(({ state }) => state === "gone" || state === "left");
       if (spare !== undefined) this.#members.delete(spare.nodeId);
     }
-    const member: Member = { nodeId, state: "gone", info: undefined, certificate, links: [], clockDifference: undefined, roundTrip: undefined };
+    const member: Member = { nodeId, state: "gone", info: undefined, certificate, links: [], introducedAs: undefined, clockDifference: undefined, roundTrip: undefined };
     return this.#members.set(nodeId, member) ? member : undefined;
   }
 

@@ -120,9 +120,15 @@ export class Links {
     for (const command of commands) {
       if (command.type === "dial") this.#dial(command);
       else if (command.type === "link-send") this.#links.get(command.link)?.send(command.message);
-      else this.#links.get(command.link)?.close(command.reason);
+      else this.#closeAsked(this.#links.get(command.link), command.reason);
     }
     this.#flush();
+  }
+
+  /** What the same batch said before still leaves. */
+  #closeAsked(link: LinkConnection | undefined, reason: string): void {
+    link?.tick();
+    link?.close(reason);
   }
 
   /** The smoothed round trip of a link; undefined until it was measured. */

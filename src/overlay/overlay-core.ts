@@ -4,6 +4,7 @@ import type { Random } from "../base/random.ts";
 import { type Duration, earliest, type Instant, instant, milliseconds, minutes, seconds, type WallTime } from "../base/time.ts";
 import { CoreContext } from "./core-context.ts";
 import { Dialer } from "./members/dialer.ts";
+import { Doubles } from "./members/doubles.ts";
 import { Exchanges } from "./routing/exchanges.ts";
 import { Introductions } from "./members/introductions.ts";
 import { Joining } from "./members/joining.ts";
@@ -48,6 +49,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   readonly #context: CoreContext;
   readonly #membership: Membership;
   readonly #dialer: Dialer;
+  readonly #doubles: Doubles;
   readonly #exchanges: Exchanges;
   readonly #persistence: Persistence;
   readonly #holdings: Holdings;
@@ -75,8 +77,9 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     const exchanges = new Exchanges(context, membership);
     const persistence = new Persistence(context);
     const holdings = new Holdings(context, persistence);
-    const dialer = new Dialer(context, membership);
-    const basis = { context, membership, exchanges, holdings, persistence, dialer };
+    const doubles = new Doubles(context, () => context.soon(() => this.#introductions.introduceAnew()));
+    const dialer = new Dialer(context, membership, doubles);
+    const basis = { context, membership, exchanges, holdings, persistence, dialer, doubles };
     const tellWhomWeKnow = (member: NodeId): void => this.#introductions.sendUpdate(member, this.#introductions.fullUpdate());
     const repair = new Repair({ ...basis, tellWhomWeKnow });
     const introductions = new Introductions(basis, {
@@ -94,6 +97,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       { updated: (member) => this.#updated(member), joinBegan: () => replication.joinBegan() },
     );
     this.#context = context;
+    this.#doubles = doubles;
     this.#membership = membership;
     this.#exchanges = exchanges;
     this.#persistence = persistence;
@@ -138,6 +142,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       context: this.#context,
       membership: this.#membership,
       holdings: this.#holdings,
+      doubles: this.#doubles,
       inSync: this.#repair.inSync && !this.#repair.unsettled && this.#holdings.disk.isWhole,
       comparedAt: this.#repair.comparedAt,
       disk: { state: this.#persistence.state, unwritten: this.#persistence.unwritten, unrepaired: this.#holdings.disk.missing },
@@ -197,6 +202,9 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
         return this.#operations.fetch(input);
       case "store":
         if (this.#isOutside()) return this.#context.emit({ type: "stored", ticket: input.ticket, outcome: NOT_SERVING });
+        if (this.#doubles.isDouble && this.#context.kind(input.kind)?.durability === "durable") {
+          return this.#context.emit({ type: "stored", ticket: input.ticket, outcome: DOUBLE });
+        }
         return this.#operations.store(input);
       case "list":
         return this.#list(input);
@@ -362,3 +370,4 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
 }
 
 const NOT_SERVING = { ok: false, fault: { reason: "not-serving" } } as const;
+const DOUBLE = { ok: false, fault: { reason: "double" } } as const;

@@ -1,4 +1,5 @@
 import type { CoreContext } from "./core-context.ts";
+import type { Doubles } from "./members/doubles.ts";
 import type { Membership } from "./members/membership.ts";
 import type { Instant } from "../base/time.ts";
 import type { DiskStatus, OverlaySnapshot, Phase } from "./ports.ts";
@@ -12,6 +13,7 @@ export function pictureOf(parts: {
   readonly context: CoreContext;
   readonly membership: Membership;
   readonly holdings: Holdings;
+  readonly doubles: Doubles;
   readonly inSync: boolean;
   readonly comparedAt: Instant | undefined;
   readonly disk: DiskStatus;
@@ -36,6 +38,7 @@ export function pictureOf(parts: {
     held: holdings.store.size,
     arc: arc === undefined || own === undefined ? undefined : { owner: self, replicas: view.holders(self).slice(1), entries: own.count, inSync: parts.inSync, comparedAt: parts.comparedAt },
     disk: parts.disk,
+    doubles: { self: parts.doubles.isDouble, others: parts.doubles.others },
     digest: own === undefined ? "" : digestHex(own),
     counters: Object.fromEntries(context.counters),
   };

@@ -52,6 +52,8 @@ function conditions(snapshot: OverlaySnapshot, serving: number): ConditionReport
   if (snapshot.disk.state === "stalled") found.push(DISK_STALLED);
   if (snapshot.disk.state === "failing") found.push(diskFailing(snapshot.disk.unwritten));
   if (snapshot.disk.unrepaired > 0) found.push(rowsDamaged(snapshot.disk.unrepaired));
+  if (snapshot.doubles.self) found.push(DOUBLE);
+  for (const nodeId of snapshot.doubles.others) found.push(doubleOf(nodeId));
   const gone = snapshot.members.filter(({ state }) => state === "gone" || state === "silent").length;
   if (gone > 0) found.push(boxesGone(gone));
   if (snapshot.phase === "serving" && snapshot.arc?.inSync === false && serving > 1) found.push(COPYING);
@@ -78,6 +80,20 @@ const COPYING: ConditionReport = {
   text: "Copies on the other boxes are being compared and brought up to date.",
   next: "",
 };
+
+const DOUBLE: ConditionReport = {
+  code: "identity-double",
+  severity: "alarm",
+  text: "Another box uses this box's identity: its data directory is a copy. This box takes no subscriber changes, and the others do not let it in.",
+  next: "Stop one of the two, empty its data directory, and start it with a ticket.",
+};
+
+const doubleOf = (nodeId: NodeId): ConditionReport => ({
+  code: "identity-double-elsewhere",
+  severity: "alarm",
+  text: `Two boxes use the identity ${nodeId}: one is a copy of the other. Neither is let into the ring.`,
+  next: "Stop one of the two, empty its data directory, and start it with a ticket.",
+});
 
 const DISK_STALLED: ConditionReport = {
   code: "disk-stalled",

@@ -2,6 +2,7 @@ import { type Address, formatAddress, sameAddress } from "../../base/address.ts"
 import { BoundedMap } from "../../base/bounded-map.ts";
 import { type Duration, milliseconds } from "../../base/time.ts";
 import type { CoreContext } from "../core-context.ts";
+import type { Doubles } from "./doubles.ts";
 import type { Member, Membership } from "./membership.ts";
 import type { NodeId, Ticket } from "../ports.ts";
 
@@ -30,6 +31,7 @@ interface Candidate {
 export class Dialer {
   readonly #context: CoreContext;
   readonly #membership: Membership;
+  readonly #doubles: Doubles;
   readonly #candidates = new BoundedMap<string, Candidate>(MAX_CANDIDATES, "evict");
   /** BOUNDED: by members and candidates, one dial each. */
   readonly #dials = new Map<Ticket, NodeId | Candidate>();
@@ -37,8 +39,9 @@ export class Dialer {
   readonly #attempts = new Map<NodeId, number>();
   #stopped = false;
 
-  constructor(context: CoreContext, membership: Membership) {
+  constructor(context: CoreContext, membership: Membership, doubles: Doubles) {
     this.#context = context;
+    this.#doubles = doubles;
     this.#membership = membership;
   }
 
@@ -65,7 +68,9 @@ export class Dialer {
   /** A link to it has closed. The box with the larger Node-ID waits longer, so that seldom both dial. */
   lost({ nodeId, state }: Member): void {
     if (state === "left") return this.#context.agenda.cancel(`redial ${nodeId}`);
-    const { redialFirst } = this.#context.settings.timing;
+    const { redialFirst, redialLongest } = this.#context.settings.timing;
+    // It will be kept out again, until its double has stopped.
+    if (this.#doubles.isDouble) return this.#redialAfter(nodeId, milliseconds(redialLongest / 2));
     const soon = milliseconds(redialFirst / SOONER);
     this.#redialAfter(nodeId, this.#context.self < nodeId ? soon : redialFirst);
   }

@@ -78,7 +78,7 @@ export const MESSAGE_CODE = {
 
 export type MessageName = keyof typeof MESSAGE_CODE;
 
-/** Types of message extensions: RFC 7851, RFC 7363, and two of this profile. */
+/** Types of message extensions: RFC 7851, RFC 7363, and three of this profile. */
 export const EXTENSION = {
   diagnostic_ping: 2,
   self_tuning_data: 3,
@@ -86,4 +86,6 @@ export const EXTENSION = {
   peer_info: 0xf001,
   /** On a Fetch: answer from what you hold, owner or not. Empty, not critical. */
   replica_read: 0xf002,
+  /** Which start of a box this is (Attach request and answer over a link): see `members/doubles.ts`. */
+  boot: 0xf003,
 } as const;

@@ -6,7 +6,7 @@ import { concatBytes, fromOctets, fromUtf8Octets, toOctets, utf8Octets } from ".
 import type { Crypto } from "../base/crypto.ts";
 import { fault, ok, type Result } from "../base/result.ts";
 import type { WallTime } from "../base/time.ts";
-import { parseBase64, parseBase64Url, toBase64, toBase64Url } from "./base64.ts";
+import { parseBase64, parseBase64Url, toBase64, toBase64Url } from "../base/base64.ts";
 import { formatDay } from "./calendar.ts";
 import { formatHint, type Hint, parseHint } from "./hint.ts";
 import { parseClaims, type TicketClaims } from "./ticket-claims.ts";

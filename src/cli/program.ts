@@ -7,6 +7,7 @@ import { initFleet, newTicket, type TicketOptions } from "./fleet-commands.ts";
 import { collected, domainOption, durationOption, hintOption, nameOption } from "./option-values.ts";
 import { peersText, registrationsText, statusText, subscribersText, whereText } from "./plain-words.ts";
 import { type AddOptions, addSubscriber, aorOf, importSubscribers, removeSubscriber } from "./subscriber-commands.ts";
+import { configurationText, revokeBox, setConfiguration } from "./rules-commands.ts";
 import type { Terminal } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 
@@ -41,6 +42,7 @@ export function ringboxProgram(terminal: Terminal): Command {
   addBoxCommands(program, terminal, withBox);
   addSubscriberCommands(program, terminal, withBox);
   addRegistrationCommands(program, terminal, withBox);
+  addRulesCommands(program, terminal, withBox);
   addFleetCommands(program, terminal);
   return program;
 }
@@ -145,6 +147,31 @@ function addRegistrationCommands(program: Command, terminal: Terminal, withBox: 
         printReport(terminal, json, where, () => whereText(where, Date.now()));
       }),
     );
+}
+
+function addRulesCommands(program: Command, terminal: Terminal, withBox: WithBox): void {
+  const config = program.command("config").description("what is decided for the whole fleet");
+  config
+    .command("show")
+    .description("show what is in force on the box")
+    .option("--json", "as JSON (docs/json.md)")
+    .action(({ json }: JsonOption) =>
+      withBox(async (box) => {
+        const { configuration } = await box.ask<"configuration">({ op: "configuration" });
+        printReport(terminal, json, configuration, () => configurationText(configuration));
+      }),
+    );
+  config
+    .command("set <key=value...>")
+    .description("change it on every box, signed by the fleet's key")
+    .requiredOption("--fleet <dir>", "where fleet init put the key")
+    .action((assignments: readonly string[], { fleet }: { readonly fleet: string }) =>
+      withBox((box) => setConfiguration(assignments, fleet, box, terminal)),
+    );
+  program
+    .command("revoke <box>")
+    .description("have every box refuse one: a Node-ID or how it begins, or an address, as peers shows them")
+    .action((name: string) => withBox((box) => revokeBox(name, box, terminal)));
 }
 
 const knownAor = async (name: string, box: ControlClient): Promise<string> =>

@@ -12,6 +12,7 @@ import type { Report } from "./journal.ts";
 import { Mdns } from "./mdns.ts";
 import { fleetHashOf } from "./pki.ts";
 import { SystemRandom } from "./random.ts";
+import { NO_RULES } from "./rules-files.ts";
 
 export interface BoxAdmissionSettings {
   readonly ticket: AdmissionTicket;
@@ -62,6 +63,7 @@ export async function admitBox(settings: BoxAdmissionSettings): Promise<BoxAdmis
     const { fleetName, overlayName, domain, zone, rootCertificate } = ticket;
     const membership: FleetMembership = { fleetName, overlayName, domain, zone, rootCertificate, enrolled };
     if (by === undefined) data.rememberServing();
+    data.saveRules({ document: enrolled.document, revocations: NO_RULES.revocations });
     data.saveMembership(membership);
     return { membership, by };
   } finally {

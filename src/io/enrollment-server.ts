@@ -12,9 +12,10 @@ import type { NodeId } from "../overlay/ports.ts";
 import { type Placed, Placement } from "../provision/placement.ts";
 import { checkToken } from "../provision/ticket.ts";
 import type { Clock } from "./clock.ts";
-import { ENROLLMENT_PATH } from "./enrollment.ts";
+import { CONFIGURATION_PATH, CONFIGURATION_TYPE, ENROLLMENT_PATH } from "./enrollment.ts";
 import { formatMultipart, parseMultipart, type Part } from "./multipart.ts";
 import { checkCertificateRequest, type Credential, issueBoxCertificate, privateKeyDer } from "./pki.ts";
+import type { RulesInForce } from "./rules-in-force.ts";
 import { nodeIdIn, readCertificate } from "./trust.ts";
 
 export interface EnrollmentServerSettings {
@@ -27,6 +28,8 @@ export interface EnrollmentServerSettings {
   readonly clock: Clock;
   /** Members now, whose Node-IDs are taken. */
   readonly members: () => readonly Placed[];
+  /** What is in force now. */
+  readonly rules: () => RulesInForce;
   readonly onReport: (level: "info" | "warning", text: string) => void;
   readonly onCount?: (event: "enrollment-refused") => void;
 }
@@ -101,6 +104,7 @@ export class EnrollmentServer {
     const source = sourceOf(request.socket);
     try {
       this.#checkBudget(source);
+      if (request.method === "GET" && request.url === CONFIGURATION_PATH) return this.#showConfiguration(response);
       const form = await readForm(request);
       const { nodeId, certificate } = await this.#enroll(form);
       this.#settings.onReport("info", `enrolled the box at ${source} as ${nodeId}`);
@@ -114,11 +118,19 @@ export class EnrollmentServer {
     }
   }
 
+  #showConfiguration(response: ServerResponse): void {
+    const { document } = this.#settings.rules().stored;
+    if (document === undefined) throw new Refusal(404, "not_found", "this box has no configuration document yet");
+    response.writeHead(200, { "content-type": CONFIGURATION_TYPE });
+    response.end(document);
+  }
+
   async #enroll(form: readonly Part[]): Promise<{ readonly nodeId: NodeId; readonly certificate: Uint8Array }> {
-    const { overlayName, root, issuing, crypto, clock } = this.#settings;
+    const { overlayName, root, issuing, crypto, clock, rules } = this.#settings;
     const field = (name: string): Uint8Array => form.find((part) => part.name === name)?.body ?? new Uint8Array(0);
     const token = checkToken(Buffer.from(field("password")).toString("latin1"), { crypto, rootCertificate: root, overlayName, wall: clock.wall() });
     if (!token.ok) throw new Refusal(403, "failed_authentication", token.fault);
+    if (rules().refusesTicket(token.value.serial)) throw new Refusal(403, "failed_authentication", "the ticket was withdrawn; ask for a new one");
     const publicKey = await checkCertificateRequest(field("csr"));
     if (!publicKey.ok) throw new Refusal(403, "bad_CSR", `the certificate request is not good: ${publicKey.fault}`);
     const nodeId = this.#nodeIdFor(publicKey.value, field("previous"), token.value.zone);
@@ -126,9 +138,10 @@ export class EnrollmentServer {
   }
 
   #nodeIdFor(publicKey: Uint8Array, previous: Uint8Array, zone: string): NodeId {
-    const { clock, members } = this.#settings;
+    const { clock, members, rules } = this.#settings;
     const keyHash = hash("sha256", publicKey, "hex");
     const known = this.#previousNodeId(previous, publicKey) ?? this.#granted.get(keyHash);
+    if (known !== undefined && rules().isRevoked(known)) throw new Refusal(403, "failed_authentication", "this box was revoked");
     const nodeId = known ?? (this.#placement.choose(clock.now(), members(), zone) as NodeId);
     this.#granted.set(keyHash, nodeId);
     return nodeId;
@@ -144,7 +157,7 @@ export class EnrollmentServer {
   }
 
   #grant(request: IncomingMessage, response: ServerResponse, certificate: Uint8Array): void {
-    const { issuing } = this.#settings;
+    const { issuing, rules } = this.#settings;
     if (!(request.headers.accept ?? "").includes("multipart/mixed")) {
       response.writeHead(200, { "content-type": "application/pkix-cert" });
       response.end(certificate);
@@ -154,7 +167,10 @@ export class EnrollmentServer {
     const pkix = { name: "", contentType: "application/pkix-cert" };
     const key = { name: "", contentType: "application/pkcs8", body: privateKeyDer(issuing.privateKeyPem) };
     response.writeHead(200, { "content-type": `multipart/mixed; boundary=${boundary}` });
-    response.end(formatMultipart([{ ...pkix, body: certificate }, { ...pkix, body: issuing.certificate }, key], boundary));
+    const parts = [{ ...pkix, body: certificate }, { ...pkix, body: issuing.certificate }, key];
+    const { document } = rules().stored;
+    if (document !== undefined) parts.push({ name: "", contentType: CONFIGURATION_TYPE, body: document });
+    response.end(formatMultipart(parts, boundary));
   }
 
   #checkBudget(source: string): void {

@@ -3,9 +3,10 @@
 import { createPrivateKey, createPublicKey, randomBytes, sign, X509Certificate } from "node:crypto";
 import { type Duration, type WallTime, wallAfter } from "../base/time.ts";
 import { parseHint } from "../provision/hint.ts";
-import { parseTicket, serializeTicket, serializeToken, type Signer } from "../provision/ticket.ts";
+import { type FleetTicket, parseTicket, serializeTicket, serializeToken, type Signer } from "../provision/ticket.ts";
 import { systemClock } from "./clock.ts";
 import { NodeCrypto } from "./crypto.ts";
+import { firstConfiguration, signConfiguration } from "./fleet-configuration.ts";
 import { fingerprint, makeIssuingAuthority, makeRootAuthority } from "./pki.ts";
 
 /** Its message is a sentence for the operator. */
@@ -26,10 +27,12 @@ export async function createFleet(fleet: {
   const overlayName = `${slug(fleetName)}-${fingerprint(root.certificate).slice(0, 8)}.ringbox.internal`;
   const signer = signerWith(root.privateKeyPem);
   const token = serializeToken({ overlayName, serial: serial(), zone: "", expiresAt: undefined }, signer);
+  const first = firstConfiguration({ overlayName, rootCertificate: root.certificate, issuingCertificate: issuing.certificate });
+  const configuration = signConfiguration(first, root.privateKeyPem);
   const fleetTicket = serializeTicket(
     {
       kind: "fleet", fleetName, overlayName, domain, rootCertificate: root.certificate, token, hints: [], zone: "",
-      issuingCertificate: issuing.certificate, issuingKeyPem: issuing.privateKeyPem,
+      issuingCertificate: issuing.certificate, issuingKeyPem: issuing.privateKeyPem, configuration,
     },
     signer,
   );
@@ -46,11 +49,7 @@ export function createJoinTicket(request: {
   readonly zone: string;
 }): string {
   const wall = systemClock.wall();
-  const fleet = parseTicket(request.fleetTicket, { crypto: new NodeCrypto(undefined), wall });
-  if (!fleet.ok) throw new FleetError(fleet.fault);
-  if (fleet.value.kind !== "fleet") throw new FleetError("this is a join ticket; new tickets are made from the fleet's own ticket");
-  if (!isKeyOf(request.rootKeyPem, fleet.value.rootCertificate)) throw new FleetError("the root key is not the key of this fleet");
-  const { fleetName, overlayName, domain, rootCertificate, hints: fleetHints } = fleet.value;
+  const { fleetName, overlayName, domain, rootCertificate, hints: fleetHints } = readFleetTicket(request.fleetTicket, request.rootKeyPem);
   const hints = [...request.hints.map(checkHint), ...fleetHints];
   if (hints.length > 32) throw new FleetError("a ticket holds at most 32 hints");
   const zone = checkZone(request.zone);
@@ -58,6 +57,15 @@ export function createJoinTicket(request: {
   const signer = signerWith(request.rootKeyPem);
   const token = serializeToken({ overlayName, serial: serial(), zone, expiresAt }, signer);
   return serializeTicket({ kind: "join", fleetName, overlayName, domain, rootCertificate, token, hints, zone, expiresAt }, signer);
+}
+
+/** The fleet ticket in a text. Throws `FleetError` if it is none, or of another key. */
+export function readFleetTicket(text: string, rootKeyPem: string): FleetTicket {
+  const fleet = parseTicket(text, { crypto: new NodeCrypto(undefined), wall: systemClock.wall() });
+  if (!fleet.ok) throw new FleetError(fleet.fault);
+  if (fleet.value.kind !== "fleet") throw new FleetError("this is a join ticket; new tickets are made from the fleet's own ticket");
+  if (!isKeyOf(rootKeyPem, fleet.value.rootCertificate)) throw new FleetError("the root key is not the key of this fleet");
+  return fleet.value;
 }
 
 function isKeyOf(privateKeyPem: string, certificate: Uint8Array): boolean {

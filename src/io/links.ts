@@ -120,9 +120,15 @@ export class Links {
     for (const command of commands) {
       if (command.type === "dial") this.#dial(command);
       else if (command.type === "link-send") this.#links.get(command.link)?.send(command.message);
-      else this.#links.get(command.link)?.close(command.reason);
+      else this.#closeAfterLastWord(command);
     }
     this.#flush();
+  }
+
+  /** What this batch has said over the link goes out before it ends. */
+  #closeAfterLastWord({ link, reason }: Extract<LinkCommand, { type: "link-close" }>): void {
+    this.#links.get(link)?.tick();
+    this.#links.get(link)?.close(reason);
   }
 
   /** The smoothed round trip of a link; undefined until it was measured. */

@@ -13,20 +13,19 @@ import { type DataDirectory, DataDirectoryError } from "./data-directory.ts";
 import { Driver } from "./driver.ts";
 import { EffectPerformer } from "./effects.ts";
 import { EnrollmentServer } from "./enrollment-server.ts";
+import { MESSAGE_BYTES_MAX, readConfiguration } from "./fleet-configuration.ts";
 import type { FleetMembership } from "./identity-files.ts";
 import type { Report } from "./journal.ts";
 import { Links } from "./links.ts";
 import { Mdns } from "./mdns.ts";
 import { ownAddress } from "./own-address.ts";
 import { fleetHashOf, fleetSecret } from "./pki.ts";
+import { issuingSigner, RulesInForce } from "./rules-in-force.ts";
 import { SystemRandom } from "./random.ts";
 import { SipResolver } from "./resolver.ts";
 import { SipSockets } from "./sip-sockets.ts";
 import { Store } from "./store.ts";
 import { CertificateTrust } from "./trust.ts";
-
-/** RELOAD's max-message-size: a resource with its 64 bindings fits. */
-const MESSAGE_BYTES_MAX = 256 * 1_024;
 
 export interface RunningBoxSettings {
   readonly membership: FleetMembership;
@@ -53,6 +52,7 @@ export class RunningBox {
   readonly #mdns: Mdns;
   readonly #enrollment: EnrollmentServer;
   readonly #fleetHash: string;
+  readonly #rules: RulesInForce;
   /** Questions of the control socket without an answer. BOUNDED: by the control server's connections and their questions. */
   readonly #questions = new Map<number, (reply: ControlReply) => void>();
   #lastQuestion = 0;
@@ -67,6 +67,7 @@ export class RunningBox {
     this.#settings = settings;
     this.#crypto = new NodeCrypto(privateKeyPem);
     this.#fleetHash = fleetHashOf(membership.rootCertificate);
+    this.#rules = new RulesInForce(membership, data.rules((document) => readConfiguration(document, membership).ok));
     this.self = this.#describe();
     this.#store = new Store({ directory: data.path, onInput: this.#take, onReport: report });
     this.#sip = new SipSockets({
@@ -88,6 +89,7 @@ export class RunningBox {
       random: this.#random,
       clock: systemClock,
       members: () => this.#placed(),
+      rules: () => this.#rules,
       onReport: report,
       onCount: this.#countAtDoor,
     });
@@ -186,6 +188,7 @@ export class RunningBox {
         mayStandAlone: data.hasServed,
         localAddresses: [],
         openRegistration,
+        rules: { rootCertificate: membership.rootCertificate, ...this.#rules.stored, issuing: issuingSigner(enrolled.issuing) },
       },
       this.#crypto,
       this.#random,
@@ -205,6 +208,10 @@ export class RunningBox {
         this.#questions.delete(question);
       },
       onMembers: (members) => this.#tryToKeep(() => data.saveMembers(members)),
+      onRules: (rules) => {
+        this.#tryToKeep(() => data.saveRules(rules));
+        this.#rules.changed(rules, rules.configuration);
+      },
       onPhase: (phase) => this.#enter(phase),
       onReport: report,
     });

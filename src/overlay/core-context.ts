@@ -5,6 +5,7 @@ import type { Random } from "../base/random.ts";
 import { after, type Duration, type Instant, instant, milliseconds, type WallTime } from "../base/time.ts";
 import { fromOctets, utf8Octets } from "../base/bytes.ts";
 import { Agenda, type AgendaKey } from "./agenda.ts";
+import { FleetRules } from "./configuration/fleet-rules.ts";
 import type { KindDefinition, KindId, NodeId, OverlayEffect, OverlaySettings, Ticket, Trust } from "./ports.ts";
 import { HybridClock } from "./storage/clock.ts";
 import { overlayHash } from "./wire/identifiers.ts";
@@ -23,6 +24,8 @@ export class CoreContext {
   readonly random: Random;
   readonly trust: Trust;
   readonly clock: HybridClock;
+  /** What is in force in this fleet. */
+  readonly rules: FleetRules;
   readonly signer: Signer;
   /** The `overlay` field of every header. */
   readonly overlay: number;
@@ -43,6 +46,7 @@ export class CoreContext {
     this.random = random;
     this.trust = trust;
     this.clock = new HybridClock(wall);
+    this.rules = new FleetRules(settings.overlayName, crypto, settings.rules);
     this.signer = makeSigner(settings.certificate, crypto);
     this.overlay = overlayHash(utf8Octets(settings.overlayName), crypto);
     this.#kinds = new Map(settings.kinds.map((kind) => [kind.id, kind]));

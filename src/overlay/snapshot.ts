@@ -34,5 +34,12 @@ export function pictureOf(parts: {
     arc: arc === undefined || own === undefined ? undefined : { owner: self, replicas: view.holders(self).slice(1), entries: own.count, inSync: parts.inSync },
     digest: own === undefined ? "" : digestHex(own),
     counters: Object.fromEntries(context.counters),
+    rules: {
+      sequence: context.rules.sequence,
+      document: context.rules.document,
+      configuration: context.rules.configuration,
+      epoch: context.rules.epoch,
+      revoked: context.rules.revokedNodes().map((nodeId) => ({ nodeId, revokedAt: context.rules.revokedAt(nodeId) })),
+    },
   };
 }

@@ -2,6 +2,7 @@
 // is plain data, so that a whole box can be asked in simulation too.
 
 import type {
+  ConfigurationReport,
   PeerReport,
   RegistrationReport,
   StatusReport,
@@ -35,7 +36,12 @@ export type ControlRequest =
   | { readonly op: "subscriber-list" }
   /** `aor`: `null` for all. */
   | { readonly op: "registration-list"; readonly aor: string | null }
-  | { readonly op: "where"; readonly aor: string };
+  | { readonly op: "where"; readonly aor: string }
+  | { readonly op: "configuration" }
+  /** `document`: whole, signed by the fleet's key. */
+  | { readonly op: "configure"; readonly document: string }
+  /** `box`: a Node-ID or how it begins, or an address as `peers` shows it. */
+  | { readonly op: "revoke"; readonly box: string };
 
 export type ControlOperation = ControlRequest["op"];
 
@@ -64,6 +70,10 @@ export interface ControlAnswers {
   readonly "subscriber-list": { readonly subscribers: readonly SubscriberReport[] };
   readonly "registration-list": { readonly registrations: readonly RegistrationReport[] };
   readonly where: { readonly where: WhereReport };
+  readonly configuration: { readonly configuration: ConfigurationReport };
+  /** `told` of the `linked` boxes have said that they know. */
+  readonly configure: { readonly sequence: number; readonly told: number; readonly linked: number };
+  readonly revoke: { readonly nodeId: string; readonly told: number; readonly linked: number };
 }
 
 export interface ControlRefusal {

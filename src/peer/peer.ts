@@ -5,7 +5,7 @@
 import { assert } from "../base/assert.ts";
 import type { Crypto } from "../base/crypto.ts";
 import type { Random } from "../base/random.ts";
-import { after, earliest, hours, type Instant, instant, milliseconds, minutes, seconds, type WallTime, wallTime } from "../base/time.ts";
+import { after, earliest, type Instant, instant, milliseconds, seconds, type WallTime, wallTime } from "../base/time.ts";
 import { OverlayCore } from "../overlay/overlay-core.ts";
 import type { OverlayEffect, OverlayInput, OverlaySnapshot, OverlayTiming, Trust } from "../overlay/ports.ts";
 import type { SipEffect, SipInput, SipSettings } from "../sip/ports.ts";
@@ -14,6 +14,7 @@ import { ControlDesk, type DeskStep } from "./control-desk.ts";
 import { KINDS } from "./kinds.ts";
 import { LocationService, type Settled } from "./location-service.ts";
 import type { PeerEffect, PeerInput, PeerSettings } from "./ports.ts";
+import { USUAL_REGISTRATION } from "./rules-report.ts";
 
 /** Every waiting time of the overlay (docs/limits.md). */
 export const OVERLAY_TIMING: OverlayTiming = {
@@ -26,9 +27,6 @@ export const OVERLAY_TIMING: OverlayTiming = {
   redialLongest: seconds(8),
   seek: milliseconds(1_500),
 };
-
-/** How long phones may register for (RFC 3261 section 10.3; RFC 3665 phones ask for an hour). */
-const EXPIRY: SipSettings["expiry"] = { minimum: minutes(1), standard: hours(1), maximum: hours(2) };
 
 /** Steps of the relay between the cores within one step of the box; passing it is our own fault. */
 const RELAY_MAX = 1_000_000;
@@ -46,6 +44,7 @@ export class Peer {
   readonly #overlay: OverlayCore;
   readonly #location: LocationService;
   readonly #desk: ControlDesk;
+  readonly #openRegistration: boolean;
   readonly #counters = new Map<string, number>();
   /** UNBOUNDED: lives within one step, bounded by RELAY_MAX. */
   readonly #overlayInputs: OverlayInput[] = [];
@@ -61,6 +60,7 @@ export class Peer {
   #orphans = Number.POSITIVE_INFINITY;
 
   constructor(settings: PeerSettings, crypto: Crypto, random: Random, trust: Trust) {
+    this.#openRegistration = settings.openRegistration;
     const ownWall = (): WallTime => wallTime(this.#now + this.#wallOffset);
     this.#overlay = new OverlayCore(
       {
@@ -72,6 +72,7 @@ export class Peer {
         members: settings.members,
         mayStandAlone: settings.mayStandAlone,
         timing: settings.timing ?? OVERLAY_TIMING,
+        ...(settings.rules === undefined ? {} : { rules: settings.rules }),
       },
       crypto,
       random,
@@ -88,8 +89,7 @@ export class Peer {
         sipPort: settings.self.sip.port,
         localAddresses: settings.localAddresses,
         software: SOFTWARE,
-        registration: settings.openRegistration ? "open" : "authenticated",
-        expiry: EXPIRY,
+        ...this.#registrationRules(),
       },
       crypto,
       random,
@@ -101,7 +101,7 @@ export class Peer {
       holders: (resource) => this.#overlay.locate(resource).replicas,
       nextTicket: () => this.#nextTicket(),
     });
-    this.#desk = new ControlDesk(settings, this.#overlay, this.#sip, this.#location, wall, () => this.#nextTicket());
+    this.#desk = new ControlDesk(settings, this.#overlay, this.#sip, this.#location, crypto, wall, () => this.#nextTicket());
     this.#sip.setServing(false);
     this.#sip.setFleetAddresses(settings.members.map(({ sip }) => sip));
   }
@@ -226,6 +226,14 @@ export class Peer {
       case "count":
         this.#count(effect.event);
         return;
+      case "configured":
+      case "revoked":
+        this.#follow(this.#desk.ruled(effect.ticket, effect.outcome));
+        return;
+      case "rules-changed":
+        this.#sip.setRegistration(this.#registrationRules());
+        this.#outward.push(effect);
+        return;
       case "member-gone":
         this.#searchAt = after(this.#now, SETTLING);
         return;
@@ -241,6 +249,12 @@ export class Peer {
       default:
         this.#outward.push(effect);
     }
+  }
+
+  /** As the fleet's document has them; this box may be opened by its own command line. */
+  #registrationRules(): Pick<SipSettings, "registration" | "expiry"> {
+    const { open, ...expiry } = this.#overlay.snapshot().rules.configuration?.registration ?? USUAL_REGISTRATION;
+    return { registration: open || this.#openRegistration ? "open" : "authenticated", expiry };
   }
 
   #settle({ answer, operations }: Settled): void {

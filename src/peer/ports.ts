@@ -2,13 +2,14 @@
 // and what it wants done. A batch of inputs makes one step; the effects come back in order.
 
 import type { WallTime } from "../base/time.ts";
+import type { FleetRulesSettings } from "../overlay/configuration/fleet-rules.ts";
 import type { OverlayEffect, OverlayInput, OverlayTiming, PeerInfo, Phase, StoredRow } from "../overlay/ports.ts";
 import type { SipEffect, SipInput } from "../sip/ports.ts";
 import type { ControlReply, ControlRequest } from "./control.ts";
 
 export type PeerInput =
   | Exclude<SipInput, { type: "user-found" | "bindings-changed" | "tick" }>
-  | Exclude<OverlayInput, { type: "fetch" | "store" | "list" | "leave" | "tick" }>
+  | Exclude<OverlayInput, { type: "fetch" | "store" | "list" | "leave" | "configure" | "revoke" | "tick" }>
   /** A reading of the wall clock, at the instant of the step. The first input of a box's life. */
   | { readonly type: "clock"; readonly wall: WallTime }
   /** SIP is served on these local addresses now. */
@@ -32,7 +33,7 @@ export type DoorEvent =
 
 export type PeerEffect =
   | Exclude<SipEffect, { type: "find-user" | "change-bindings" | "count" }>
-  | Exclude<OverlayEffect, { type: "fetched" | "stored" | "listed" | "count" | "member-gone" }>
+  | Exclude<OverlayEffect, { type: "fetched" | "stored" | "listed" | "configured" | "revoked" | "count" | "member-gone" }>
   | { readonly type: "replied"; readonly ticket: number; readonly reply: ControlReply };
 
 /** What a box is told once, when it starts. */
@@ -51,6 +52,8 @@ export interface PeerSettings {
   readonly localAddresses: readonly string[];
   /** Whether whoever can reach the box may register as anybody. */
   readonly openRegistration: boolean;
+  /** What the fleet has decided. */
+  readonly rules?: FleetRulesSettings;
   /** Waiting times of the overlay if not the usual ones: a simulated day of many boxes has rarer chores. */
   readonly timing?: OverlayTiming;
 }

@@ -34,6 +34,8 @@ export interface FleetTicket extends TicketCommon {
   readonly issuingCertificate: Uint8Array;
   /** PKCS #8 PEM: whoever has it can admit boxes. */
   readonly issuingKeyPem: string;
+  /** The signed configuration document that the fleet begins with, or had when the ticket was made. */
+  readonly configuration?: Uint8Array | undefined;
 }
 
 /** Admits a box through a member, until its end. */
@@ -164,7 +166,7 @@ function claimsOf(ticket: AdmissionTicket): TicketClaims {
     zone: ticket.zone,
   };
   return ticket.kind === "fleet"
-    ? { ...common, kind: "fleet", issuing: toBase64(ticket.issuingCertificate), issuingKey: ticket.issuingKeyPem }
+    ? { ...common, kind: "fleet", issuing: toBase64(ticket.issuingCertificate), issuingKey: ticket.issuingKeyPem, ...configurationClaim(ticket) }
     : { ...common, kind: "join", expires: ticket.expiresAt };
 }
 
@@ -184,8 +186,12 @@ function ticketOf(claims: TicketClaims): AdmissionTicket | undefined {
   if (claims.kind === "join") return { ...common, kind: "join", expiresAt: claims.expires as WallTime };
   const issuingCertificate = parseBase64(claims.issuing);
   if (issuingCertificate === undefined) return undefined;
-  return { ...common, kind: "fleet", issuingCertificate, issuingKeyPem: claims.issuingKey };
+  const configuration = claims.configuration === undefined ? undefined : fromOctets(claims.configuration);
+  return { ...common, kind: "fleet", issuingCertificate, issuingKeyPem: claims.issuingKey, configuration };
 }
+
+const configurationClaim = ({ configuration }: FleetTicket): { readonly configuration?: string } =>
+  configuration === undefined ? {} : { configuration: toOctets(configuration) };
 
 function tokenClaimsOf(json: Readonly<Record<string, unknown>> | undefined): TokenClaims | undefined {
   if (json === undefined) return undefined;

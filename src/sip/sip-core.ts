@@ -70,6 +70,11 @@ export class SipCore implements Machine<SipInput, SipEffect> {
     this.#core.ends.setFleetAddresses(addresses);
   }
 
+  /** From here on: how long phones may register for, and who may. */
+  setRegistration(rules: Pick<SipSettings, "registration" | "expiry">): void {
+    this.#core.settings = { ...this.#core.settings, ...rules };
+  }
+
   /** Whether OPTIONS to this box may say that it serves. */
   setServing(serving: boolean): void {
     this.#proxy.serving = serving;

@@ -11,7 +11,7 @@ import type { Received } from "../routing/router.ts";
 import { EXTENSION } from "../wire/code-points.ts";
 import type { MessageExtension } from "../wire/message.ts";
 import type { ConfigUpdateReq } from "../wire/message-body.ts";
-import { ANY_SEQUENCE } from "./document.ts";
+import { ANY_SEQUENCE, compareSequences } from "./document.ts";
 import type { DocumentOutcome, FleetRules } from "./fleet-rules.ts";
 
 interface Events {
@@ -59,7 +59,9 @@ export class ConfigUpdates {
 
   /** Tells everybody who is linked, except `source`; `done` hears how many have it when all have answered or had their time. */
   spread(source: NodeId | undefined, done: (told: Told) => void = () => {}): void {
-    const linked = [...this.#membership.members].filter(({ nodeId, links }) => links.length > 0 && nodeId !== source);
+    const others = [...this.#membership.members].filter(({ nodeId, links }) => links.length > 0 && nodeId !== source);
+    const linked = others.filter(({ nodeId }) => !this.#rules.isRevoked(nodeId));
+    for (const { nodeId, links } of others) for (const { id } of links) if (this.#rules.isRevoked(nodeId)) this.linkOpened(id, nodeId);
     let [told, waiting] = [0, linked.length];
     if (waiting === 0) return this.#context.soon(() => done({ told: 0, linked: 0 }));
     for (const member of linked) {
@@ -68,6 +70,18 @@ export class ConfigUpdates {
         if (--waiting === 0) done({ told, linked: linked.length });
       });
     }
+  }
+
+  /** Whether the sender goes by the same document; if not it is refused, and told what it lacks (section 6.3.2.1). */
+  isInStep({ message, direct, hop, refuse }: Received): boolean {
+    const { configurationSequence } = message.header;
+    const order = compareSequences(configurationSequence, this.#rules.sequence);
+    if (order === 0) return true;
+    if (message.body.type === "config_update_req" && (order > 0 || configurationSequence === ANY_SEQUENCE)) return true;
+    // The document first: it is there when the refusal is read.
+    if (order < 0 && direct) this.tell(hop);
+    refuse(order < 0 ? "Error_Config_Too_Old" : "Error_Config_Too_New");
+    return false;
   }
 
   received(received: Received, { update }: ConfigUpdateReq): void {

@@ -68,7 +68,7 @@ export function compareSequences(a: number, b: number): number {
 }
 
 const BAD_NODES_MAX = 1_024;
-const KEPT_MAX = 1_024;
+const KEPT_MAX = 512;
 const RETIRED_MAX = 64;
 const REFUSED_TICKETS_MAX = 256;
 const BOOTSTRAP_NODES_MAX = 32;

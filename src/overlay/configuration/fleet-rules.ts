@@ -5,7 +5,7 @@ import { BoundedMap } from "../../base/bounded-map.ts";
 import { equalBytes, toHex } from "../../base/bytes.ts";
 import type { Crypto } from "../../base/crypto.ts";
 import { fault, ok, type Result } from "../../base/result.ts";
-import { type WallTime, wallTime } from "../../base/time.ts";
+import type { WallTime } from "../../base/time.ts";
 import type { NodeId } from "../ports.ts";
 import { compareSequences, FIRST_SEQUENCE, type FleetConfiguration, readDocument } from "./document.ts";
 import {
@@ -76,9 +76,9 @@ export class FleetRules {
   revokedNodes(): readonly NodeId[] {
     return [...new Set([...this.#revocations.keys(), ...this.#badNodes])].sort();
   }
-  /** When; the beginning of time for one that only the document names. */
+  /** `undefined` also for one that only the document names: what it signed stays valid, whenever that was. */
   revokedAt(nodeId: NodeId): WallTime | undefined {
-    return this.#revocations.get(nodeId)?.revokedAt ?? (this.isRevoked(nodeId) ? wallTime(0) : undefined);
+    return this.#revocations.get(nodeId)?.revokedAt;
   }
   /** The credential that issues certificates has changed: further revocations are signed with the new one. */
   issueWith(issuing: RevocationSigner): void {

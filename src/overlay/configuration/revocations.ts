@@ -20,7 +20,7 @@ export interface Revocation {
 }
 
 /** A fleet that has revoked more makes itself new; the set travels in one message. */
-export const MAX_REVOCATIONS = 1_024;
+export const MAX_REVOCATIONS = 512;
 const PURPOSE = "ringbox revocation 1\n";
 const HASH_LENGTH = 32;
 

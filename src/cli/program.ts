@@ -4,7 +4,7 @@ import { Command } from "commander";
 import { ControlClient } from "./control-client.ts";
 import { asHouseCommand, runProgram } from "./command-line.ts";
 import { initFleet, newTicket, type TicketOptions } from "./fleet-commands.ts";
-import { collected, domainOption, durationOption, hintOption, nameOption } from "./option-values.ts";
+import { collected, domainOption, durationOption, hintOption, nameOption, usesOption } from "./option-values.ts";
 import { peersText, registrationsText, statusText, subscribersText, whereText } from "./plain-words.ts";
 import { type AddOptions, addSubscriber, aorOf, importSubscribers, removeSubscriber } from "./subscriber-commands.ts";
 import { configurationText, revokeBox, setConfiguration } from "./rules-commands.ts";
@@ -195,6 +195,7 @@ function addFleetCommands(program: Command, terminal: Terminal): void {
     .description("write a join ticket to standard output")
     .requiredOption("--fleet <dir>", "where fleet init put the key")
     .option("--expires <time>", "for how long it lets boxes join: 12h, 7d, 2w", durationOption, durationOption("7d"))
+    .option("--uses <number>", "how many boxes it lets join", usesOption, 1)
     .option("--hint <host:port>", "where a member may be found; may be repeated", collected(hintOption))
     .option("--zone <zone>", "rack, room or site of the box", nameOption)
     .action((options: TicketOptions) => newTicket(options, terminal));

@@ -141,4 +141,5 @@ export const ANSWER_SCHEMAS: { readonly [Op in ControlOperation]: z.ZodMiniType<
   configuration: z.object({ configuration: configurationSchema }),
   configure: z.object({ sequence: count, told: count, linked: count }),
   revoke: z.object({ nodeId, told: count, linked: count }),
+  admit: z.object({ nodeId: z.nullable(nodeId) }),
 };

@@ -32,6 +32,7 @@ const request = z.discriminatedUnion("op", [
   z.object({ op: z.literal("configuration") }),
   z.object({ op: z.literal("configure"), document: z.string() }),
   z.object({ op: z.literal("revoke"), box: text }),
+  z.object({ op: z.literal("admit"), code: z.string().check(z.maxLength(16)) }),
 ]) satisfies z.ZodMiniType<ControlRequest>;
 
 const identified = z.object({ id: z.int() });

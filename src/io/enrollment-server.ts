@@ -7,10 +7,11 @@ import type { TLSSocket } from "node:tls";
 import { BoundedMap } from "../base/bounded-map.ts";
 import type { Crypto } from "../base/crypto.ts";
 import type { Random } from "../base/random.ts";
-import type { Instant } from "../base/time.ts";
+import { hours, type Instant, milliseconds } from "../base/time.ts";
 import type { NodeId } from "../overlay/ports.ts";
+import type { AdmissionAnswer, AdmissionRequest } from "../peer/admission-office.ts";
 import { type Placed, Placement } from "../provision/placement.ts";
-import { checkToken } from "../provision/ticket.ts";
+import { checkToken, type TokenClaims } from "../provision/ticket.ts";
 import type { Clock } from "./clock.ts";
 import { CONFIGURATION_PATH, CONFIGURATION_TYPE, ENROLLMENT_PATH } from "./enrollment.ts";
 import { formatMultipart, parseMultipart, type Part } from "./multipart.ts";
@@ -30,6 +31,8 @@ export interface EnrollmentServerSettings {
   readonly members: () => readonly Placed[];
   /** What is in force now. */
   readonly rules: () => RulesInForce;
+  /** What the ring knows of a ticket's uses. */
+  readonly askOffice: (request: AdmissionRequest) => Promise<AdmissionAnswer>;
   readonly onReport: (level: "info" | "warning", text: string) => void;
   readonly onCount?: (event: "enrollment-refused") => void;
 }
@@ -37,6 +40,8 @@ export interface EnrollmentServerSettings {
 const FORM_BYTES_MAX = 16_384;
 const REQUEST_TIMEOUT_MS = 10_000;
 const MAX_CONNECTIONS = 64;
+/** Beyond a ticket's end. */
+const USE_REMEMBERED = hours(24);
 /** Requests one source may make at once, and then each second. */
 const BURST = 20;
 const PER_SECOND = 1;
@@ -133,8 +138,22 @@ export class EnrollmentServer {
     if (rules().refusesTicket(token.value.serial)) throw new Refusal(403, "failed_authentication", "the ticket was withdrawn; ask for a new one");
     const publicKey = await checkCertificateRequest(field("csr"));
     if (!publicKey.ok) throw new Refusal(403, "bad_CSR", `the certificate request is not good: ${publicKey.fault}`);
+    await this.#countUse(token.value, hash("sha256", publicKey.value, "hex"));
     const nodeId = this.#nodeIdFor(publicKey.value, field("previous"), token.value.zone);
     return { nodeId, certificate: await issueBoxCertificate(issuing, { publicKey: publicKey.value, nodeId, overlayName }) };
+  }
+
+  /** A key that asks again has its use already. */
+  async #countUse({ serial, uses, expiresAt }: TokenClaims, applicant: string): Promise<void> {
+    if (uses === undefined || expiresAt === undefined) return;
+    const { clock, askOffice } = this.#settings;
+    // Ours may be the slow clock: a use is remembered for longer than any member takes the ticket.
+    const remember = milliseconds(Math.max(expiresAt - clock.wall(), 0) + USE_REMEMBERED);
+    const { outcome } = await askOffice({ op: "use", name: serial, uses, applicant, remember });
+    if (outcome === "used-up") {
+      throw new Refusal(403, "failed_authentication", uses === 1 ? "the ticket has admitted another box, and was for one" : `the ticket has admitted the ${uses} boxes it was for`);
+    }
+    if (outcome !== "allowed") throw new Refusal(503, "try_again", "the ring cannot say now how often the ticket was used");
   }
 
   #nodeIdFor(publicKey: Uint8Array, previous: Uint8Array, zone: string): NodeId {

@@ -21,7 +21,8 @@ export interface NewSubscriber {
   readonly ha1Sha256: string;
 }
 
-export type ControlRequest =
+/** What the control desk answers. */
+export type DeskRequest =
   | { readonly op: "status" }
   | { readonly op: "peers" }
   /** Answered once everything is handed over; the process then ends. */
@@ -42,6 +43,11 @@ export type ControlRequest =
   | { readonly op: "configure"; readonly document: string }
   /** `box`: a Node-ID or how it begins, or an address as `peers` shows it. */
   | { readonly op: "revoke"; readonly box: string };
+
+export type ControlRequest =
+  | DeskRequest
+  /** Admit the box that shows this code (its eight characters, no dash). Asked again, says whether it has come. */
+  | { readonly op: "admit"; readonly code: string };
 
 export type ControlOperation = ControlRequest["op"];
 
@@ -74,6 +80,8 @@ export interface ControlAnswers {
   /** `told` of the `linked` boxes have said that they know. */
   readonly configure: { readonly sequence: number; readonly told: number; readonly linked: number };
   readonly revoke: { readonly nodeId: string; readonly told: number; readonly linked: number };
+  /** The Node-ID of the box that was admitted; `null`: it has not come yet, and the code waits for it. */
+  readonly admit: { readonly nodeId: string | null };
 }
 
 export interface ControlRefusal {

@@ -19,6 +19,7 @@ const QUESTIONS: { readonly [Op in ControlRequest["op"]]: Extract<ControlRequest
   configuration: { op: "configuration" },
   configure: { op: "configure", document: "<overlay>\n</overlay>" },
   revoke: { op: "revoke", box: "0a1b" },
+  admit: { op: "admit", code: "ABCDEFGH" },
 };
 
 suite("frames of the control socket", () => {

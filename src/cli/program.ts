@@ -7,6 +7,7 @@ import { initFleet, newTicket, type TicketOptions } from "./fleet-commands.ts";
 import { collected, domainOption, durationOption, hintOption, nameOption, usesOption } from "./option-values.ts";
 import { peersText, registrationsText, statusText, subscribersText, whereText } from "./plain-words.ts";
 import { type AddOptions, addSubscriber, aorOf, importSubscribers, removeSubscriber } from "./subscriber-commands.ts";
+import { rotateFleet } from "./rotate-command.ts";
 import { configurationText, revokeBox, setConfiguration } from "./rules-commands.ts";
 import type { Terminal } from "./terminal.ts";
 import { VERSION } from "./version.ts";
@@ -43,7 +44,7 @@ export function ringboxProgram(terminal: Terminal): Command {
   addSubscriberCommands(program, terminal, withBox);
   addRegistrationCommands(program, terminal, withBox);
   addRulesCommands(program, terminal, withBox);
-  addFleetCommands(program, terminal);
+  addFleetCommands(program, terminal, withBox);
   return program;
 }
 
@@ -177,10 +178,14 @@ function addRulesCommands(program: Command, terminal: Terminal, withBox: WithBox
 const knownAor = async (name: string, box: ControlClient): Promise<string> =>
   aorOf(name, (await box.ask<"status">({ op: "status" })).status.domain);
 
-function addFleetCommands(program: Command, terminal: Terminal): void {
-  program
-    .command("fleet")
-    .description("the fleet that boxes belong to")
+function addFleetCommands(program: Command, terminal: Terminal, withBox: WithBox): void {
+  const fleet = program.command("fleet").description("the fleet that boxes belong to");
+  fleet
+    .command("rotate")
+    .description("renew what issues certificates, for every box that is not revoked")
+    .requiredOption("--fleet <dir>", "where fleet init put the key")
+    .action((options: { readonly fleet: string }) => withBox((box) => rotateFleet(options.fleet, box, terminal)));
+  fleet
     .command("init <dir>")
     .description("found a fleet: DIR/fleet.key for its operator to keep, DIR/fleet.ticket for its boxes")
     .requiredOption("--name <name>", "what people call it", nameOption)

@@ -17,6 +17,7 @@ import { CertificateTrust } from "./trust.ts";
 
 const SERVED = "served";
 const CONFIGURATION = "configuration.xml";
+const BOXES = "boxes.json";
 const REVOCATIONS = "revocations";
 
 /** A data directory that cannot be used; the message is a sentence for the operator. */
@@ -114,6 +115,14 @@ export class DataDirectory {
   /** Members are hints for the next start: a disk that does not take them is reported, and no more. */
   saveMembers(members: readonly PeerInfo[]): void {
     this.#tryReplace("members.json", serializeMembers(members));
+  }
+
+  /** The boxes this one has met, as they were saved. */
+  boxes(): string | undefined {
+    return this.#read(BOXES);
+  }
+  saveBoxes(text: string): void {
+    this.replaceFile(BOXES, text);
   }
 
   /** What is in force in the fleet; `isGenuine` judges the document. What is damaged comes again from the others. */

@@ -15,9 +15,11 @@ import { checkToken, type TokenClaims } from "../provision/ticket.ts";
 import type { Clock } from "./clock.ts";
 import { CONFIGURATION_PATH, CONFIGURATION_TYPE, ENROLLMENT_PATH } from "./enrollment.ts";
 import { formatMultipart, parseMultipart, type Part } from "./multipart.ts";
-import { checkCertificateRequest, type Credential, issueBoxCertificate, privateKeyDer } from "./pki.ts";
+import { checkCertificateRequest, type Credential, fingerprint, issueBoxCertificate, privateKeyDer } from "./pki.ts";
 import type { RulesInForce } from "./rules-in-force.ts";
-import { nodeIdIn, readCertificate } from "./trust.ts";
+import { RENEWAL_PATH } from "./renewal.ts";
+import { identifyPeer } from "./tls-identity.ts";
+import { type CertificateTrust, nodeIdIn, readCertificate } from "./trust.ts";
 
 export interface EnrollmentServerSettings {
   readonly overlayName: string;
@@ -29,6 +31,7 @@ export interface EnrollmentServerSettings {
   readonly clock: Clock;
   /** Members now, whose Node-IDs are taken. */
   readonly members: () => readonly Placed[];
+  readonly trust: CertificateTrust;
   /** What is in force now. */
   readonly rules: () => RulesInForce;
   /** What the ring knows of a ticket's uses. */
@@ -58,7 +61,7 @@ class Refusal extends Error {
 }
 
 export class EnrollmentServer {
-  readonly #settings: EnrollmentServerSettings;
+  #settings: EnrollmentServerSettings;
   readonly #server: Server;
   readonly #placement: Placement;
   /** Connections on which a request has come. */
@@ -99,6 +102,11 @@ export class EnrollmentServer {
     this.#server.emit("connection", socket);
   }
 
+  /** From here on certificates are issued with this. */
+  issueWith(issuing: Credential): void {
+    this.#settings = { ...this.#settings, issuing };
+  }
+
   close(): void {
     for (const socket of this.#connections) socket.destroy();
     this.#server.close();
@@ -110,6 +118,8 @@ export class EnrollmentServer {
     try {
       this.#checkBudget(source);
       if (request.method === "GET" && request.url === CONFIGURATION_PATH) return this.#showConfiguration(response);
+      this.#checkCredential();
+      if (request.method === "POST" && request.url === RENEWAL_PATH) return this.#grant(request, response, await this.#renew(request));
       const form = await readForm(request);
       const { nodeId, certificate } = await this.#enroll(form);
       this.#settings.onReport("info", `enrolled the box at ${source} as ${nodeId}`);
@@ -128,6 +138,22 @@ export class EnrollmentServer {
     if (document === undefined) throw new Refusal(404, "not_found", "this box has no configuration document yet");
     response.writeHead(200, { "content-type": CONFIGURATION_TYPE });
     response.end(document);
+  }
+
+  #checkCredential(): void {
+    const { rules, issuing } = this.#settings;
+    if (rules().isRetired(fingerprint(issuing.certificate))) throw new Refusal(503, "try_again", "this box waits for the fleet's new issuing credential");
+  }
+
+  /** Who shows a certificate that is still believed gets a new one for the same key and Node-ID. */
+  async #renew(request: IncomingMessage): Promise<Uint8Array> {
+    const { trust, rules, issuing, overlayName } = this.#settings;
+    const peer = identifyPeer(request.socket as TLSSocket, trust);
+    if ("refused" in peer) throw new Refusal(403, "failed_authentication", peer.refused);
+    if (rules().isRevoked(peer.nodeId)) throw new Refusal(403, "failed_authentication", "this box was revoked");
+    const publicKey = new X509Certificate(peer.certificate).publicKey.export({ type: "spki", format: "der" });
+    this.#settings.onReport("info", `renewed the certificate of ${peer.nodeId}`);
+    return issueBoxCertificate(issuing, { publicKey, nodeId: peer.nodeId, overlayName });
   }
 
   async #enroll(form: readonly Part[]): Promise<{ readonly nodeId: NodeId; readonly certificate: Uint8Array }> {

@@ -3,10 +3,12 @@
 import { createPrivateKey, createPublicKey, randomBytes, sign, X509Certificate } from "node:crypto";
 import { type Duration, type WallTime, wallAfter } from "../base/time.ts";
 import { parseHint } from "../provision/hint.ts";
-import { type FleetTicket, MAX_USES, parseTicket, serializeTicket, serializeToken, type Signer } from "../provision/ticket.ts";
+import { type FleetTicket, MAX_USES, parseTicket, serializeTicket, serializeToken, type Signer, tokenSerial } from "../provision/ticket.ts";
 import { systemClock } from "./clock.ts";
 import { NodeCrypto } from "./crypto.ts";
-import { firstConfiguration, signConfiguration } from "./fleet-configuration.ts";
+import type { FleetConfiguration, KeptBox } from "../overlay/configuration/document.ts";
+import type { NodeId } from "../overlay/ports.ts";
+import { firstConfiguration, signConfiguration, successor } from "./fleet-configuration.ts";
 import { fingerprint, makeIssuingAuthority, makeRootAuthority } from "./pki.ts";
 
 /** Its message is a sentence for the operator. */
@@ -37,6 +39,34 @@ export async function createFleet(fleet: {
     signer,
   );
   return { rootKeyPem: root.privateKeyPem, fleetTicket };
+}
+
+/** A new issuing credential, the document that puts it in force, and the fleet ticket that holds it. Throws `FleetError`. */
+export async function renewIssuing(request: {
+  readonly rootKeyPem: string;
+  readonly fleetTicket: string;
+  /** What is in force. */
+  readonly configuration: FleetConfiguration;
+  readonly kept: readonly KeptBox[];
+  readonly badNodes: readonly NodeId[];
+}): Promise<{ readonly document: Uint8Array; readonly issuingKeyPem: string; readonly fleetTicket: string }> {
+  const { rootKeyPem, configuration, kept, badNodes } = request;
+  const old = readFleetTicket(request.fleetTicket, rootKeyPem);
+  const issuing = await makeIssuingAuthority({ certificate: old.rootCertificate, privateKeyPem: rootKeyPem }, old.fleetName);
+  const next = successor(configuration, {
+    issuingCertificate: issuing.certificate,
+    retired: [...configuration.retired, configuration.issuingCertificate],
+    kept,
+    badNodes,
+    refusedTickets: [...configuration.refusedTickets, ...tokenSerial(old.token)],
+  });
+  const document = signConfiguration(next, rootKeyPem);
+  const signer = signerWith(rootKeyPem);
+  const token = serializeToken({ overlayName: old.overlayName, serial: serial(), zone: "", expiresAt: undefined, uses: undefined }, signer);
+  const ticket: FleetTicket = {
+    ...old, token, issuingCertificate: issuing.certificate, issuingKeyPem: issuing.privateKeyPem, configuration: document,
+  };
+  return { document, issuingKeyPem: issuing.privateKeyPem, fleetTicket: serializeTicket(ticket, signer) };
 }
 
 /** A ticket that admits so many boxes until it expires. Throws `FleetError` if key and fleet ticket do not belong together. */

@@ -54,7 +54,7 @@ export class Links {
   readonly #settings: LinksSettings;
   readonly #overlay: number;
   /** Made once: to read the certificates anew for each dial costs as much as the handshake. */
-  readonly #identity: SecureContext;
+  #identity: SecureContext;
   readonly #listener: LinkListener;
   /** BOUNDED: a connection above the bound is refused. */
   readonly #links = new BoundedMap<LinkId, LinkConnection>(MAX_LINKS, "refuse");
@@ -108,6 +108,20 @@ export class Links {
       server.listen(listen.port, listen.host, resolve);
     });
     server.on("error", (error) => this.#settings.onReport("warning", `overlay port: ${error.message}`));
+  }
+
+  /** What this box shows from here on; links that are open stay. */
+  showIdentity(identity: Parameters<typeof tlsIdentity>[0]): void {
+    this.#identity = createSecureContext(tlsIdentity(identity));
+    this.#server?.setSecureContext(tlsIdentity(identity));
+  }
+
+  /** Closes the links of boxes that are not believed any more. */
+  judgeAnew(): void {
+    for (const link of [...this.#links.values()]) {
+      const inspected = this.#settings.trust.inspect(link.ends.certificate);
+      if ("refused" in inspected) link.close(`it is not believed: ${inspected.refused}`);
+    }
   }
 
   get port(): number {

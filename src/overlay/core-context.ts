@@ -26,7 +26,7 @@ export class CoreContext {
   readonly clock: HybridClock;
   /** What is in force in this fleet. */
   readonly rules: FleetRules;
-  readonly signer: Signer;
+  signer: Signer;
   /** The `overlay` field of every header. */
   readonly overlay: number;
   readonly agenda = new Agenda();
@@ -50,6 +50,11 @@ export class CoreContext {
     this.signer = makeSigner(settings.certificate, crypto);
     this.overlay = overlayHash(utf8Octets(settings.overlayName), crypto);
     this.#kinds = new Map(settings.kinds.map((kind) => [kind.id, kind]));
+  }
+
+  /** Signs with this certificate (DER) from here on; the key is the same. */
+  signAs(certificate: Uint8Array): void {
+    this.signer = makeSigner(certificate, this.crypto);
   }
 
   get self(): NodeId {

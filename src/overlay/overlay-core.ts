@@ -197,6 +197,10 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
         return this.#shift("leave asked");
       case "configure":
         return this.#configure(input.ticket, input.document);
+      case "credential":
+        this.#context.signAs(input.certificate);
+        this.#holdings.knowCertificate(input.certificate);
+        return this.#context.rules.issueWith(input.issuing);
       case "revoke":
         return this.#revoke(input.ticket, input.nodeId);
       case "tick":

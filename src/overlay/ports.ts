@@ -8,6 +8,7 @@ import type { Address } from "../base/address.ts";
 import type { Duration, WallTime } from "../base/time.ts";
 import type { FleetConfiguration } from "./configuration/document.ts";
 import type { FleetRulesSettings } from "./configuration/fleet-rules.ts";
+import type { RevocationSigner } from "./configuration/revocations.ts";
 
 declare const nodeIdBrand: unique symbol;
 declare const resourceIdBrand: unique symbol;
@@ -146,6 +147,8 @@ export type OverlayInput =
   | { readonly type: "configure"; readonly ticket: Ticket; readonly document: Uint8Array }
   /** This box is not to be believed any more; answered by `revoked`. */
   | { readonly type: "revoke"; readonly ticket: Ticket; readonly nodeId: NodeId }
+  /** This box's new certificate, and the credential that issues now. */
+  | { readonly type: "credential"; readonly certificate: Uint8Array; readonly issuing: RevocationSigner }
   | { readonly type: "tick" };
 
 export type OverlayEffect =
@@ -257,7 +260,11 @@ export interface OverlayTiming {
 /** The trust the core needs from X.509, answered at once (production: node:crypto, cached by hash). */
 export interface Trust {
   /** The Node-ID an enrolled certificate was issued for, or why it is not to be trusted. */
-  inspect(certificate: Uint8Array): { readonly nodeId: NodeId } | { readonly refused: string };
+  inspect(
+    certificate: Uint8Array,
+    /** `author`: of a value, who may have signed it with a credential that was in force then. */
+    as?: "peer" | "author",
+  ): { readonly nodeId: NodeId } | { readonly refused: string };
 }
 
 export interface ArcStatus {

@@ -38,6 +38,9 @@ const SEARCHED_AT_ONCE = 50;
 /** Longer than a look-up takes that is answered. */
 const SEARCH_PAUSE = milliseconds(250);
 
+/** After a renewal: flow tokens of the former secret are in bindings that live as long as this. */
+const FORMER_SECRET = USUAL_REGISTRATION.maximum;
+
 export const SOFTWARE = "Ringbox/0.1";
 
 export class Peer {
@@ -58,6 +61,7 @@ export class Peer {
   #hasLeft = false;
   #ticket = 0;
   #searchAt: Instant | undefined;
+  #forgetSecretAt: Instant | undefined;
   /** How many there were at the last search. */
   #orphans = Number.POSITIVE_INFINITY;
 
@@ -122,7 +126,7 @@ export class Peer {
 
   nextDeadline(): Instant | undefined {
     if (this.#hasLeft) return undefined;
-    return earliest(earliest(this.#sip.nextDeadline(), this.#overlay.nextDeadline()), this.#searchAt);
+    return earliest(earliest(this.#sip.nextDeadline(), this.#overlay.nextDeadline()), earliest(this.#searchAt, this.#forgetSecretAt));
   }
 
   /** For tests and simulation: the overlay as it stands. */
@@ -149,6 +153,11 @@ export class Peer {
       case "transport-error":
       case "resolved":
         this.#sipInputs.push(input);
+        return;
+      case "credential":
+        this.#sip.setFleetSecret(input.fleetSecret);
+        this.#forgetSecretAt = after(this.#now, FORMER_SECRET);
+        this.#overlayInputs.push(input);
         return;
       case "clock":
         this.#wallOffset = input.wall - this.#now;
@@ -178,6 +187,10 @@ export class Peer {
   }
 
   #tick(): void {
+    if (this.#forgetSecretAt !== undefined && this.#forgetSecretAt <= this.#now) {
+      this.#sip.forgetFormerSecret();
+      this.#forgetSecretAt = undefined;
+    }
     this.#search();
     const sipDue = this.#sip.nextDeadline();
     if (sipDue !== undefined && sipDue <= this.#now) this.#sipInputs.push({ type: "tick" });

@@ -6,17 +6,19 @@ import type { FleetRulesSettings } from "../overlay/configuration/fleet-rules.ts
 import type { OverlayEffect, OverlayInput, OverlayTiming, PeerInfo, Phase, StoredRow } from "../overlay/ports.ts";
 import type { SipEffect, SipInput } from "../sip/ports.ts";
 import type { AdmissionAnswer, AdmissionRequest } from "./admission-office.ts";
-import type { ControlReply, ControlRequest } from "./control.ts";
+import type { ControlReply, PeerRequest } from "./control.ts";
 
 export type PeerInput =
   | Exclude<SipInput, { type: "user-found" | "bindings-changed" | "tick" }>
-  | Exclude<OverlayInput, { type: "fetch" | "store" | "list" | "leave" | "configure" | "revoke" | "tick" }>
+  | Exclude<OverlayInput, { type: "fetch" | "store" | "list" | "leave" | "configure" | "revoke" | "credential" | "tick" }>
+  /** This box's new certificate, the credential that issues now, and the secret that follows from it. */
+  | (Extract<OverlayInput, { type: "credential" }> & { readonly fleetSecret: Uint8Array })
   /** A reading of the wall clock, at the instant of the step. The first input of a box's life. */
   | { readonly type: "clock"; readonly wall: WallTime }
   /** SIP is served on these local addresses now. */
   | { readonly type: "local-addresses"; readonly addresses: readonly string[] }
   /** From the command line or the agent; answered by `replied` with the same ticket. */
-  | { readonly type: "control"; readonly ticket: number; readonly request: ControlRequest }
+  | { readonly type: "control"; readonly ticket: number; readonly request: PeerRequest }
   /** From this box's enrollment desk; answered by `admission-answered` with the same ticket. */
   | { readonly type: "admission"; readonly ticket: number; readonly request: AdmissionRequest }
   /** Something at the overlay port that never became an input of the overlay. */

@@ -21,7 +21,7 @@ export function configurationReport({ rules }: OverlaySnapshot, crypto: Crypto):
     revocationEpoch: rules.epoch,
     revoked: rules.revoked.map(({ nodeId, revokedAt }) => ({ nodeId, revokedAt: revokedAt ?? null })),
     issuing: configuration === undefined ? null : toHex(crypto.sha256(configuration.issuingCertificate)),
-    retired: configuration?.retired ?? [],
+    retired: (configuration?.retired ?? []).map((certificate) => toHex(crypto.sha256(certificate))),
     refusedTickets: configuration?.refusedTickets ?? [],
     document: document === undefined ? null : toOctets(document),
   };

@@ -119,6 +119,13 @@ export function serializeToken(claims: TokenClaims, sign: Signer): string {
   return `${toBase64Url(fromOctets(octets))}.${toBase64Url(signature)}`;
 }
 
+/** The serial in a token, unchecked; none if it cannot be read. */
+export function tokenSerial(token: string): readonly string[] {
+  const bytes = parseBase64Url(token.slice(0, Math.max(token.indexOf("."), 0)));
+  const claims = bytes === undefined ? undefined : tokenClaimsOf(parseJsonObject(bytes));
+  return claims === undefined ? [] : [claims.serial];
+}
+
 /** The token's claims if the fleet's root signed them, they are for this overlay and have not expired. */
 export function checkToken(
   token: string,

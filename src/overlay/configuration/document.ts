@@ -43,8 +43,8 @@ export interface FleetConfiguration {
   readonly registration: RegistrationRules;
   /** DER of the credential that issues certificates now. */
   readonly issuingCertificate: Uint8Array;
-  /** SHA-256 of issuing certificates that issue no more, hex. */
-  readonly retired: readonly string[];
+  /** DER of the credentials that issued before and issue no more. What boxes signed under them stays valid. */
+  readonly retired: readonly Uint8Array[];
   readonly kept: readonly KeptBox[];
   /** Serials of tickets that admit nobody any more. */
   readonly refusedTickets: readonly string[];
@@ -135,7 +135,7 @@ function configurationElement(configuration: FleetConfiguration, facts: ProgramF
     `  <ringbox:registration minimum="${registration.minimum / 1_000}" standard="${registration.standard / 1_000}" ` +
       `maximum="${registration.maximum / 1_000}" open="${registration.open ? "yes" : "no"}"/>`,
     `  <ringbox:issuing-cert>${toBase64(configuration.issuingCertificate)}</ringbox:issuing-cert>`,
-    ...configuration.retired.map((hash) => `  <ringbox:retired-issuing-cert>${hash}</ringbox:retired-issuing-cert>`),
+    ...configuration.retired.map((certificate) => `  <ringbox:retired-issuing-cert>${toBase64(certificate)}</ringbox:retired-issuing-cert>`),
     ...configuration.kept.map(({ nodeId, key }) => `  <ringbox:kept-node id="${nodeId}" key="${key}"/>`),
     ...configuration.refusedTickets.map((serial) => `  <ringbox:refused-ticket>${escapeXml(serial)}</ringbox:refused-ticket>`),
     "</configuration>",
@@ -210,7 +210,7 @@ class ConfigurationReader {
     const registration = this.#registration();
     const bootstrapNodes = listOf(this.#all("bootstrap-node"), BOOTSTRAP_NODES_MAX, addressIn);
     const badNodes = listOf(this.#all("bad-node"), BAD_NODES_MAX, ({ text }) => hex(text.trim(), 32) as NodeId | undefined);
-    const retired = listOf(this.#all("ringbox:retired-issuing-cert"), RETIRED_MAX, ({ text }) => hex(text.trim(), 64));
+    const retired = listOf(this.#all("ringbox:retired-issuing-cert"), RETIRED_MAX, ({ text }) => parseBase64(text.trim()));
     const kept = listOf(this.#all("ringbox:kept-node"), KEPT_MAX, keptIn);
     const refusedTickets = listOf(this.#all("ringbox:refused-ticket"), REFUSED_TICKETS_MAX, ({ text }) => text.trim());
     const extensions = this.#all("mandatory-extension").map(({ text }) => text.trim());

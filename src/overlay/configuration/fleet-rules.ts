@@ -106,7 +106,7 @@ export class FleetRules {
     const offered = decodeRevocations(bytes);
     if (offered === undefined) return { added: [], refused: 1 };
     const unknown = offered.filter(({ nodeId }) => !this.#revocations.has(nodeId));
-    const genuine = unknown.filter((revocation) => isGenuine(revocation, this.#overlayName, this.#signers(), this.#crypto));
+    const genuine = unknown.filter((revocation) => isGenuine(revocation, this.#overlayName, this.#signersOf(revocation), this.#crypto));
     const added = genuine.filter((revocation) => this.#revocations.set(revocation.nodeId, revocation));
     return { added: added.map(({ nodeId }) => nodeId), refused: unknown.length - added.length };
   }
@@ -115,13 +115,18 @@ export class FleetRules {
   revoke(nodeId: NodeId, at: WallTime): Result<Revocation, string> {
     if (this.#issuing === undefined) return fault("This box holds no credential to sign a revocation with.");
     const known = this.#revocations.get(nodeId);
-    if (known !== undefined) return ok(known);
+    if (known !== undefined && isGenuine(known, this.#overlayName, this.#signers(), this.#crypto)) return ok(known);
     if (!this.#signers().includes(this.#issuing.certificate)) {
       return fault("This box has not received the fleet's new issuing credential yet; ask again in a moment, or ask another box.");
     }
-    const revocation = signRevocation(this.#issuing, { overlayName: this.#overlayName, nodeId, revokedAt: at }, this.#crypto);
+    const revocation = signRevocation(this.#issuing, { overlayName: this.#overlayName, nodeId, revokedAt: known?.revokedAt ?? at }, this.#crypto);
     if (!this.#revocations.set(nodeId, revocation)) return fault(`This fleet has revoked ${MAX_REVOCATIONS} boxes, and remembers no more.`);
     return ok(revocation);
+  }
+
+  /** What a retired credential signed still counts for a box that the fleet's key has named since. */
+  #signersOf({ nodeId }: Revocation): readonly Uint8Array[] {
+    return this.#badNodes.has(nodeId) ? [...this.#signers(), ...(this.#configuration?.retired ?? [])] : this.#signers();
   }
 
   /** Whose word counts: the fleet's key, and the credential that issues now. */

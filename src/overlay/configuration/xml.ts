@@ -17,7 +17,7 @@ export interface XmlElement {
 }
 
 /** Characters of a document. */
-export const MAX_DOCUMENT = 160_000;
+export const MAX_DOCUMENT = 170_000;
 const MAX_DEPTH = 8;
 const MAX_ELEMENTS = 8_192;
 const MAX_ATTRIBUTES = 16;

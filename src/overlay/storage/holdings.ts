@@ -179,7 +179,7 @@ export class Holdings {
   #isFromRevoked(certificate: Uint8Array, storedAt: number): boolean {
     const { trust, rules } = this.#context;
     if (rules.epoch === 0) return false;
-    const writer = trust.inspect(certificate);
+    const writer = trust.inspect(certificate, "author");
     const revokedAt = "nodeId" in writer ? rules.revokedAt(writer.nodeId) : undefined;
     return revokedAt !== undefined && storedAt >= revokedAt;
   }
@@ -188,7 +188,7 @@ export class Holdings {
     const known = this.#certificates.get(hash);
     if (known !== undefined) return known;
     for (const certificate of offered) {
-      if ("nodeId" in this.#context.trust.inspect(certificate)) this.knowCertificate(certificate);
+      if ("nodeId" in this.#context.trust.inspect(certificate, "author")) this.knowCertificate(certificate);
     }
     return this.#certificates.get(hash);
   }

@@ -33,7 +33,7 @@ async function member(t: TestContext, fleet: TestFleet, box: TestBox, ahead = 0,
     overlayName: ticket.overlayName, root: ticket.rootCertificate, issuing: box.enrolled.issuing, onReport,
     crypto: new NodeCrypto(box.privateKeyPem), random: new SystemRandom(),
     clock: { ...systemClock, wall: () => wallTime(systemClock.wall() + ahead) },
-    rules: () => rules,
+    rules: () => rules, trust: box.trust,
     members: () => [{ nodeId: box.enrolled.nodeId, zone: "" }],
     askOffice: async ({ op }) => ({ outcome: op === "use" ? office : "unknown" }),
   });

@@ -19,6 +19,8 @@ const QUESTIONS: { readonly [Op in ControlRequest["op"]]: Extract<ControlRequest
   configuration: { op: "configuration" },
   configure: { op: "configure", document: "<overlay>\n</overlay>" },
   revoke: { op: "revoke", box: "0a1b" },
+  "known-boxes": { op: "known-boxes" },
+  rotate: { op: "rotate", document: "<overlay/>", issuingKeyPem: "key" },
   admit: { op: "admit", code: "ABCDEFGH" },
 };
 

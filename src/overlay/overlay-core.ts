@@ -25,6 +25,8 @@ import { Holdings } from "./storage/holdings.ts";
 import type { StoredEntry } from "./storage/entry.ts";
 import { Storing } from "./replicas/storing.ts";
 import { entriesOf, Summaries } from "./replicas/summaries.ts";
+import type { ChordLists } from "./ring/chord-rules.ts";
+import { Stabilization } from "./ring/stabilization.ts";
 import { FullMesh } from "./ring/topology.ts";
 import { Verdicts } from "./members/verdicts.ts";
 
@@ -54,6 +56,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   readonly #introductions: Introductions;
   readonly #joining: Joining;
   readonly #leaving: Leaving;
+  readonly #stabilization: Stabilization;
   readonly #verdicts: Verdicts;
   readonly #router: Router;
   #phase: Phase = "seeking";
@@ -79,6 +82,11 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     const introductions = new Introductions(basis, {
       introduced: (member) => this.#introduced(member),
       namedSettled: () => this.#joining.proceed(),
+      successors: () => stabilization.successors,
+    });
+    const stabilization = new Stabilization(basis, {
+      wanted: (member, informer) => introductions.heardOf(member, informer),
+      tellNeighbors: (member) => introductions.sendUpdate(member, introductions.neighborsUpdate()),
     });
     const replication = new Replication(basis, () => repair.missed());
     const reading = new Reading({ ...basis, repair });
@@ -87,7 +95,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     const summaries = new Summaries(context, membership, holdings.store, (arc) => repair.isInSync(arc));
     const phase = (): Phase => this.#phase;
     const responder = new Responder(
-      { ...basis, topology, reading, storing, summaries, introductions, repair, phase },
+      { ...basis, topology, reading, storing, summaries, introductions, repair, stabilization, phase },
       { updated: (member) => this.#updated(member), joinBegan: () => replication.joinBegan() },
     );
     this.#context = context;
@@ -102,6 +110,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     this.#operations = new Operations({ ...basis, reading, storing });
     this.#joining = new Joining({ ...basis, introductions }, () => this.#shift("share received"));
     this.#leaving = new Leaving(basis, () => this.#shift("handed over"));
+    this.#stabilization = stabilization;
     this.#verdicts = new Verdicts(basis);
     this.#router = new Router(context, membership, exchanges, topology, (received) => responder.answer(received));
   }
@@ -154,6 +163,10 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     return member === undefined || member.state === "gone" || member.state === "left" ? undefined : member.info;
   }
 
+  /** Successor list and predecessor, as the rules have them; `undefined` outside of a ring, and in one of up to three. */
+  get chordLists(): ChordLists<NodeId> | undefined {
+    return this.#stabilization.lists;
+  }
   /** What this box itself holds of a resource, deletions included; for tests and support. */
   held(resource: ResourceId): readonly StoredEntry[] {
     return [...entriesOf(this.#holdings.store, resource)];
@@ -283,6 +296,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     this.#repair.viewChanged(change);
     this.#joining.viewChanged(change);
     this.#operations.viewChanged();
+    this.#stabilization.viewChanged();
     if (this.#phase === "joining" && this.#membership.view.size === 0) this.#shift("ring lost");
     const isFarAway = change.before.isSameAround(this.#context.self, this.#membership.view);
     if (this.#phase === "serving" && !isFarAway) this.#tellNeighborsLater();
@@ -326,6 +340,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   #serve(alone: boolean): void {
     this.#membership.selfServes(true);
     this.#repair.begin(alone);
+    this.#stabilization.begin();
     const [former] = this.#membership.view.successors(this.#context.self, 1);
     this.#replication.takeOverFrom(alone ? undefined : former);
     for (const { nodeId, links } of [...this.#membership.members]) {
@@ -339,6 +354,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     this.#joining.stop();
     this.#dialer.stop();
     this.#repair.stop();
+    this.#stabilization.stop();
     this.#membership.selfServes(false);
     this.#operations.failAll();
     for (const member of [...this.#membership.members]) this.#membership.close(member, "this box leaves");

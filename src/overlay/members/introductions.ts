@@ -24,6 +24,8 @@ interface Events {
   introduced(member: Member): void;
   /** Somebody who was named is linked now, or given up. */
   namedSettled(): void;
+  /** Our successor list, as far as they are there. */
+  successors(): readonly NodeId[];
 }
 
 /** Who is who, and getting linked to everybody: Attach and Update (RFC 6940 sections 6.5.1, 10.6, 10.7). */
@@ -125,7 +127,7 @@ export class Introductions {
   #neighbors(): { predecessors: readonly NodeId[]; successors: readonly NodeId[] } {
     const { view } = this.#membership;
     const { self } = this.#context;
-    return { predecessors: view.predecessors(self, 3), successors: view.successors(self, 3) };
+    return { predecessors: view.predecessors(self, 3), successors: this.#events.successors() };
   }
 
   #greet(member: Member, attempt: number): void {

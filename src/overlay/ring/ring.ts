@@ -93,6 +93,10 @@ export class RingView {
   owner(place: RingId): NodeId | undefined {
     return this.ids[this.#indexAt(place)];
   }
+  /** The last one before the place, which may be the place of another. */
+  before(place: RingId): NodeId | undefined {
+    return this.ids.length === 0 ? undefined : this.#at(this.#indexAt(place) - 1);
+  }
   /** Responsible peer first, then those that hold the copies. Empty in an empty ring. */
   holders(place: RingId): readonly NodeId[] {
     return this.ids.length === 0 ? [] : this.#holdersAt(this.#indexAt(place));

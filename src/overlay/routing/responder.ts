@@ -12,6 +12,7 @@ import type { Holdings } from "../storage/holdings.ts";
 import { placeOf, type StoredEntry } from "../storage/entry.ts";
 import type { Storing } from "../replicas/storing.ts";
 import type { Summaries } from "../replicas/summaries.ts";
+import type { Stabilization } from "../ring/stabilization.ts";
 import type { Topology } from "../ring/topology.ts";
 import { EXTENSION } from "../wire/code-points.ts";
 import type { FetchReq, FindReq, JoinReq, LeaveReq, ProbeInformation, ProbeReq, RouteQueryReq, StatReq, StoreReq, UpdateReq } from "../wire/message-body.ts";
@@ -27,6 +28,7 @@ interface Parts {
   readonly summaries: Summaries;
   readonly introductions: Introductions;
   readonly repair: Repair;
+  readonly stabilization: Stabilization;
   readonly phase: () => Phase;
 }
 
@@ -132,17 +134,18 @@ export class Responder {
     received.respond({ type: "update_ans" });
     this.#parts.membership.apply(received.hop, "ready");
     this.#parts.introductions.updateReceived(received.hop, body);
+    if (body.update.type !== "peer_ready") this.#parts.stabilization.updateReceived(received.hop.nodeId, body.update.successors);
     this.#events.updated(received.hop);
   }
 
   #routeQuery(received: Received, { destination, sendUpdate }: RouteQueryReq): void {
-    const { context, topology, introductions } = this.#parts;
+    const { context, topology, introductions, stabilization } = this.#parts;
     if (destination.type !== "node" && destination.type !== "resource") return received.refuse("Error_Not_Found", "not a place on the ring");
     const place = destination.type === "node" ? destination.nodeId : destination.resource;
     const mine = destination.type === "resource" ? topology.isResponsible(destination.resource) : place === context.self;
     const nextPeer = mine ? context.self : topology.nextHop(place);
     if (nextPeer === undefined) return received.refuse("Error_Not_Found", "no way to the destination");
-    received.respond({ type: "route_query_ans", nextPeer });
+    received.respond({ type: "route_query_ans", nextPeer }, stabilization.told(received.message.extensions));
     if (sendUpdate) introductions.sendUpdate(received.hop.nodeId, introductions.fullUpdate());
   }
 

@@ -86,4 +86,6 @@ export const EXTENSION = {
   peer_info: 0xf001,
   /** On a Fetch: answer from what you hold, owner or not. Empty, not critical. */
   replica_read: 0xf002,
+  /** On a RouteQuery, empty: tell your Chord lists; on its answer: see `chord-lists.ts`. Not critical. */
+  chord_lists: 0xf010,
 } as const;

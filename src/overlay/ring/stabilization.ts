@@ -6,7 +6,7 @@ import type { Exchanges, Outcome } from "../routing/exchanges.ts";
 import { EXTENSION } from "../wire/code-points.ts";
 import type { MessageExtension } from "../wire/message.ts";
 import { Chord } from "./chord.ts";
-import { type ChordLists, chordRules, SUCCESSORS } from "./chord-rules.ts";
+import { type ChordLists, chordRules, isBetween, SUCCESSORS } from "./chord-rules.ts";
 import { decodeChordLists, encodeChordLists } from "../wire/chord-lists.ts";
 import { nextId } from "./ring.ts";
 
@@ -92,11 +92,13 @@ export class Stabilization {
 
   /**
    * An Update names its sender's successors: one that names us first is a notification (rectify). From our
-   * own first successor it is a reason to ask for its lists, if they are not those that ours was made of.
+   * own first successor it is a reason to ask for its lists, if they are not those that ours was made of;
+   * and so it is from one that is nearer.
    */
   updateReceived(from: NodeId, successors: readonly NodeId[]): void {
     const before = this.#chord.lists;
     if (before === undefined) return;
+    if (isBetween(this.#context.self, from, before.successors[0])) this.soon();
     if (from === before.successors[0] && successors.some((id, i) => i + 1 < SUCCESSORS && id !== before.successors[i + 1])) this.soon();
     if (successors[0] === this.#context.self && this.#chord.asking === undefined) this.#apply(() => this.#chord.notified(from));
   }

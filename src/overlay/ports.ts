@@ -209,6 +209,8 @@ export interface OverlaySettings {
    */
   readonly mayStandAlone: boolean;
   readonly timing: OverlayTiming;
+  /** Boxes with links from each to each; beyond, a box keeps links to neighbors and fingers. Absent: the profile's. */
+  readonly meshLimit?: number;
 }
 
 /** Every waiting time of the overlay, in one place; docs/limits.md prints them. */

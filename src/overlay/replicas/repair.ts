@@ -8,6 +8,7 @@ import { type Arc, intersect, type Placement, RingView } from "../ring/ring.ts";
 import { entriesOf } from "./summaries.ts";
 import { sameDigest } from "../storage/digest.ts";
 import type { Holdings } from "../storage/holdings.ts";
+import type { Surplus } from "./surplus.ts";
 
 /** What one partner brought has to reach the others too: so many rounds, then the next turn goes on. */
 const MAX_ROUNDS = 4;
@@ -23,6 +24,7 @@ interface Parts {
   readonly membership: Membership;
   readonly exchanges: Exchanges;
   readonly holdings: Holdings;
+  readonly surplus: Surplus;
   readonly tellWhomWeKnow: (member: NodeId) => void;
 }
 
@@ -189,16 +191,12 @@ export class Repair {
 
   /** What this box holds of arcs where it holds no copy by the ring. */
   #offerSurplus(): void {
-    const { self } = this.#context;
     const revision = this.#revision;
-    const foreign = this.#membership.view.placements().filter(
-      ({ arc, holders }) => !holders.includes(self) && this.#parts.holdings.store.digest(arc).count > 0,
-    );
-    const tasks = foreign.map(({ arc, holders }) => ({ partner: holders[0] ?? self, arc, pull: false, push: true }));
+    const { tasks, waiting } = this.#parts.surplus.offers();
     const { store } = this.#parts.holdings;
     const offered = tasks.map(({ arc }) => store.digest(arc));
     this.#runAll(tasks, (outcomes) => {
-      let left = outcomes.length < tasks.length;
+      let left = waiting || outcomes.length < tasks.length;
       outcomes.forEach(({ complete, pushed, partnerInSync }, index) => {
         const task = tasks[index];
         const digest = offered[index];

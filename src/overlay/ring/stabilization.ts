@@ -22,6 +22,8 @@ const ROUTINE = 4;
 interface Events {
   /** Somebody is to be asked and there is no link to it: `informer` named it. */
   wanted(nodeId: NodeId, informer: NodeId): void;
+  /** The view knows only a part of the ring. */
+  isPartial(): boolean;
   /** Tell it whom we take to be our neighbors. */
   tellNeighbors(nodeId: NodeId): void;
 }
@@ -83,8 +85,8 @@ export class Stabilization {
   viewChanged(): void {
     const { view } = this.#membership;
     if (!this.#serves) return;
-    if (view.size <= SUCCESSORS) this.#chord.leave();
-    else if (view.size === SUCCESSORS + 1) this.#chord.found(this.#fromView());
+    if (this.#isTooSmall() && view.size <= SUCCESSORS) this.#chord.leave();
+    else if (this.#isTooSmall()) this.#chord.found(this.#fromView());
     const lists = this.#chord.lists;
     if (lists === undefined) return this.soon();
     if (lists.successors[0] !== view.successors(this.#context.self, 1)[0] || !view.has(lists.predecessor)) this.soon();
@@ -116,7 +118,7 @@ export class Stabilization {
     this.#context.later("stabilize", this.#context.jittered(milliseconds(ROUTINE * timing.antiEntropy)), () => this.#stabilize());
     const { view } = this.#membership;
     const { self } = this.#context;
-    if (view.size <= SUCCESSORS + 1 || this.#chord.asking !== undefined) return;
+    if (this.#isTooSmall() || view.size === 1 || this.#chord.asking !== undefined) return;
     if (this.#isLost()) this.#chord.found(this.#fromView());
     const [host = self] = view.predecessors(self, 1);
     const [nearest] = view.successors(self, 1);
@@ -130,6 +132,10 @@ export class Stabilization {
     return { successors: [first, second, third], predecessor: view.predecessors(self, 1)[0] ?? self };
   }
 
+  /** Every box knows the whole ring, and the proof does not yet hold. */
+  #isTooSmall(): boolean {
+    return this.#membership.view.size <= SUCCESSORS + 1 && !this.#events.isPartial();
+  }
   /** More boxes died at once than the rules can bear: nobody of the list is left, others are. The view is a new beginning. */
   #isLost(): boolean {
     const { lists } = this.#chord;

@@ -2,6 +2,7 @@ import { ByteWriter, toHex } from "../../base/bytes.ts";
 import type { CoreContext } from "../core-context.ts";
 import type { Introductions } from "../members/introductions.ts";
 import type { Member, Membership } from "../members/membership.ts";
+import type { Neighborhood } from "../members/neighborhood.ts";
 import type { Phase } from "../ports.ts";
 import type { Reading } from "../operations/reading.ts";
 import type { Repair } from "../replicas/repair.ts";
@@ -29,6 +30,7 @@ interface Parts {
   readonly introductions: Introductions;
   readonly repair: Repair;
   readonly stabilization: Stabilization;
+  readonly neighborhood: Neighborhood;
   readonly phase: () => Phase;
 }
 
@@ -133,6 +135,7 @@ export class Responder {
     if (!received.direct) return received.refuse("Error_Forbidden", "not over its own link");
     received.respond({ type: "update_ans" });
     this.#parts.membership.apply(received.hop, "ready");
+    if (received.message.extensions.some(({ type }) => type === EXTENSION.partial_view)) this.#parts.neighborhood.othersArePartial();
     this.#parts.introductions.updateReceived(received.hop, body);
     if (body.update.type !== "peer_ready") this.#parts.stabilization.updateReceived(received.hop.nodeId, body.update.successors);
     this.#events.updated(received.hop);

@@ -103,7 +103,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     const replication = new Replication(basis, () => repair.missed());
     const reading = new Reading({ ...basis, repair });
     const storing = new Storing({ ...basis, replication }, () => repair.missed());
-    const summaries = new Summaries(context, membership, holdings.store, (arc) => repair.isInSync(arc));
+    const summaries = new Summaries({ ...basis, tellWhomWeKnow }, (arc) => repair.isInSync(arc));
     const phase = (): Phase => this.#phase;
     const responder = new Responder(
       { ...basis, topology, reading, storing, summaries, introductions, repair, stabilization, neighborhood, phase },

@@ -140,15 +140,7 @@ export class Repair {
   #run(): void {
     if (this.#running !== undefined || !this.#membership.view.has(this.#context.self)) return;
     this.#correctClock();
-    this.#gossip();
     this.#round(0);
-  }
-
-  /** Whom this box knows, to one member at random: so that no two stay unknown to each other. */
-  #gossip(): void {
-    const others = this.#membership.view.ids.filter((id) => id !== this.#context.self);
-    const chosen = others[others.length === 0 ? 0 : this.#context.random.below(others.length)];
-    if (chosen !== undefined) this.#parts.tellWhomWeKnow(chosen);
   }
 
   #round(number: number): void {
@@ -156,6 +148,7 @@ export class Repair {
     const misses = this.#misses;
     const tasks = this.#ownTasks();
     this.#runAll(tasks, (outcomes) => {
+      this.#tellWhomWeKnow(tasks, outcomes);
       const complete = outcomes.length === tasks.length && outcomes.every((outcome) => outcome.complete);
       if (revision !== this.#revision || !complete) return this.#turnEnds(false);
       const moved = outcomes.some(({ pulled }) => pulled > 0) && tasks.length > 1;
@@ -166,6 +159,15 @@ export class Repair {
       this.#inSync = !moved && misses === this.#misses;
       this.#offerSurplus();
     });
+  }
+
+  /**
+   * To partners that see another ring; they do the same. All partners, neighbor by neighbor, seeing the same ring
+   * means that all boxes do: no two stay unknown to each other.
+   */
+  #tellWhomWeKnow(tasks: readonly SyncTask[], outcomes: readonly SyncOutcome[]): void {
+    const strangers = tasks.filter((_, index) => outcomes[index]?.sameView === false).map(({ partner }) => partner);
+    for (const partner of new Set(strangers)) this.#parts.tellWhomWeKnow(partner);
   }
 
   #settled(): void {
@@ -191,9 +193,9 @@ export class Repair {
 
   /** What this box holds of arcs where it holds no copy by the ring. */
   #offerSurplus(): void {
-    const revision = this.#revision;
     const { tasks, waiting } = this.#parts.surplus.offers();
     const { store } = this.#parts.holdings;
+    const revision = this.#revision;
     const offered = tasks.map(({ arc }) => store.digest(arc));
     this.#runAll(tasks, (outcomes) => {
       let left = waiting || outcomes.length < tasks.length;
@@ -239,13 +241,15 @@ export class Repair {
   }
 
   #correctClock(): void {
-    const members = [...this.#membership.members];
-    const differences = members.flatMap(({ clockDifference, links }) => (clockDifference === undefined || links.length === 0 ? [] : [clockDifference]));
-    if (differences.length === 0) return;
-    const corrected = this.#context.clock.agreeWith([0, ...differences]);
+    const differences = [0];
+    for (const { clockDifference, links } of this.#membership.members) {
+      if (clockDifference !== undefined && links.length > 0) differences.push(clockDifference);
+    }
+    if (differences.length === 1) return;
+    const corrected = this.#context.clock.agreeWith(differences);
     this.#parts.holdings.mendFutureStamps();
     if (!corrected) return;
-    for (const member of members) member.clockDifference = undefined;
+    for (const member of this.#membership.members) member.clockDifference = undefined;
     this.#context.report("warning", "This box's clock differs from the others'; theirs is used.");
   }
 }

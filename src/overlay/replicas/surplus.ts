@@ -1,7 +1,7 @@
 import type { CoreContext } from "../core-context.ts";
 import type { Membership } from "../members/membership.ts";
 import type { NodeId, ResourceId } from "../ports.ts";
-import { nextId, previousId } from "../ring/ring.ts";
+import { nextId, type Placement, previousId } from "../ring/ring.ts";
 import type { Topology } from "../ring/topology.ts";
 import type { Holdings } from "../storage/holdings.ts";
 import type { SyncTask } from "./arc-sync.ts";
@@ -30,9 +30,8 @@ export class Surplus {
   /** `waiting`: for some of it the responsible peer is still sought. */
   offers(): { readonly tasks: readonly SyncTask[]; readonly waiting: boolean } {
     const { self } = this.#parts.context;
-    const { view } = this.#parts.membership;
     const { store } = this.#parts.holdings;
-    const foreign = view.placements().filter(({ arc, holders }) => !holders.includes(self) && store.digest(arc).count > 0);
+    const foreign = this.#foreignArcs();
     const tasks = foreign.flatMap(({ arc, holders: [owner = self] }): readonly SyncTask[] => {
       const [first] = store.resourcesIn(arc);
       const isWhole = first === undefined || (this.#parts.topology.isCertain(nextId(arc.after)) && this.#parts.topology.isCertain(first));
@@ -40,6 +39,16 @@ export class Surplus {
     });
     this.#found.clear();
     return { tasks, waiting: tasks.length < foreign.length };
+  }
+
+  #foreignArcs(): readonly Placement[] {
+    const { self } = this.#parts.context;
+    const { store } = this.#parts.holdings;
+    const placements = this.#parts.membership.view.placements();
+    const own = placements.filter(({ holders }) => holders.includes(self));
+    // Nearly always everything is where it should be, and then the many other arcs need not be looked at.
+    if (own.reduce((count, { arc }) => count + store.digest(arc).count, 0) === store.size) return [];
+    return placements.filter(({ arc, holders }) => !holders.includes(self) && store.digest(arc).count > 0);
   }
 
   /**

@@ -43,7 +43,8 @@ export const statusSchema = z.object({
   share,
   copies: described(count, "boxes that hold each of this box's entries now, this box included"),
   copiesWanted: count,
-  inSync: described(z.boolean(), "all copies were equal when last compared, and nothing has changed since"),
+  inSync: described(z.boolean(), "all copies were equal when last compared and on disk where they must be, and no write has missed one since"),
+  comparedSecondsAgo: described(z.nullable(count), "since all copies were compared last; null: not yet"),
   boxes: z.object({ serving: count, known: count }),
   entries: z.object({ owned: count, held: count }),
   uptimeSeconds: count,
@@ -118,4 +119,5 @@ export const ANSWER_SCHEMAS: { readonly [Op in ControlOperation]: z.ZodMiniType<
   "subscriber-list": z.object({ subscribers: subscribersSchema }),
   "registration-list": z.object({ registrations: registrationsSchema }),
   where: z.object({ where: whereSchema }),
+  admit: z.object({ nodeId: z.nullable(nodeId) }),
 };

@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { ControlClient } from "./control-client.ts";
 import { asHouseCommand, runProgram } from "./command-line.ts";
 import { initFleet, newTicket, type TicketOptions } from "./fleet-commands.ts";
+import { admit } from "./admit-command.ts";
 import { collected, domainOption, durationOption, hintOption, nameOption, usesOption } from "./option-values.ts";
 import { peersText, registrationsText, statusText, subscribersText, whereText } from "./plain-words.ts";
 import { type AddOptions, addSubscriber, aorOf, importSubscribers, removeSubscriber } from "./subscriber-commands.ts";
@@ -45,6 +46,7 @@ export function ringboxProgram(terminal: Terminal): Command {
   addRegistrationCommands(program, terminal, withBox);
   addRulesCommands(program, terminal, withBox);
   addFleetCommands(program, terminal, withBox);
+  addAdmitCommand(program, terminal, withBox);
   return program;
 }
 
@@ -148,6 +150,13 @@ function addRegistrationCommands(program: Command, terminal: Terminal, withBox: 
         printReport(terminal, json, where, () => whereText(where, Date.now()));
       }),
     );
+}
+
+function addAdmitCommand(program: Command, terminal: Terminal, withBox: WithBox): void {
+  program
+    .command("admit <code>")
+    .description("let the box that shows this code into the fleet")
+    .action((code: string) => withBox((box) => admit(code, box, terminal)));
 }
 
 function addRulesCommands(program: Command, terminal: Terminal, withBox: WithBox): void {

@@ -20,9 +20,13 @@ import type { RulesInForce } from "./rules-in-force.ts";
 import { RENEWAL_PATH } from "./renewal.ts";
 import { identifyPeer } from "./tls-identity.ts";
 import { type CertificateTrust, nodeIdIn, readCertificate } from "./trust.ts";
+import { ADMIT_PATH, WAIT_PATH, WaitingLine } from "./waiting-line.ts";
 
 export interface EnrollmentServerSettings {
+  readonly fleetName: string;
   readonly overlayName: string;
+  /** The SIP domain. */
+  readonly domain: string;
   /** DER. */
   readonly root: Uint8Array;
   readonly issuing: Credential;
@@ -45,6 +49,8 @@ const REQUEST_TIMEOUT_MS = 10_000;
 const MAX_CONNECTIONS = 64;
 /** Beyond a ticket's end. */
 const USE_REMEMBERED = hours(24);
+/** Longer than a code is good. */
+const CODE_REMEMBERED = hours(1);
 /** Requests one source may make at once, and then each second. */
 const BURST = 20;
 const PER_SECOND = 1;
@@ -64,6 +70,7 @@ export class EnrollmentServer {
   #settings: EnrollmentServerSettings;
   readonly #server: Server;
   readonly #placement: Placement;
+  readonly #line: WaitingLine;
   /** Connections on which a request has come. */
   readonly #asked = new WeakSet<object>();
   readonly #connections = new Set<TLSSocket>(); // BOUNDED: MAX_CONNECTIONS, then they are closed unread
@@ -75,6 +82,7 @@ export class EnrollmentServer {
   constructor(settings: EnrollmentServerSettings) {
     this.#settings = settings;
     this.#placement = new Placement(settings.random);
+    this.#line = new WaitingLine(settings);
     this.#server = createServer({
       maxHeaderSize: 8_192,
       headersTimeout: REQUEST_TIMEOUT_MS,
@@ -109,18 +117,21 @@ export class EnrollmentServer {
 
   close(): void {
     for (const socket of this.#connections) socket.destroy();
+    this.#line.close();
     this.#server.close();
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    response.setHeader("connection", "close");
     const source = sourceOf(request.socket);
     try {
       this.#checkBudget(source);
       if (request.method === "GET" && request.url === CONFIGURATION_PATH) return this.#showConfiguration(response);
+      if (request.url === WAIT_PATH) return await this.#wait(request, response, source);
+      response.setHeader("connection", "close");
       this.#checkCredential();
+      if (request.url === ADMIT_PATH) return await this.#admit(request, response, source);
       if (request.method === "POST" && request.url === RENEWAL_PATH) return this.#grant(request, response, await this.#renew(request));
-      const form = await readForm(request);
+      const form = await readForm(request, ENROLLMENT_PATH);
       const { nodeId, certificate } = await this.#enroll(form);
       this.#settings.onReport("info", `enrolled the box at ${source} as ${nodeId}`);
       this.#grant(request, response, certificate);
@@ -169,6 +180,41 @@ export class EnrollmentServer {
     return { nodeId, certificate: await issueBoxCertificate(issuing, { publicKey: publicKey.value, nodeId, overlayName }) };
   }
 
+  async #wait(request: IncomingMessage, response: ServerResponse, source: string): Promise<void> {
+    const nonce = await readBody(request, WAIT_PATH);
+    if (!this.#line.wait(request, response, source, nonce)) throw new Refusal(503, "try_again", "too many boxes wait here already");
+  }
+
+  /** A box whose code an operator has typed; both have proved that they know it. */
+  async #admit(request: IncomingMessage, response: ServerResponse, source: string): Promise<void> {
+    const { askOffice, onReport } = this.#settings;
+    const form = await readForm(request, ADMIT_PATH);
+    const field = (name: string): Uint8Array => form.find((part) => part.name === name)?.body ?? new Uint8Array(0);
+    const code = this.#line.codeOf(request, source, field("csr"), field("proof"));
+    if (code === undefined) throw new Refusal(403, "failed_authentication", "it does not know the code that was typed");
+    const publicKey = await checkCertificateRequest(field("csr"));
+    if (!publicKey.ok) throw new Refusal(403, "bad_CSR", `the certificate request is not good: ${publicKey.fault}`);
+    const applicant = hash("sha256", publicKey.value, "hex");
+    const { outcome } = await askOffice({ op: "use", name: `code ${code}`, uses: 1, applicant, remember: CODE_REMEMBERED });
+    if (outcome !== "allowed") throw new Refusal(503, "try_again", "the ring cannot say now whether the code was used");
+    const nodeId = this.#nodeIdFor(publicKey.value, field("previous"), "");
+    const { issuing, overlayName } = this.#settings;
+    const certificate = await issueBoxCertificate(issuing, { publicKey: publicKey.value, nodeId, overlayName });
+    await askOffice({ op: "admitted", code, nodeId });
+    onReport("info", `enrolled the box at ${source} as ${nodeId}, by its code`);
+    this.#grant(request, response, certificate, this.#describeFleet());
+  }
+
+  /** What its ticket tells another box. */
+  #describeFleet(): readonly Part[] {
+    const { fleetName, overlayName, domain, root } = this.#settings;
+    const json = Buffer.from(JSON.stringify({ fleet: fleetName, overlay: overlayName, domain }));
+    return [
+      { name: "", contentType: "application/pkix-cert", body: root },
+      { name: "", contentType: "application/json", body: json },
+    ];
+  }
+
   /** A key that asks again has its use already. */
   async #countUse({ serial, uses, expiresAt }: TokenClaims, applicant: string): Promise<void> {
     if (uses === undefined || expiresAt === undefined) return;
@@ -201,7 +247,7 @@ export class EnrollmentServer {
     return nodeIdIn(certificate.subjectAltName ?? "", overlayName);
   }
 
-  #grant(request: IncomingMessage, response: ServerResponse, certificate: Uint8Array): void {
+  #grant(request: IncomingMessage, response: ServerResponse, certificate: Uint8Array, more: readonly Part[] = []): void {
     const { issuing, rules } = this.#settings;
     if (!(request.headers.accept ?? "").includes("multipart/mixed")) {
       response.writeHead(200, { "content-type": "application/pkix-cert" });
@@ -212,7 +258,7 @@ export class EnrollmentServer {
     const pkix = { name: "", contentType: "application/pkix-cert" };
     const key = { name: "", contentType: "application/pkcs8", body: privateKeyDer(issuing.privateKeyPem) };
     response.writeHead(200, { "content-type": `multipart/mixed; boundary=${boundary}` });
-    const parts = [{ ...pkix, body: certificate }, { ...pkix, body: issuing.certificate }, key];
+    const parts = [{ ...pkix, body: certificate }, { ...pkix, body: issuing.certificate }, key, ...more];
     const { document } = rules().stored;
     if (document !== undefined) parts.push({ name: "", contentType: CONFIGURATION_TYPE, body: document });
     response.end(formatMultipart(parts, boundary));
@@ -229,8 +275,14 @@ export class EnrollmentServer {
 
 const sourceOf = ({ remoteAddress }: Socket): string => (remoteAddress ?? "").replace(/^::ffff:/, "");
 
-async function readForm(request: IncomingMessage): Promise<readonly Part[]> {
-  if (request.url !== ENROLLMENT_PATH) throw new Refusal(404, "not_found", `enrollment is at ${ENROLLMENT_PATH}`);
+async function readForm(request: IncomingMessage, path: string): Promise<readonly Part[]> {
+  const form = parseMultipart(await readBody(request, path), request.headers["content-type"] ?? "");
+  if (form === undefined) throw new Refusal(400, "bad_request", "the body is not whole multipart/form-data");
+  return form;
+}
+
+async function readBody(request: IncomingMessage, path: string): Promise<Buffer> {
+  if (request.url !== path) throw new Refusal(404, "not_found", `enrollment is at ${ENROLLMENT_PATH}`);
   if (request.method !== "POST") throw new Refusal(405, "method_not_allowed", "enrollment is a POST");
   const chunks: Buffer[] = [];
   let length = 0;
@@ -239,7 +291,5 @@ async function readForm(request: IncomingMessage): Promise<readonly Part[]> {
     if (length > FORM_BYTES_MAX) throw new Refusal(413, "too_large", `an enrollment has at most ${FORM_BYTES_MAX} bytes`);
     chunks.push(chunk);
   }
-  const form = parseMultipart(Buffer.concat(chunks), request.headers["content-type"] ?? "");
-  if (form === undefined) throw new Refusal(400, "bad_request", "the body is not whole multipart/form-data");
-  return form;
+  return Buffer.concat(chunks);
 }

@@ -103,7 +103,9 @@ export class RunningBox {
       onResolved: (ticket, targets) => this.#take({ type: "resolved", ticket, targets }),
     });
     this.#enrollment = new EnrollmentServer({
+      fleetName: membership.fleetName,
       overlayName: membership.overlayName,
+      domain: membership.domain,
       root: membership.rootCertificate,
       issuing: membership.enrolled.issuing,
       crypto: this.#crypto,
@@ -154,6 +156,7 @@ export class RunningBox {
     await this.#sip.open();
     this.#control = await ControlServer.open({ directory: data.path, ask: (request, answer) => this.#ask(request, answer) });
     this.#take({ type: "local-addresses", addresses: this.#sip.addresses });
+    for (const row of this.#store.damagedAtStart) this.#take({ type: "row-damaged", row });
     for (const address of hints) this.#take({ type: "candidate", address, source: "hint" });
     if (this.#settings.mdns) this.#mdns.open();
     this.#known.met(this.self.nodeId, this.#credential.membership.enrolled.certificate);

@@ -92,7 +92,7 @@ export type BuiltBox = Box<Place>;
 
 export interface BoxWishes {
   readonly name?: string;
-  readonly ticket: string;
+  readonly ticket: string | undefined;
   /** Boxes at which the fleet may be found. */
   readonly hints?: readonly BuiltBox[];
   readonly parameters?: readonly string[];

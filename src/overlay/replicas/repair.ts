@@ -45,6 +45,8 @@ export class Repair {
   #aloneSince: Instant | undefined;
   /** All replicas had everything when last compared, and no write has missed one since. */
   #inSync = false;
+  /** When all replicas were compared last. */
+  #comparedAt: Instant | undefined;
   /** Rises when what is being compared has changed meanwhile. */
   #revision = 0;
   /** Rises when replicas have something to catch up on. */
@@ -61,6 +63,9 @@ export class Repair {
   }
   get unsettled(): boolean {
     return this.#unsettled;
+  }
+  get comparedAt(): Instant | undefined {
+    return this.#comparedAt;
   }
 
   /** This box has begun to serve. */
@@ -102,7 +107,7 @@ export class Repair {
   isInSync(arc: Arc): boolean {
     const { view } = this.#membership;
     const { self } = this.#context;
-    if (!this.#inSync || this.#unsettled || !view.has(self)) return false;
+    if (!this.#inSync || this.#unsettled || !view.has(self) || !this.#parts.holdings.disk.isWhole) return false;
     const [piece, ...others] = intersect(arc, view.arcOf(self));
     return others.length === 0 && piece?.after === arc.after && piece.upTo === arc.upTo;
   }
@@ -154,7 +159,8 @@ export class Repair {
       // Who still sees another box responsible (one we have no link to) knows of writes that we do not.
       if (!outcomes.every(({ agreed }) => agreed)) return this.#turnEnds(false);
       this.#settled();
-      this.#inSync = !moved && misses === this.#misses;
+      this.#comparedAt = this.#context.now;
+      this.#inSync = !moved && misses === this.#misses && outcomes.every(({ onDisk }) => onDisk);
       this.#offerSurplus();
     });
   }

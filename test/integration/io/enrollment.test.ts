@@ -30,7 +30,7 @@ async function member(t: TestContext, fleet: TestFleet, box: TestBox, ahead = 0,
   const onReport = (_: string, text: string): void => void reports.push(text);
   const rules = new RulesInForce(ticket, { document: ticket.configuration, revocations: new Uint8Array(0) });
   const server = new EnrollmentServer({
-    overlayName: ticket.overlayName, root: ticket.rootCertificate, issuing: box.enrolled.issuing, onReport,
+    fleetName: ticket.fleetName, overlayName: ticket.overlayName, domain: ticket.domain, root: ticket.rootCertificate, issuing: box.enrolled.issuing, onReport,
     crypto: new NodeCrypto(box.privateKeyPem), random: new SystemRandom(),
     clock: { ...systemClock, wall: () => wallTime(systemClock.wall() + ahead) },
     rules: () => rules, trust: box.trust,

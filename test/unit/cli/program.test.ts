@@ -38,6 +38,7 @@ const STABLE = [
   "ringbox fleet init <dir> --name --domain",
   "ringbox ticket",
   "ringbox ticket new --fleet --expires --uses --hint --zone",
+  "ringbox admit <code>",
 ];
 
 suite("commands of ringbox", () => {

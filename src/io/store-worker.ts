@@ -21,7 +21,7 @@ const DOUBT_RETRY_MS = 2_000;
 const SCRUB_ROWS = 100;
 const SCRUB_STEP_MS = 1_000;
 /** … and rests between two rounds. */
-const SCRUB_REST_MS = 60_000;
+const SCRUB_REST_MS = 20_000;
 
 const FILES = { durable: "durable.db", soft: "soft.db" } as const satisfies Record<Durability, string>;
 

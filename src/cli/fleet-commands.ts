@@ -28,6 +28,7 @@ export async function initFleet(
 export interface TicketOptions {
   readonly fleet: string;
   readonly expires: Duration;
+  readonly uses: number;
   readonly hint?: readonly string[];
   readonly zone?: string;
 }
@@ -41,6 +42,7 @@ export async function newTicket(options: TicketOptions, terminal: Terminal): Pro
     rootKeyPem: read(KEY),
     fleetTicket: read(TICKET),
     expires: options.expires,
+    uses: options.uses,
     hints: options.hint ?? [],
     zone: options.zone ?? "",
   };

@@ -4,7 +4,8 @@ import { Command } from "commander";
 import { ControlClient } from "./control-client.ts";
 import { asHouseCommand, runProgram } from "./command-line.ts";
 import { initFleet, newTicket, type TicketOptions } from "./fleet-commands.ts";
-import { collected, domainOption, durationOption, hintOption, nameOption } from "./option-values.ts";
+import { admit } from "./admit-command.ts";
+import { collected, domainOption, durationOption, hintOption, nameOption, usesOption } from "./option-values.ts";
 import { peersText, registrationsText, statusText, subscribersText, whereText } from "./plain-words.ts";
 import { type AddOptions, addSubscriber, aorOf, importSubscribers, removeSubscriber } from "./subscriber-commands.ts";
 import type { Terminal } from "./terminal.ts";
@@ -42,6 +43,7 @@ export function ringboxProgram(terminal: Terminal): Command {
   addSubscriberCommands(program, terminal, withBox);
   addRegistrationCommands(program, terminal, withBox);
   addFleetCommands(program, terminal);
+  addAdmitCommand(program, terminal, withBox);
   return program;
 }
 
@@ -147,6 +149,13 @@ function addRegistrationCommands(program: Command, terminal: Terminal, withBox: 
     );
 }
 
+function addAdmitCommand(program: Command, terminal: Terminal, withBox: WithBox): void {
+  program
+    .command("admit <code>")
+    .description("let the box that shows this code into the fleet")
+    .action((code: string) => withBox((box) => admit(code, box, terminal)));
+}
+
 const knownAor = async (name: string, box: ControlClient): Promise<string> =>
   aorOf(name, (await box.ask<"status">({ op: "status" })).status.domain);
 
@@ -168,6 +177,7 @@ function addFleetCommands(program: Command, terminal: Terminal): void {
     .description("write a join ticket to standard output")
     .requiredOption("--fleet <dir>", "where fleet init put the key")
     .option("--expires <time>", "for how long it lets boxes join: 12h, 7d, 2w", durationOption, durationOption("7d"))
+    .option("--uses <number>", "how many boxes it lets join", usesOption, 1)
     .option("--hint <host:port>", "where a member may be found; may be repeated", collected(hintOption))
     .option("--zone <zone>", "rack, room or site of the box", nameOption)
     .action((options: TicketOptions) => newTicket(options, terminal));

@@ -119,4 +119,5 @@ export const ANSWER_SCHEMAS: { readonly [Op in ControlOperation]: z.ZodMiniType<
   "subscriber-list": z.object({ subscribers: subscribersSchema }),
   "registration-list": z.object({ registrations: registrationsSchema }),
   where: z.object({ where: whereSchema }),
+  admit: z.object({ nodeId: z.nullable(nodeId) }),
 };

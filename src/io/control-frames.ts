@@ -29,6 +29,7 @@ const request = z.discriminatedUnion("op", [
   z.object({ op: z.literal("subscriber-list") }),
   z.object({ op: z.literal("registration-list"), aor: z.nullable(text) }),
   z.object({ op: z.literal("where"), aor: text }),
+  z.object({ op: z.literal("admit"), code: z.string().check(z.maxLength(16)) }),
 ]) satisfies z.ZodMiniType<ControlRequest>;
 
 const identified = z.object({ id: z.int() });

@@ -48,7 +48,7 @@ export async function requestEnrollment(request: EnrollmentRequest): Promise<Enr
   const csr = await makeCertificateRequest(request.privateKeyPem);
   try {
     const { status, contentType, body } = await post(request, formOf(request, csr));
-    if (status === 200) return granted(request, contentType, body);
+    if (status === 200) return grantedOf({ ...request.ticket, ...request }, { contentType, body });
     const sentence = printable(body.toString("latin1"));
     return status === 403 ? { outcome: "declined", reason: sentence } : { outcome: "unreachable", reason: `it answered ${status}: ${sentence}` };
   } catch (error) {
@@ -81,7 +81,7 @@ function formOf({ ticket, previousCertificate }: EnrollmentRequest, csr: Uint8Ar
   return form;
 }
 
-interface Answer {
+export interface Answer {
   readonly status: number;
   readonly contentType: string;
   readonly body: Buffer;
@@ -122,7 +122,7 @@ function post(request: EnrollmentRequest, form: readonly Part[]): Promise<Answer
       });
     });
     message.on("response", (response) => {
-      read(response).then(resolve, reject);
+      readAnswer(response).then(resolve, reject);
     });
   });
 }
@@ -139,7 +139,7 @@ function checkMember(socket: TLSSocket, { ticket, clock }: EnrollmentRequest): s
   return "refused" in inspected ? inspected.refused : undefined;
 }
 
-async function read(response: IncomingMessage): Promise<Answer> {
+export async function readAnswer(response: IncomingMessage): Promise<Answer> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
@@ -150,7 +150,12 @@ async function read(response: IncomingMessage): Promise<Answer> {
   return { status: response.statusCode ?? 0, contentType: response.headers["content-type"] ?? "", body: Buffer.concat(chunks) };
 }
 
-function granted({ ticket, privateKeyPem, clock }: EnrollmentRequest, contentType: string, body: Buffer): EnrollmentAnswer {
+/** What a member granted, if it is a certificate of the fleet for the key, and the issuing credential. */
+export function grantedOf(
+  box: { readonly rootCertificate: Uint8Array; readonly overlayName: string; readonly privateKeyPem: string; readonly clock: Clock },
+  { contentType, body }: Pick<Answer, "contentType" | "body">,
+): EnrollmentAnswer {
+  const { privateKeyPem, clock } = box;
   const parts = parseMultipart(body, contentType);
   const [certificate, issuingCertificate] = (parts ?? []).filter((part) => part.contentType === "application/pkix-cert");
   const key = parts?.find((part) => part.contentType === "application/pkcs8");
@@ -159,7 +164,7 @@ function granted({ ticket, privateKeyPem, clock }: EnrollmentRequest, contentTyp
   const issuingKeyPem = matchingKey(key.body, issuingCertificate.body);
   if (issuingKeyPem === undefined || !isFor(certificate.body, privateKeyPem)) return unusable;
   const inspected = new CertificateTrust({
-    root: ticket.rootCertificate, issuing: [issuingCertificate.body], overlayName: ticket.overlayName, wall: () => clock.wall(),
+    root: box.rootCertificate, issuing: [issuingCertificate.body], overlayName: box.overlayName, wall: () => clock.wall(),
   }).inspect(certificate.body);
   if ("refused" in inspected) return { outcome: "unreachable", reason: `the certificate it issued is not good: ${inspected.refused}` };
   const issuing = { certificate: Uint8Array.from(issuingCertificate.body), privateKeyPem: issuingKeyPem };

@@ -3,7 +3,7 @@
 import { createPrivateKey, createPublicKey, randomBytes, sign, X509Certificate } from "node:crypto";
 import { type Duration, type WallTime, wallAfter } from "../base/time.ts";
 import { parseHint } from "../provision/hint.ts";
-import { parseTicket, serializeTicket, serializeToken, type Signer } from "../provision/ticket.ts";
+import { MAX_USES, parseTicket, serializeTicket, serializeToken, type Signer } from "../provision/ticket.ts";
 import { systemClock } from "./clock.ts";
 import { NodeCrypto } from "./crypto.ts";
 import { fingerprint, makeIssuingAuthority, makeRootAuthority } from "./pki.ts";
@@ -25,7 +25,7 @@ export async function createFleet(fleet: {
   const issuing = await makeIssuingAuthority(root, fleetName);
   const overlayName = `${slug(fleetName)}-${fingerprint(root.certificate).slice(0, 8)}.ringbox.internal`;
   const signer = signerWith(root.privateKeyPem);
-  const token = serializeToken({ overlayName, serial: serial(), zone: "", expiresAt: undefined }, signer);
+  const token = serializeToken({ overlayName, serial: serial(), zone: "", expiresAt: undefined, uses: undefined }, signer);
   const fleetTicket = serializeTicket(
     {
       kind: "fleet", fleetName, overlayName, domain, rootCertificate: root.certificate, token, hints: [], zone: "",
@@ -36,11 +36,13 @@ export async function createFleet(fleet: {
   return { rootKeyPem: root.privateKeyPem, fleetTicket };
 }
 
-/** A ticket that admits boxes until it expires. Throws `FleetError` if key and fleet ticket do not belong together. */
+/** A ticket that admits so many boxes until it expires. Throws `FleetError` if key and fleet ticket do not belong together. */
 export function createJoinTicket(request: {
   readonly rootKeyPem: string;
   readonly fleetTicket: string;
   readonly expires: Duration;
+  /** How many boxes it admits. */
+  readonly uses: number;
   /** `host:port` each. */
   readonly hints: readonly string[];
   readonly zone: string;
@@ -56,7 +58,7 @@ export function createJoinTicket(request: {
   const zone = checkZone(request.zone);
   const expiresAt: WallTime = wallAfter(wall, request.expires);
   const signer = signerWith(request.rootKeyPem);
-  const token = serializeToken({ overlayName, serial: serial(), zone, expiresAt }, signer);
+  const token = serializeToken({ overlayName, serial: serial(), zone, expiresAt, uses: checkUses(request.uses) }, signer);
   return serializeTicket({ kind: "join", fleetName, overlayName, domain, rootCertificate, token, hints, zone, expiresAt }, signer);
 }
 
@@ -94,6 +96,11 @@ function checkHint(text: string): { readonly host: string; readonly port: number
   const hint = parseHint(text);
   if (hint === undefined) throw new FleetError(`"${text}" is not HOST:PORT`);
   return hint;
+}
+
+function checkUses(uses: number): number {
+  if (!Number.isInteger(uses) || uses < 1 || uses > MAX_USES) throw new FleetError(`a ticket admits 1 to ${MAX_USES} boxes`);
+  return uses;
 }
 
 function checkZone(zone: string): string {

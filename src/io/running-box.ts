@@ -1,6 +1,7 @@
 // One box at work: the peer, and around it everything that touches the outside, wired by hand.
 
 import type { NodeId, PeerInfo, Phase, StoredRow } from "../overlay/ports.ts";
+import type { AdmissionAnswer, AdmissionRequest } from "../peer/admission-office.ts";
 import type { ControlReply, ControlRequest } from "../peer/control.ts";
 import { Peer, SOFTWARE } from "../peer/peer.ts";
 import type { DoorEvent, PeerInput } from "../peer/ports.ts";
@@ -55,6 +56,8 @@ export class RunningBox {
   readonly #fleetHash: string;
   /** Questions of the control socket without an answer. BOUNDED: by the control server's connections and their questions. */
   readonly #questions = new Map<number, (reply: ControlReply) => void>();
+  /** Questions of the enrollment desk without an answer. BOUNDED: by its connections. */
+  readonly #admissions = new Map<number, (answer: AdmissionAnswer) => void>();
   #lastQuestion = 0;
   #peer: Peer | undefined;
   #driver: Driver | undefined;
@@ -81,13 +84,16 @@ export class RunningBox {
       onResolved: (ticket, targets) => this.#take({ type: "resolved", ticket, targets }),
     });
     this.#enrollment = new EnrollmentServer({
+      fleetName: membership.fleetName,
       overlayName: membership.overlayName,
+      domain: membership.domain,
       root: membership.rootCertificate,
       issuing: membership.enrolled.issuing,
       crypto: this.#crypto,
       random: this.#random,
       clock: systemClock,
       members: () => this.#placed(),
+      askOffice: (request) => this.#askOffice(request),
       onReport: report,
       onCount: this.#countAtDoor,
     });
@@ -205,6 +211,10 @@ export class RunningBox {
         this.#questions.get(question)?.(reply);
         this.#questions.delete(question);
       },
+      onAdmission: (question, answer) => {
+        this.#admissions.get(question)?.(answer);
+        this.#admissions.delete(question);
+      },
       onMembers: (members) => this.#tryToKeep(() => data.saveMembers(members)),
       onPhase: (phase) => this.#enter(phase),
       onReport: report,
@@ -214,6 +224,13 @@ export class RunningBox {
   #ask(request: ControlRequest, answer: (reply: ControlReply) => void): void {
     this.#questions.set(++this.#lastQuestion, answer);
     this.#take({ type: "control", ticket: this.#lastQuestion, request });
+  }
+
+  #askOffice(request: AdmissionRequest): Promise<AdmissionAnswer> {
+    return new Promise((answered) => {
+      this.#admissions.set(++this.#lastQuestion, answered);
+      this.#take({ type: "admission", ticket: this.#lastQuestion, request });
+    });
   }
 
   /** Files that shorten the next start: on a disk that takes nothing any more a running box goes on without them. */

@@ -4,11 +4,14 @@ import { hash, X509Certificate } from "node:crypto";
 import { BoundedMap } from "../base/bounded-map.ts";
 import type { WallTime } from "../base/time.ts";
 import type { NodeId, Trust } from "../overlay/ports.ts";
+import {
+  type CertificateFields, CLIENT_AUTH, ECDSA_WITH_SHA256, EXTENSION_ID, hexOf, keyUsageBits, readCertificateFields, SERVER_AUTH, usagesIn,
+} from "./certificate-fields.ts";
 
 type Inspection = { readonly nodeId: NodeId } | { readonly refused: string };
 
 type Verdict =
-  | { readonly nodeId: NodeId; readonly notAfter: number }
+  | { readonly nodeId: NodeId; readonly notBefore: number; readonly notAfter: number }
   | { readonly refused: string };
 
 export class CertificateTrust implements Trust {
@@ -40,7 +43,10 @@ export class CertificateTrust implements Trust {
       this.#verdicts.set(key, verdict);
     }
     if ("refused" in verdict) return verdict;
-    if (verdict.notAfter < this.#wall()) return { refused: `its certificate expired on ${day(verdict.notAfter)}` };
+    const wall = this.#wall();
+    if (verdict.notAfter < wall) return { refused: `its certificate expired on ${day(verdict.notAfter)}` };
+    // Ours begin in 1970, so that this refuses nobody whose clock was never set.
+    if (verdict.notBefore > wall) return { refused: `its certificate is not valid before ${day(verdict.notBefore)}` };
     return { nodeId: verdict.nodeId };
   }
 
@@ -49,13 +55,37 @@ export class CertificateTrust implements Trust {
     if (certificate === undefined) return { refused: "its certificate cannot be read" };
     const issuer = this.#issuing.find((candidate) => isIssuedBy(certificate, candidate));
     if (issuer === undefined) return { refused: "its certificate is not of this fleet" };
-    if (certificate.ca) return { refused: "its certificate is an authority's, not a box's" };
     if (certificate.publicKey.asymmetricKeyDetails?.namedCurve !== "prime256v1") return { refused: "its key is not a P-256 key" };
+    const oddity = oddityOf(readCertificateFields(der));
+    if (oddity !== undefined) return { refused: oddity };
     const nodeId = nodeIdIn(certificate.subjectAltName ?? "", this.#overlayName);
     if (nodeId === undefined) return { refused: "its certificate does not name exactly one Node-ID of this overlay" };
     const notAfter = Math.min(certificate.validToDate.getTime(), issuer.validToDate.getTime());
-    return { nodeId, notAfter };
+    return { nodeId, notBefore: certificate.validFromDate.getTime(), notAfter };
   }
+}
+
+const KNOWN_EXTENSIONS: ReadonlySet<string> = new Set(Object.values(EXTENSION_ID));
+const DIGITAL_SIGNATURE = 0x80;
+/** An empty SEQUENCE: cA is false. */
+const NO_AUTHORITY = "3000";
+
+/** In what a box's certificate differs from those that this program issues (pki.ts); `undefined` if in nothing. */
+function oddityOf(fields: CertificateFields | undefined): string | undefined {
+  if (fields === undefined) return "its certificate is not built as a box's is";
+  const { signatureAlgorithm, hasSubject, extensions } = fields;
+  if (signatureAlgorithm !== ECDSA_WITH_SHA256) return "its certificate is not signed by ECDSA with SHA-256";
+  // OpenSSL says of an authority that may not sign certificates that it is none; its basicConstraints are read here.
+  if (hexOf(extensions.get(EXTENSION_ID.basicConstraints)?.value) !== NO_AUTHORITY) return "its certificate is an authority's, not a box's";
+  if (hasSubject) return "its certificate has a subject, and a box's names are in its subjectAltName alone";
+  for (const [id, { critical }] of extensions) {
+    if (critical && !KNOWN_EXTENSIONS.has(id)) return "its certificate has a critical extension that is not known here";
+  }
+  const keyUsage = extensions.get(EXTENSION_ID.keyUsage);
+  if (keyUsage === undefined || (keyUsageBits(keyUsage.value) & DIGITAL_SIGNATURE) === 0) return "its certificate is not for signatures";
+  const usages = usagesIn(extensions.get(EXTENSION_ID.extendedKeyUsage)?.value ?? new Uint8Array(0));
+  if (!usages.includes(SERVER_AUTH) || !usages.includes(CLIENT_AUTH)) return "its certificate is not for both ends of a link";
+  return undefined;
 }
 
 /**

@@ -87,7 +87,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     const reading = new Reading({ ...basis, repair });
     const storing = new Storing({ ...basis, replication }, () => repair.missed());
     const topology = new FullMesh(context.self, membership);
-    const summaries = new Summaries(context, membership, holdings, (arc) => repair.isInSync(arc));
+    const summaries = new Summaries({ ...basis, tellWhomWeKnow }, (arc) => repair.isInSync(arc));
     const phase = (): Phase => this.#phase;
     const responder = new Responder(
       { ...basis, topology, reading, storing, summaries, introductions, repair, phase },

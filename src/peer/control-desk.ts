@@ -7,7 +7,7 @@ import type { OverlayCore } from "../overlay/overlay-core.ts";
 import type { EntryChange, FetchOutcome, NodeId, OperationFault, OverlayEffect, OverlayInput, ResourceId, StoreOutcome } from "../overlay/ports.ts";
 import type { SipCore } from "../sip/sip-core.ts";
 import { decodeBinding } from "./binding-codec.ts";
-import type { ControlFault, ControlReply, ControlRequest, NewSubscriber } from "./control.ts";
+import type { ControlFault, ControlReply, DeskRequest, NewSubscriber } from "./control.ts";
 import { EDGE_BINDING, SUBSCRIBER, SUBSCRIBER_LIFETIME, SUBSCRIBER_TOMBSTONE } from "./kinds.ts";
 import { bindingsIn, type LocationService, subscriberIn } from "./location-service.ts";
 import type { PeerSettings } from "./ports.ts";
@@ -62,7 +62,7 @@ export class ControlDesk {
     this.#newTicket = newTicket;
   }
 
-  ask(now: Instant, ticket: number, request: ControlRequest, counters: ReadonlyMap<string, number>): DeskStep {
+  ask(now: Instant, ticket: number, request: DeskRequest, counters: ReadonlyMap<string, number>): DeskStep {
     if (this.#waiting.size >= WAITING_MAX) return refuse(ticket, "unavailable", "The box is busy with other questions; ask again.");
     switch (request.op) {
       case "status":

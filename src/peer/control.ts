@@ -20,7 +20,8 @@ export interface NewSubscriber {
   readonly ha1Sha256: string;
 }
 
-export type ControlRequest =
+/** What the control desk answers. */
+export type DeskRequest =
   | { readonly op: "status" }
   | { readonly op: "peers" }
   /** Answered once everything is handed over; the process then ends. */
@@ -36,6 +37,11 @@ export type ControlRequest =
   /** `aor`: `null` for all. */
   | { readonly op: "registration-list"; readonly aor: string | null }
   | { readonly op: "where"; readonly aor: string };
+
+export type ControlRequest =
+  | DeskRequest
+  /** Admit the box that shows this code (its eight characters, no dash). Asked again, says whether it has come. */
+  | { readonly op: "admit"; readonly code: string };
 
 export type ControlOperation = ControlRequest["op"];
 
@@ -64,6 +70,8 @@ export interface ControlAnswers {
   readonly "subscriber-list": { readonly subscribers: readonly SubscriberReport[] };
   readonly "registration-list": { readonly registrations: readonly RegistrationReport[] };
   readonly where: { readonly where: WhereReport };
+  /** The Node-ID of the box that was admitted; `null`: it has not come yet, and the code waits for it. */
+  readonly admit: { readonly nodeId: string | null };
 }
 
 export interface ControlRefusal {

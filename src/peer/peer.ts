@@ -10,6 +10,7 @@ import { OverlayCore } from "../overlay/overlay-core.ts";
 import type { OverlayEffect, OverlayInput, OverlaySnapshot, OverlayTiming, Trust } from "../overlay/ports.ts";
 import type { SipEffect, SipInput, SipSettings } from "../sip/ports.ts";
 import { SipCore, type SipSnapshot } from "../sip/sip-core.ts";
+import { AdmissionOffice, type OfficeStep } from "./admission-office.ts";
 import { ControlDesk, type DeskStep } from "./control-desk.ts";
 import { KINDS } from "./kinds.ts";
 import { LocationService, type Settled } from "./location-service.ts";
@@ -46,6 +47,7 @@ export class Peer {
   readonly #overlay: OverlayCore;
   readonly #location: LocationService;
   readonly #desk: ControlDesk;
+  readonly #office: AdmissionOffice;
   readonly #counters = new Map<string, number>();
   /** UNBOUNDED: lives within one step, bounded by RELAY_MAX. */
   readonly #overlayInputs: OverlayInput[] = [];
@@ -102,6 +104,7 @@ export class Peer {
       nextTicket: () => this.#nextTicket(),
     });
     this.#desk = new ControlDesk(settings, this.#overlay, this.#sip, this.#location, wall, () => this.#nextTicket());
+    this.#office = new AdmissionOffice(crypto, () => this.#nextTicket());
     this.#sip.setServing(false);
     this.#sip.setFleetAddresses(settings.members.map(({ sip }) => sip));
   }
@@ -153,7 +156,11 @@ export class Peer {
       case "local-addresses":
         this.#sip.setLocalAddresses(input.addresses);
         return;
+      case "admission":
+        this.#followOffice(this.#office.ask(input.ticket, input.request));
+        return;
       case "control":
+        if (input.request.op === "admit") return this.#followOffice(this.#office.admit(this.#now, input.ticket, input.request.code));
         this.#follow(this.#desk.ask(this.#now, input.ticket, input.request, this.#counters));
         return;
       case "shut-down":
@@ -210,13 +217,17 @@ export class Peer {
     switch (effect.type) {
       case "fetched": {
         const settled = this.#location.fetched(effect.ticket, effect.outcome, this.#overlay.wall());
+        const office = this.#office.fetched(effect.ticket, effect.outcome);
         if (settled !== undefined) this.#settle(settled);
+        else if (office !== undefined) this.#followOffice(office);
         else this.#follow(this.#desk.fetched(effect.ticket, effect.outcome));
         return;
       }
       case "stored": {
         const settled = this.#location.stored(effect.ticket, effect.outcome, this.#overlay.wall());
+        const office = this.#office.stored(effect.ticket, effect.outcome);
         if (settled !== undefined) this.#settle(settled);
+        else if (office !== undefined) this.#followOffice(office);
         else this.#follow(this.#desk.stored(effect.ticket, effect.outcome));
         return;
       }
@@ -273,6 +284,11 @@ export class Peer {
     if (step === undefined) return;
     for (const operation of step.operations) this.#overlayInputs.push(operation);
     for (const { ticket, reply } of step.replies) this.#outward.push({ type: "replied", ticket, reply });
+  }
+
+  #followOffice({ operations, answers, replies }: OfficeStep): void {
+    this.#follow({ operations, replies });
+    for (const { ticket, answer } of answers) this.#outward.push({ type: "admission-answered", ticket, answer });
   }
 
   #count(event: string): void {

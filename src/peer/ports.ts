@@ -4,6 +4,7 @@
 import type { WallTime } from "../base/time.ts";
 import type { OverlayEffect, OverlayInput, OverlayTiming, PeerInfo, Phase, StoredRow } from "../overlay/ports.ts";
 import type { SipEffect, SipInput } from "../sip/ports.ts";
+import type { AdmissionAnswer, AdmissionRequest } from "./admission-office.ts";
 import type { ControlReply, ControlRequest } from "./control.ts";
 
 export type PeerInput =
@@ -15,6 +16,8 @@ export type PeerInput =
   | { readonly type: "local-addresses"; readonly addresses: readonly string[] }
   /** From the command line or the agent; answered by `replied` with the same ticket. */
   | { readonly type: "control"; readonly ticket: number; readonly request: ControlRequest }
+  /** From this box's enrollment desk; answered by `admission-answered` with the same ticket. */
+  | { readonly type: "admission"; readonly ticket: number; readonly request: AdmissionRequest }
   /** Something at the overlay port that never became an input of the overlay. */
   | { readonly type: "count"; readonly event: DoorEvent }
   /** Stop in good order: hand the share over, then `phase-changed` to `left`. */
@@ -33,7 +36,8 @@ export type DoorEvent =
 export type PeerEffect =
   | Exclude<SipEffect, { type: "find-user" | "change-bindings" | "count" }>
   | Exclude<OverlayEffect, { type: "fetched" | "stored" | "listed" | "count" | "member-gone" }>
-  | { readonly type: "replied"; readonly ticket: number; readonly reply: ControlReply };
+  | { readonly type: "replied"; readonly ticket: number; readonly reply: ControlReply }
+  | { readonly type: "admission-answered"; readonly ticket: number; readonly answer: AdmissionAnswer };
 
 /** What a box is told once, when it starts. */
 export interface PeerSettings {

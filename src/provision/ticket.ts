@@ -51,6 +51,8 @@ export interface TokenClaims {
   readonly zone: string;
   /** `undefined`: no end (fleet ticket). */
   readonly expiresAt: WallTime | undefined;
+  /** How many boxes it admits; `undefined`: any number (fleet ticket). */
+  readonly uses: number | undefined;
 }
 
 /** By the fleet's root key: ECDSA P-256 with SHA-256, DER. */
@@ -61,6 +63,8 @@ const END = "-----END RINGBOX TICKET-----";
 const MAX_TICKET_CHARACTERS = 65_536;
 const MAX_TOKEN_CHARACTERS = 2_048;
 const FORMAT = 1;
+/** Boxes that one join ticket may admit: each use is an entry of one resource of the ring. */
+export const MAX_USES = 100;
 /** What is signed begins with its purpose, so that a signed token never passes for a signed ticket. */
 const TICKET_PURPOSE = "ringbox ticket 1\n";
 const TOKEN_PURPOSE = "ringbox token 1\n";
@@ -107,8 +111,8 @@ export function foreignTicket(
 }
 
 export function serializeToken(claims: TokenClaims, sign: Signer): string {
-  const { overlayName: overlay, serial, zone, expiresAt } = claims;
-  const octets = utf8Octets(JSON.stringify({ overlay, serial, zone, expires: expiresAt ?? null }));
+  const { overlayName: overlay, serial, zone, expiresAt, uses } = claims;
+  const octets = utf8Octets(JSON.stringify({ overlay, serial, zone, expires: expiresAt ?? null, uses: uses ?? null }));
   const signature = sign(fromOctets(TOKEN_PURPOSE + octets));
   return `${toBase64Url(fromOctets(octets))}.${toBase64Url(signature)}`;
 }
@@ -189,10 +193,11 @@ function ticketOf(claims: TicketClaims): AdmissionTicket | undefined {
 
 function tokenClaimsOf(json: Readonly<Record<string, unknown>> | undefined): TokenClaims | undefined {
   if (json === undefined) return undefined;
-  const { overlay, serial, zone, expires } = json;
+  const { overlay, serial, zone, expires, uses = null } = json;
   if (typeof overlay !== "string" || typeof serial !== "string" || typeof zone !== "string") return undefined;
   if (expires !== null && !Number.isSafeInteger(expires)) return undefined;
-  return { overlayName: overlay, serial, zone, expiresAt: expires === null ? undefined : (expires as WallTime) };
+  if (uses !== null && !isCount(uses)) return undefined;
+  return { overlayName: overlay, serial, zone, expiresAt: expires === null ? undefined : (expires as WallTime), uses: uses ?? undefined };
 }
 
 function parseJsonObject(bytes: Uint8Array): Readonly<Record<string, unknown>> | undefined {
@@ -203,6 +208,8 @@ function parseJsonObject(bytes: Uint8Array): Readonly<Record<string, unknown>> |
     return undefined; // not JSON: the writer's fault, a value
   }
 }
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && typeof value === "number" && value >= 1 && value <= MAX_USES;
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);

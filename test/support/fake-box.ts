@@ -59,6 +59,8 @@ export class FakeBox {
         };
       case "registration-list":
         return { ok: true, op: "registration-list", registrations: [{ aor: "100@acme.example", bindings: [SAMPLE_BINDING] }] };
+      case "admit":
+        return { ok: true, op: "admit", nodeId: null };
       case "where":
         return { ok: true, op: "where", where: { ...SAMPLE_WHERE, aor: request.aor } };
     }

@@ -16,6 +16,7 @@ const QUESTIONS: { readonly [Op in ControlRequest["op"]]: Extract<ControlRequest
   "subscriber-list": { op: "subscriber-list" },
   "registration-list": { op: "registration-list", aor: null },
   where: { op: "where", aor: "100@acme.example" },
+  admit: { op: "admit", code: "ABCDEFGH" },
 };
 
 suite("frames of the control socket", () => {

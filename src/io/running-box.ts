@@ -70,6 +70,7 @@ export class RunningBox {
     this.#settings = settings;
     this.#crypto = new NodeCrypto(privateKeyPem);
     this.#fleetHash = fleetHashOf(membership.rootCertificate);
+    for (const name of data.missingDatabases()) report("warning", `${name} is gone or empty; what it held comes from the neighbors`);
     this.self = this.#describe();
     this.#store = new Store({ directory: data.path, onInput: this.#take, onReport: report });
     this.#sip = new SipSockets({

@@ -217,10 +217,10 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     return this.#phase === "seeking" || this.#phase === "left";
   }
 
-  #list({ ticket, kind }: Extract<OverlayInput, { type: "list" }>): void {
-    if (this.#isOutside()) return this.#context.emit({ type: "listed", ticket, outcome: NOT_SERVING });
+  #list(request: Extract<OverlayInput, { type: "list" }>): void {
+    if (this.#isOutside()) return this.#context.emit({ type: "listed", ticket: request.ticket, outcome: NOT_SERVING });
     const parts = { context: this.#context, membership: this.#membership, exchanges: this.#exchanges };
-    new Listing({ ...parts, holdings: this.#holdings, operations: this.#operations }, ticket, kind).start();
+    new Listing({ ...parts, holdings: this.#holdings, operations: this.#operations }, request).start();
   }
 
   #start(): void {

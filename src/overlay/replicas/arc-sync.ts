@@ -6,7 +6,7 @@ import type { KindId, NodeId, ResourceId } from "../ports.ts";
 import type { Arc, RingId } from "../ring/ring.ts";
 import { entriesOf } from "./summaries.ts";
 import { compareNotes, type StoredEntry } from "../storage/entry.ts";
-import type { Holdings } from "../storage/holdings.ts";
+import { type Holdings, isNews } from "../storage/holdings.ts";
 import { EXTENSION } from "../wire/code-points.ts";
 import type { MessageExtension } from "../wire/message.ts";
 import type { StoreKindData } from "../wire/message-body.ts";
@@ -38,6 +38,8 @@ export interface SyncTask {
 export interface SyncOutcome {
   /** Everything that was to move has moved. */
   readonly complete: boolean;
+  /** What was pushed may have left something there that this box does not have: a sibling of what it took the place of. */
+  readonly compareAgain: boolean;
   readonly pulled: number;
   readonly pushed: number;
   /** The partner is responsible for the arc and its replicas have all of it. */
@@ -76,6 +78,7 @@ export class ArcSync {
   #resume: (() => void) | undefined;
   #pulled = 0;
   #pushed = 0;
+  #compareAgain = false;
   #partnerInSync = true;
   #agreed = true;
   #over = false;
@@ -113,7 +116,7 @@ export class ArcSync {
   #finish(complete: boolean): void {
     if (this.#over) return;
     this.#over = true;
-    this.#told({ complete, pulled: this.#pulled, pushed: this.#pushed, partnerInSync: this.#partnerInSync && complete, agreed: this.#agreed });
+    this.#told({ complete, compareAgain: this.#compareAgain, pulled: this.#pulled, pushed: this.#pushed, partnerInSync: this.#partnerInSync && complete, agreed: this.#agreed });
   }
 
   #compare(arcs: readonly Arc[]): void {
@@ -207,7 +210,7 @@ export class ArcSync {
     for (const kind of kinds) {
       const entries = this.#holdings.decode(resource, [kind], certificates);
       if (!entries.ok) this.#context.count("replica-value-refused");
-      else for (const entry of entries.value) if (this.#holdings.accept(entry, kind.generation) === "stored") count++;
+      else for (const entry of entries.value) if (isNews(this.#holdings.accept(entry, kind.generation))) count++;
     }
     return count;
   }
@@ -219,6 +222,7 @@ export class ArcSync {
     this.#exchanges.request({ hop: this.#task.partner, body, certificates, timeout: this.#context.settings.timing.attempt }, (outcome) => {
       if (outcome.type === "answer") {
         this.#pushed += entries.length;
+        this.#compareAgain ||= entries.some(({ preface }) => preface !== undefined);
         return this.#transferred();
       }
       this.#transferFailed(transfer, outcome);

@@ -156,7 +156,7 @@ export class Repair {
     this.#runAll(tasks, (outcomes) => {
       const complete = outcomes.length === tasks.length && outcomes.every((outcome) => outcome.complete);
       if (revision !== this.#revision || !complete) return this.#turnEnds(false);
-      const moved = outcomes.some(({ pulled }) => pulled > 0) && tasks.length > 1;
+      const moved = (outcomes.some(({ pulled }) => pulled > 0) && tasks.length > 1) || outcomes.some(({ compareAgain }) => compareAgain);
       if (moved && number + 1 < MAX_ROUNDS) return this.#round(number + 1);
       // Who still sees another box responsible (one we have no link to) knows of writes that we do not.
       if (!outcomes.every(({ agreed }) => agreed)) return this.#turnEnds(false);

@@ -6,7 +6,7 @@ import type { KindDefinition, KindId, NodeId, ResourceId } from "../ports.ts";
 import { mayReplace, type Replication } from "./replication.ts";
 import { NOT_RESPONSIBLE, type Received } from "../routing/router.ts";
 import type { StoredEntry } from "../storage/entry.ts";
-import type { Holdings, Refusal } from "../storage/holdings.ts";
+import { type Holdings, isNews, type Refusal } from "../storage/holdings.ts";
 import type { ErrorName } from "../wire/code-points.ts";
 import type { StoreKindData, StoreReq } from "../wire/message-body.ts";
 
@@ -93,7 +93,7 @@ export class Storing {
       const generation = kinds.find(({ kind }) => kind === entry.kind)?.generation ?? 0;
       const outcome = this.#holdings.accept(entry, generation);
       if (outcome === "full") return received.refuse("Error_Data_Too_Large", "this box is full");
-      if (outcome === "stored") brought = true;
+      if (isNews(outcome)) brought = true;
     }
     // What others bring to the responsible peer its replicas do not have yet.
     if (brought && this.#membership.view.owner(resource) === this.#context.self) this.#news();

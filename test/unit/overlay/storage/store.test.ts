@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { instant, wallTime } from "../../../../src/base/time.ts";
-import type { NodeId, ResourceId } from "../../../../src/overlay/ports.ts";
+import type { KindDefinition, NodeId, ResourceId } from "../../../../src/overlay/ports.ts";
 import { type Arc, inArc } from "../../../../src/overlay/ring/ring.ts";
 import { CLOCK_FLOOR, HybridClock } from "../../../../src/overlay/storage/clock.ts";
 import { sameDigest } from "../../../../src/overlay/storage/digest.ts";
@@ -12,9 +12,12 @@ import { NO_SIGNATURE } from "../../../../src/overlay/wire/security-block.ts";
 import { encodeStoredData } from "../../../../src/overlay/wire/stored-data.ts";
 
 const FOREVER = instant(1e12);
+const KIND: KindDefinition = { id: 7, name: "TEST", model: "dictionary", durability: "soft", signed: false, maxEntries: 10, maxValueBytes: 10 };
 function entry(resource: ResourceId, key: string, time: number, value = 0): StoredEntry {
   const stored = { storageTime: wallTime(time), lifetime: 60, place: { model: "dictionary", key }, exists: true, value: Uint8Array.of(value), signature: NO_SIGNATURE } as const;
-  return entryFrom(resource, 7, encodeStoredData(stored), stored);
+  const made = entryFrom(resource, KIND, encodeStoredData(stored), stored);
+  assert.ok(made.ok);
+  return made.value;
 }
 const place = fc.uint8Array({ minLength: 3, maxLength: 3 }).map(([a = 0, b = 0, c = 0]) => `${[a, b & 0x11, c & 1].map((byte) => byte.toString(16).padStart(2, "0")).join("")}${"0".repeat(26)}` as ResourceId);
 const entries = fc.array(fc.tuple(place, fc.constantFrom("aa", "bb"), fc.nat(5), fc.nat(3)).map(([resource, key, time, value]) => entry(resource, key, time, value)), { maxLength: 60 });

@@ -30,6 +30,13 @@ export const DURABLE: KindDefinition = {
   id: 0xf0000002, name: "SUBSCRIBER", model: "single", durability: "durable", signed: true, maxEntries: 1, maxValueBytes: 2048,
 };
 
+/** Values of this kind know what their writers had seen. */
+export const VERSIONED: KindDefinition = { ...DURABLE, id: 0xf0000004, name: "VERSIONED", siblings: 0xf0000005 };
+export const SIBLINGS: KindDefinition = {
+  ...DURABLE, id: 0xf0000005, name: "SIBLINGS", model: "dictionary", signed: false, maxEntries: 16, siblingsOf: VERSIONED.id,
+};
+export const TEST_KINDS: readonly KindDefinition[] = [SOFT, DURABLE, VERSIONED, SIBLINGS];
+
 export const TIMING: OverlayTiming = {
   attempt: milliseconds(500),
   operation: seconds(6),
@@ -186,7 +193,7 @@ export class OverlayWorld {
     const disk = options.disk ?? new Map<string, StoredRow>();
     const core = new OverlayCore(
       {
-        overlayName: "test.ring", self: info, certificate: certificateOf(info.nodeId), kinds: [SOFT, DURABLE], rows: [...disk.values()],
+        overlayName: "test.ring", self: info, certificate: certificateOf(info.nodeId), kinds: TEST_KINDS, rows: [...disk.values()],
         members: options.members ?? [], mayStandAlone: options.mayStandAlone ?? this.boxes.length === 0, timing: TIMING,
       },
       cryptoFor(info.nodeId),

@@ -156,17 +156,23 @@ export class ArcSync {
       const place = `${note.kind} ${note.key}`;
       const resource = listed.get(note.resource) ?? new Map<string, EntryNote>();
       listed.set(note.resource, resource.set(place, note));
-      if (this.#task.pull && (held === undefined || compareNotes(note, held) > 0)) this.#planPull(note);
+      const isNewer = held === undefined || compareNotes(note, held) > 0;
+      if ((this.#task.pull && isNewer) || (held !== undefined && this.#mustMeet(held, note))) this.#planPull(note);
     }
     if (!this.#task.push) return;
     for (const resource of store.resourcesIn(wholeArc ?? stretch)) {
       const theirs = listed.get(resource);
       const push = [...entriesOf(store, resource)].filter((entry) => {
         const note = theirs?.get(`${entry.kind} ${entry.key}`);
-        return note === undefined || compareNotes(entry, note) > 0;
+        return note === undefined || compareNotes(entry, note) > 0 || this.#mustMeet(entry, note);
       });
       if (push.length > 0) this.#transfers.push({ resource, kinds: [], push, attempts: 0 });
     }
+  }
+
+  /** Two versions of a value that keeps siblings: the older one is not over only because the newer one is newer. */
+  #mustMeet(held: StoredEntry, note: EntryNote): boolean {
+    return this.#context.kind(held.kind)?.siblings !== undefined && compareNotes(note, held) !== 0;
   }
 
   #planPull({ resource, kind }: EntryNote): void {

@@ -147,7 +147,7 @@ export class Introductions {
   #know(member: Member, { info, inRing, time }: Introduction, link: LinkId): void {
     this.#membership.heardInfo(member, info, link);
     member.introducedAs = inRing ? "in the ring" : "outside";
-    member.clockDifference = time - this.#context.clock.now();
+    this.#membership.heardClock(member, time);
     this.#events.introduced(member);
   }
 

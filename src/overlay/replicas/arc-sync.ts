@@ -1,3 +1,4 @@
+import { between } from "../../base/time.ts";
 import { type ComparedPart, decodeSummaryAnswer, type EntryNote, encodeSummaryRequest, MAX_PARTS, type SummaryAnswer, type SummaryRequest } from "./arc-summary.ts";
 import type { CoreContext } from "../core-context.ts";
 import type { Exchanges, Outcome } from "../routing/exchanges.ts";
@@ -248,6 +249,7 @@ export class ArcSync {
 
   #ask(request: SummaryRequest, told: (answer: SummaryAnswer) => void): void {
     const body = { type: "exp_a_req", body: encodeSummaryRequest(request) } as const;
+    const asked = this.#context.now;
     this.#exchanges.request({ hop: this.#task.partner, body, timeout: this.#context.settings.timing.attempt }, (outcome) => {
       if (this.#over) return;
       const answer = outcome.type === "answer" && outcome.body.type === "exp_a_ans" ? decodeSummaryAnswer(outcome.body.body) : undefined;
@@ -256,7 +258,7 @@ export class ArcSync {
         this.#partnerInSync &&= answer.value.inSync;
         this.#agreed &&= answer.value.agreed;
         const member = this.#membership.find(this.#task.partner);
-        if (member !== undefined) member.clockDifference = answer.value.time - this.#context.clock.now();
+        if (member !== undefined) this.#membership.heardClock(member, answer.value.time + between(asked, this.#context.now) / 2);
         return told(answer.value);
       }
       if (outcome.type === "timeout" && this.#retries++ < RETRIES) return this.#ask(request, told);

@@ -241,13 +241,12 @@ export class Repair {
   }
 
   #correctClock(): void {
-    const members = [...this.#membership.members];
-    const differences = members.flatMap(({ clockDifference, links }) => (clockDifference === undefined || links.length === 0 ? [] : [clockDifference]));
+    const differences = this.#membership.clockDifferences();
     if (differences.length === 0) return;
     const corrected = this.#context.clock.agreeWith([0, ...differences]);
     this.#parts.holdings.mendFutureStamps();
     if (!corrected) return;
-    for (const member of members) member.clockDifference = undefined;
+    this.#membership.forgetClocks();
     this.#context.report("warning", "This box's clock differs from the others'; theirs is used.");
   }
 }

@@ -25,7 +25,7 @@ export class Summaries {
   answer(received: Received, bytes: Uint8Array): void {
     const request = decodeSummaryRequest(bytes);
     if (!request.ok) return received.refuse("Error_Invalid_Message", request.fault);
-    received.hop.clockDifference = request.value.time - this.#context.clock.now();
+    this.#membership.heardClock(received.hop, request.value.time);
     received.respond({ type: "exp_a_ans", body: this.#answerTo(request.value, received.sender) });
   }
   #answerTo(request: SummaryRequest, asker: NodeId): Uint8Array {

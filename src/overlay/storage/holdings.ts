@@ -137,6 +137,20 @@ export class Holdings {
     this.#context.count("value-stamped-anew");
   }
 
+  /** The time is another one than was thought when the entries came: their ends are reckoned anew. */
+  clockCorrected(): void {
+    const { self, now } = this.#context;
+    for (const resource of [...this.store.resourcesIn({ after: self, upTo: self })]) {
+      for (const [, { entries }] of [...this.store.kindsOf(resource)]) {
+        for (const entry of [...entries.values()]) {
+          const expires = this.#expiryOf(entry, now);
+          if (expires === undefined) this.drop(entry);
+          else this.store.expireAt(entry, expires);
+        }
+      }
+    }
+  }
+
   drop(entry: StoredEntry): void {
     if (this.store.remove(entry)) this.#persistence.remove(entry, this.#durability(entry.kind));
   }

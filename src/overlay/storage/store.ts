@@ -103,6 +103,10 @@ export class EntryStore {
     return true;
   }
 
+  expireAt(entry: StoredEntry, expires: Instant): void {
+    this.#expiry.set(entry, expires);
+  }
+
   /** Removes and returns the next entry whose time is over. */
   takeExpired(now: Instant): StoredEntry | undefined {
     const entry = this.#expiry.takeDue(now);

@@ -300,6 +300,10 @@ export interface OverlaySnapshot {
   readonly owned: number;
   readonly held: number;
   readonly arc: ArcStatus | undefined;
+  /** Values held here of which there are versions whose writers did not know of each other, and that differ. */
+  readonly conflicts: number;
+  /** This box's wall clock less the time that the ring goes by, milliseconds. */
+  readonly clockError: number;
   /** Order-independent digest, hex, of all living entries of this box's own arc. */
   readonly digest: string;
   readonly counters: Readonly<Record<string, number>>;

@@ -4,6 +4,7 @@ import type { OverlaySnapshot, Phase } from "./ports.ts";
 import { COPIES, shareOf } from "./ring/ring.ts";
 import { digestHex } from "./storage/digest.ts";
 import type { Holdings } from "./storage/holdings.ts";
+import { conflictsIn } from "./storage/siblings.ts";
 
 /** What to show of a box. */
 export function pictureOf(parts: {
@@ -32,6 +33,8 @@ export function pictureOf(parts: {
     owned: own?.count ?? 0,
     held: holdings.store.size,
     arc: arc === undefined || own === undefined ? undefined : { owner: self, replicas: view.holders(self).slice(1), entries: own.count, inSync: parts.inSync },
+    conflicts: conflictsIn(holdings.store),
+    clockError: context.clock.wallError,
     digest: own === undefined ? "" : digestHex(own),
     counters: Object.fromEntries(context.counters),
   };

@@ -62,7 +62,7 @@ export class Storing {
     if (replicaNumber > 0 && replicaNumber < OFFERED && !this.#isPlausible(received.sender, resource)) {
       return received.refuse("Error_Forbidden", NOT_RESPONSIBLE);
     }
-    if (replicaNumber > 0) return this.#asReplica(received, resource, kinds, certificates);
+    if (replicaNumber > 0) return this.#asReplica(received, { resource, replicaNumber, kinds }, certificates);
     this.asOwner(resource, kinds, certificates, (result) => {
       if (!result.ok) return received.refuse(result.error, result.info);
       const answers = result.generations.map(({ kind, generation }) => ({ kind, generation, replicas: result.copies }));
@@ -85,9 +85,12 @@ export class Storing {
    * From the responsible peer, or from a box that holds what is not its own: the newest of both is
    * kept. An older value is no error: the sender will see ours when it compares.
    */
-  #asReplica(received: Received, resource: ResourceId, kinds: readonly StoreKindData[], certificates: readonly Uint8Array[]): void {
+  #asReplica(received: Received, { resource, replicaNumber, kinds }: Omit<StoreReq, "type">, certificates: readonly Uint8Array[]): void {
     const decoded = this.#holdings.decode(resource, kinds, certificates);
     if (!decoded.ok) return received.refuse(decoded.fault.error, decoded.fault.info);
+    // A copy that counts is one that is kept; what is merely offered may be over by now.
+    const over = replicaNumber < OFFERED ? decoded.value.map((entry) => this.#holdings.unfit(entry)).find((unfit) => unfit !== undefined) : undefined;
+    if (over !== undefined) return received.refuse(over.error, over.info);
     let brought = false;
     for (const entry of decoded.value) {
       const generation = kinds.find(({ kind }) => kind === entry.kind)?.generation ?? 0;

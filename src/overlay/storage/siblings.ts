@@ -2,6 +2,7 @@
 // boxes alike; those whose writers did not know of each other are kept beside it until somebody has seen them all and
 // writes anew. What is kept is a function of the set of versions that were ever met: the order does not matter.
 
+import { equalBytes } from "../../base/bytes.ts";
 import type { KindDefinition } from "../ports.ts";
 import { encodeUnsignedStoredData } from "../wire/stored-data.ts";
 import { decodeEntry, type StoredEntry } from "./entry.ts";
@@ -51,6 +52,17 @@ export function endedBy(store: EntryStore, version: StoredEntry, siblings: KindD
   const settled = all.filter((sibling) => sibling !== version && isSettledBy(sibling, version));
   const left = all.filter((sibling) => !settled.includes(sibling)).sort((a, b) => b.storedAt - a.storedAt || (a.key < b.key ? -1 : 1));
   return { settled, surplus: left.slice(MAX_SIBLINGS) };
+}
+
+/** Values with siblings that say something else than the value that stands. */
+export function conflictsIn(store: EntryStore): number {
+  const resources = new Set<string>();
+  for (const { resource, sibling } of store.siblings) {
+    const standing = sibling === undefined ? undefined : store.find(resource, sibling.kind, sibling.key);
+    const isSame = standing?.exists === sibling?.exists && (standing?.exists !== true || (sibling !== undefined && equalBytes(standing.content, sibling.content)));
+    if (!isSame && !(standing === undefined && sibling?.exists === false)) resources.add(resource);
+  }
+  return resources.size;
 }
 
 /** Of two values at one place the one that does not stand, if its writer and the other's did not know of each other. */

@@ -26,11 +26,18 @@ export function statusText(status: StatusReport): string {
       ["Node-ID", status.nodeId],
       ...(status.zone === "" ? [] : [["zone", status.zone]]),
       ["share", `${percent(status.share)} of the ring`],
-      ["entries", `${entries.owned} of its own, ${entries.held} held in all; copies ${status.inSync ? "equal" : "not compared since the last change"}`],
+      ["entries", `${entries.owned} of its own, ${entries.held} held in all; ${comparison(status)}`],
       ["running", `${elapsed(status.uptimeSeconds)}, ${status.software}`],
     ]),
   ];
   return lines.join("\n");
+}
+
+/** "In sync" is said of copies that were found equal, and when. */
+function comparison({ inSync, boxes: { serving }, comparedSecondsAgo }: StatusReport): string {
+  if (serving <= 1) return "no copies";
+  if (comparedSecondsAgo === null) return "copies not compared yet";
+  return `copies ${inSync ? "in sync" : "not in sync"}, compared ${elapsed(comparedSecondsAgo)} ago`;
 }
 
 /** What an operator wants to know from across the room. */

@@ -129,6 +129,7 @@ export class RunningBox {
     await this.#sip.open();
     this.#control = await ControlServer.open({ directory: data.path, ask: (request, answer) => this.#ask(request, answer) });
     this.#take({ type: "local-addresses", addresses: this.#sip.addresses });
+    for (const row of this.#store.damagedAtStart) this.#take({ type: "row-damaged", row });
     for (const address of hints) this.#take({ type: "candidate", address, source: "hint" });
     if (this.#settings.mdns) this.#mdns.open();
   }

@@ -1,7 +1,7 @@
 import type { Crypto } from "../base/crypto.ts";
 import type { Machine } from "../base/machine.ts";
 import type { Random } from "../base/random.ts";
-import { earliest, type Instant, instant, minutes, type WallTime } from "../base/time.ts";
+import { type Duration, earliest, type Instant, instant, milliseconds, minutes, seconds, type WallTime } from "../base/time.ts";
 import { CoreContext } from "./core-context.ts";
 import { Dialer } from "./members/dialer.ts";
 import { Exchanges } from "./routing/exchanges.ts";
@@ -39,6 +39,9 @@ export interface Location {
 
 /** A box that finds no ring says so this often. */
 const REPORT_SEEKING = minutes(1);
+
+/** After a durable write has failed. */
+const DISK_RETRY = seconds(5);
 
 /** One box's part of the overlay: everything about the ring except links and disks themselves. */
 export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
@@ -84,7 +87,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     const reading = new Reading({ ...basis, repair });
     const storing = new Storing({ ...basis, replication }, () => repair.missed());
     const topology = new FullMesh(context.self, membership);
-    const summaries = new Summaries(context, membership, holdings.store, (arc) => repair.isInSync(arc));
+    const summaries = new Summaries({ ...basis, tellWhomWeKnow }, (arc) => repair.isInSync(arc));
     const phase = (): Phase => this.#phase;
     const responder = new Responder(
       { ...basis, topology, reading, storing, summaries, introductions, repair, phase },
@@ -135,7 +138,9 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       context: this.#context,
       membership: this.#membership,
       holdings: this.#holdings,
-      inSync: this.#repair.inSync && !this.#repair.unsettled,
+      inSync: this.#repair.inSync && !this.#repair.unsettled && this.#holdings.disk.isWhole,
+      comparedAt: this.#repair.comparedAt,
+      disk: { state: this.#persistence.state, unwritten: this.#persistence.unwritten, unrepaired: this.#holdings.disk.missing },
     });
   }
   locate(resource: ResourceId): Location {
@@ -179,7 +184,12 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       case "candidate":
         return this.#dialer.candidate(input.address, input.source);
       case "persisted":
-        return this.#persistence.written(input.ticket);
+        return this.#persisted(input.ticket);
+      case "row-damaged":
+        if (this.#holdings.disk.damaged(input.row)) this.#repair.missed();
+        return;
+      case "disk-renewed":
+        return this.#holdings.disk.renew(input.durability);
       case "persist-failed":
         return this.#persistFailed(input.ticket, input.reason);
       case "fetch":
@@ -205,11 +215,16 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     else if (input.type === "list") this.#context.emit({ type: "listed", ticket: input.ticket, outcome: NOT_SERVING });
   }
 
+  #persisted(ticket: Ticket): void {
+    this.#persistence.written(ticket);
+    if (this.#persistence.unwritten > 0) this.#writeAgainIn(milliseconds(0));
+  }
   #persistFailed(ticket: Ticket, reason: string): void {
     this.#persistence.failed(ticket, reason);
-    this.#context.later("write again", this.#context.settings.timing.antiEntropy, () =>
-      this.#persistence.retry((entry) => this.#holdings.store.find(entry.resource, entry.kind, entry.key) === entry),
-    );
+    this.#writeAgainIn(DISK_RETRY);
+  }
+  #writeAgainIn(delay: Duration): void {
+    this.#context.later("write again", delay, () => this.#holdings.disk.retry());
   }
 
   /** A box that is joining may ask the ring; one that has found none, not. */

@@ -5,7 +5,7 @@
 // times and the liveness of the link; the core sees whole RELOAD messages and verdicts on links.
 
 import type { Address } from "../base/address.ts";
-import type { Duration, WallTime } from "../base/time.ts";
+import type { Duration, Instant, WallTime } from "../base/time.ts";
 
 declare const nodeIdBrand: unique symbol;
 declare const resourceIdBrand: unique symbol;
@@ -138,6 +138,10 @@ export type OverlayInput =
   /** The write that a `persist` with this ticket asked for is on disk and synced. */
   | { readonly type: "persisted"; readonly ticket: Ticket }
   | { readonly type: "persist-failed"; readonly ticket: Ticket; readonly reason: string }
+  /** A row was not as it was written, and is not on disk any more. */
+  | { readonly type: "row-damaged"; readonly row: Omit<StoredRow, "stored"> }
+  /** The disk was in doubt and was read again: everything of this class is to be written once more. */
+  | { readonly type: "disk-renewed"; readonly durability: Durability }
   | {
       readonly type: "fetch";
       readonly ticket: Ticket;
@@ -278,8 +282,20 @@ export interface ArcStatus {
   readonly owner: NodeId;
   readonly replicas: readonly NodeId[];
   readonly entries: number;
-  /** Digests of all its replicas were equal at the last comparison, and nothing has changed since. */
+  /** Digests of all its replicas were equal at the last comparison, all is on disk, and no write has missed one since. */
   readonly inSync: boolean;
+  /** When all of its replicas were compared last; `undefined`: never yet. */
+  readonly comparedAt: Instant | undefined;
+}
+
+/** How it stands with what must be on this box's own disk. */
+export interface DiskStatus {
+  /** `failing`: the last durable write failed. `stalled`: the disk does not answer. */
+  readonly state: "ok" | "failing" | "stalled";
+  /** Durable entries that are in memory only. */
+  readonly unwritten: number;
+  /** Durable rows found damaged whose values have not come back from memory or from another box. */
+  readonly unrepaired: number;
 }
 
 /** A read-only picture for status, CLI and tests. */
@@ -304,6 +320,7 @@ export interface OverlaySnapshot {
   readonly conflicts: number;
   /** This box's wall clock less the time that the ring goes by, milliseconds. */
   readonly clockError: number;
+  readonly disk: DiskStatus;
   /** Order-independent digest, hex, of all living entries of this box's own arc. */
   readonly digest: string;
   readonly counters: Readonly<Record<string, number>>;

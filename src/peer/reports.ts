@@ -33,8 +33,10 @@ export interface StatusReport {
   readonly copies: number;
   /** How many should. */
   readonly copiesWanted: number;
-  /** All copies of this box's entries were equal at the last comparison, and nothing has changed since. */
+  /** All copies of this box's entries were equal at the last comparison and on disk where they must be, and no write has missed one since. */
   readonly inSync: boolean;
+  /** Since the last comparison with all copies; `null`: none yet. */
+  readonly comparedSecondsAgo: number | null;
   /** This box included. */
   readonly boxes: { readonly serving: number; readonly known: number };
   /** Entries for which this box is the responsible peer; all entries it holds, those included. */

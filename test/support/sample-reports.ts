@@ -20,6 +20,7 @@ export const SAMPLE_STATUS: StatusReport = {
   copies: 3,
   copiesWanted: 3,
   inSync: true,
+  comparedSecondsAgo: 12,
   boxes: { serving: 5, known: 5 },
   entries: { owned: 412, held: 1_230 },
   uptimeSeconds: 273_600,

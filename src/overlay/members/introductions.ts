@@ -98,8 +98,9 @@ export class Introductions {
   /** The ids an Update names. */
   updateReceived(member: Member, { update }: UpdateReq): void {
     if (update.type === "peer_ready") return;
-    const fingers = update.type === "full" ? update.fingers : [];
-    for (const id of [...update.predecessors, ...update.successors, ...fingers]) this.heardOf(id, member.nodeId);
+    for (const id of update.predecessors) this.heardOf(id, member.nodeId);
+    for (const id of update.successors) this.heardOf(id, member.nodeId);
+    if (update.type === "full") for (const id of update.fingers) this.heardOf(id, member.nodeId);
   }
 
   /** `known` is called when the other side has taken it in. */

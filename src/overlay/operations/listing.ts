@@ -69,8 +69,8 @@ export class Listing {
       const { entries, next } = notesIn(this.#parts.holdings.store, arc, cursor, this.#kind);
       return this.#fetchAll(entries, () => (next === undefined ? this.#nextArc() : this.#list(arc, next, holders)));
     }
-    const { context } = this.#parts;
-    const request = encodeSummaryRequest({ type: "list", time: context.clock.now(), arc, cursor, kind: this.#kind });
+    const { context, membership } = this.#parts;
+    const request = encodeSummaryRequest({ type: "list", time: context.clock.now(), view: membership.view.tag, arc, cursor, kind: this.#kind });
     const body = { type: "exp_a_req", body: request } as const;
     this.#parts.exchanges.request({ hop: holder, body, timeout: context.settings.timing.attempt }, (outcome) => {
       const answer = outcome.type === "answer" && outcome.body.type === "exp_a_ans" ? decodeSummaryAnswer(outcome.body.body) : undefined;

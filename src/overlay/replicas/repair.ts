@@ -45,6 +45,8 @@ export class Repair {
   #aloneSince: Instant | undefined;
   /** All replicas had everything when last compared, and no write has missed one since. */
   #inSync = false;
+  /** When all replicas were compared last. */
+  #comparedAt: Instant | undefined;
   /** Rises when what is being compared has changed meanwhile. */
   #revision = 0;
   /** Rises when replicas have something to catch up on. */
@@ -61,6 +63,9 @@ export class Repair {
   }
   get unsettled(): boolean {
     return this.#unsettled;
+  }
+  get comparedAt(): Instant | undefined {
+    return this.#comparedAt;
   }
 
   /** This box has begun to serve. */
@@ -102,7 +107,7 @@ export class Repair {
   isInSync(arc: Arc): boolean {
     const { view } = this.#membership;
     const { self } = this.#context;
-    if (!this.#inSync || this.#unsettled || !view.has(self)) return false;
+    if (!this.#inSync || this.#unsettled || !view.has(self) || !this.#parts.holdings.disk.isWhole) return false;
     const [piece, ...others] = intersect(arc, view.arcOf(self));
     return others.length === 0 && piece?.after === arc.after && piece.upTo === arc.upTo;
   }
@@ -138,15 +143,7 @@ export class Repair {
   #run(): void {
     if (this.#running !== undefined || !this.#membership.view.has(this.#context.self)) return;
     this.#correctClock();
-    this.#gossip();
     this.#round(0);
-  }
-
-  /** Whom this box knows, to one member at random: so that no two stay unknown to each other. */
-  #gossip(): void {
-    const others = this.#membership.view.ids.filter((id) => id !== this.#context.self);
-    const chosen = others[others.length === 0 ? 0 : this.#context.random.below(others.length)];
-    if (chosen !== undefined) this.#parts.tellWhomWeKnow(chosen);
   }
 
   #round(number: number): void {
@@ -154,6 +151,7 @@ export class Repair {
     const misses = this.#misses;
     const tasks = this.#ownTasks();
     this.#runAll(tasks, (outcomes) => {
+      this.#tellWhomWeKnow(tasks, outcomes);
       const complete = outcomes.length === tasks.length && outcomes.every((outcome) => outcome.complete);
       if (revision !== this.#revision || !complete) return this.#turnEnds(false);
       const moved = (outcomes.some(({ pulled }) => pulled > 0) && tasks.length > 1) || outcomes.some(({ compareAgain }) => compareAgain);
@@ -161,9 +159,19 @@ export class Repair {
       // Who still sees another box responsible (one we have no link to) knows of writes that we do not.
       if (!outcomes.every(({ agreed }) => agreed)) return this.#turnEnds(false);
       this.#settled();
-      this.#inSync = !moved && misses === this.#misses;
+      this.#comparedAt = this.#context.now;
+      this.#inSync = !moved && misses === this.#misses && outcomes.every(({ onDisk }) => onDisk);
       this.#offerSurplus();
     });
+  }
+
+  /**
+   * To partners that see another ring; they do the same. All partners, neighbor by neighbor, seeing the same ring
+   * means that all boxes do: no two stay unknown to each other.
+   */
+  #tellWhomWeKnow(tasks: readonly SyncTask[], outcomes: readonly SyncOutcome[]): void {
+    const strangers = tasks.filter((_, index) => outcomes[index]?.sameView === false).map(({ partner }) => partner);
+    for (const partner of new Set(strangers)) this.#parts.tellWhomWeKnow(partner);
   }
 
   #settled(): void {
@@ -190,12 +198,9 @@ export class Repair {
   /** What this box holds of arcs where it holds no copy by the ring. */
   #offerSurplus(): void {
     const { self } = this.#context;
-    const revision = this.#revision;
-    const foreign = this.#membership.view.placements().filter(
-      ({ arc, holders }) => !holders.includes(self) && this.#parts.holdings.store.digest(arc).count > 0,
-    );
-    const tasks = foreign.map(({ arc, holders }) => ({ partner: holders[0] ?? self, arc, pull: false, push: true }));
     const { store } = this.#parts.holdings;
+    const revision = this.#revision;
+    const tasks = this.#foreignArcs().map(({ arc, holders }) => ({ partner: holders[0] ?? self, arc, pull: false, push: true }));
     const offered = tasks.map(({ arc }) => store.digest(arc));
     this.#runAll(tasks, (outcomes) => {
       let left = outcomes.length < tasks.length;
@@ -209,6 +214,17 @@ export class Repair {
       });
       this.#turnEnds(!left && this.#inSync);
     });
+  }
+
+  /** Where this box holds something, but should not. */
+  #foreignArcs(): readonly Placement[] {
+    const { self } = this.#context;
+    const { store } = this.#parts.holdings;
+    const placements = this.#membership.view.placements();
+    const own = placements.filter(({ holders }) => holders.includes(self));
+    // Nearly always everything is where it should be, and then the many other arcs need not be looked at.
+    if (own.reduce((count, { arc }) => count + store.digest(arc).count, 0) === store.size) return [];
+    return placements.filter(({ arc, holders }) => !holders.includes(self) && store.digest(arc).count > 0);
   }
 
   /** Another box and its replicas have it all: see `offerSurplus`. */

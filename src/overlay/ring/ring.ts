@@ -60,12 +60,20 @@ export interface Placement {
   readonly holders: readonly NodeId[];
 }
 
+function tagOf(ids: readonly NodeId[]): number {
+  let hash = 0x811c9dc5;
+  for (const id of ids) for (let i = 0; i < id.length; i++) hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
+}
+
 /** The serving peers in ring order, as one box sees them at one moment. Never changes. */
 export class RingView {
   readonly ids: readonly NodeId[];
   readonly #zoneOf: (id: NodeId) => string;
   readonly #holders: (readonly NodeId[] | undefined)[];
   #hasZones: boolean | undefined;
+  #placements: readonly Placement[] | undefined;
+  #tag: number | undefined;
 
   /** `sorted`: the ids are in ring order already, each once. */
   constructor(ids: Iterable<NodeId>, zoneOf: (id: NodeId) => string, sorted = false) {
@@ -76,6 +84,10 @@ export class RingView {
 
   get size(): number {
     return this.ids.length;
+  }
+  /** u32 over all ids (FNV-1a): two boxes with the same tag see the same ring. */
+  get tag(): number {
+    return (this.#tag ??= tagOf(this.ids));
   }
   has(id: NodeId): boolean {
     return this.ids[this.#indexAt(id)] === id;
@@ -114,7 +126,7 @@ export class RingView {
 
   /** Every responsible peer's arc with its holders, in ring order. */
   placements(): readonly Placement[] {
-    return this.ids.map((id, index) => ({ arc: this.arcOf(id), holders: this.#holdersAt(index) }));
+    return (this.#placements ??= this.ids.map((id, index) => ({ arc: this.arcOf(id), holders: this.#holdersAt(index) })));
   }
   /** How the pieces of an arc are placed in this view, clockwise from its start. */
   placementsIn(arc: Arc): readonly Placement[] {

@@ -9,6 +9,7 @@ import type { ErrorName } from "../wire/code-points.ts";
 import type { StoreKindData } from "../wire/message-body.ts";
 import { decodeStoredData, encodeUnsignedStoredData, signStoredData, type StoredData, verifyStoredData } from "../wire/stored-data.ts";
 import { decodeEntry, entryFrom, placeOf, type StoredEntry } from "./entry.ts";
+import { DiskRepair } from "./disk-repair.ts";
 import { seenIn, withPreface } from "./history.ts";
 import { endedBy, isConcurrent, isSettled, siblingOf } from "./siblings.ts";
 import { EntryStore, MAX_ENTRIES, type MergeOutcome } from "./store.ts";
@@ -30,6 +31,7 @@ export interface Refusal {
 /** What this box holds, in memory and on disk: every way in goes through `accept`. */
 export class Holdings {
   readonly store = new EntryStore();
+  readonly disk: DiskRepair;
   readonly #context: CoreContext;
   readonly #persistence: Persistence;
   /** Certificates by the hash that signatures name. BOUNDED: the oldest makes room. */
@@ -38,6 +40,7 @@ export class Holdings {
   constructor(context: CoreContext, persistence: Persistence) {
     this.#context = context;
     this.#persistence = persistence;
+    this.disk = new DiskRepair(context, persistence, this.store);
   }
 
   /** What was on disk; a row that cannot be read is left where it is and counted. */
@@ -74,9 +77,12 @@ export class Holdings {
       this.#context.clock.observe(entry.storedAt);
       this.store.raiseGeneration(entry.resource, entry.kind, generation);
     }
-    // The same bytes again: a repeated request, whose first copy may still be on its way to the disk.
-    if (outcome === "stored" || (outcome === "same" && this.#durability(entry.kind) === "durable")) {
-      this.#persistence.put(entry, this.#durability(entry.kind));
+    const durability = this.#durability(entry.kind);
+    // The same again, or an older one: what stands in its place may still be on its way to the disk, or have failed.
+    const standing = outcome === "stored" ? entry : durability === "durable" ? this.store.find(entry.resource, entry.kind, entry.key) : undefined;
+    if (standing !== undefined) {
+      this.#persistence.put(standing, durability);
+      this.disk.received(standing);
     }
     return entry.preface === undefined ? outcome : this.#sortOut(entry, held, outcome);
   }

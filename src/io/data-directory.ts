@@ -15,6 +15,7 @@ import { isDamage, openDatabase, sqliteCode } from "./sqlite.ts";
 import { CertificateTrust } from "./trust.ts";
 
 const SERVED = "served";
+const RING_AGE = "ring-age";
 
 /** A data directory that cannot be used; the message is a sentence for the operator. */
 export class DataDirectoryError extends Error {
@@ -111,6 +112,15 @@ export class DataDirectory {
   /** Members are hints for the next start: a disk that does not take them is reported, and no more. */
   saveMembers(members: readonly PeerInfo[]): void {
     this.#tryReplace("members.json", serializeMembers(members));
+  }
+
+  /** How long the ring had lived when this box was last in it, ms; `undefined`: nothing here says so. */
+  ringAge(): number | undefined {
+    const stored = Number.parseInt(this.#read(RING_AGE) ?? "", 10);
+    return Number.isSafeInteger(stored) && stored >= 0 ? stored : undefined;
+  }
+  saveRingAge(age: number): void {
+    this.#tryReplace(RING_AGE, `${age}\n`);
   }
 
   /** A box that was in the ring, or founded it, may stand alone when it finds nobody; another one waits. */

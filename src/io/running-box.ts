@@ -185,6 +185,7 @@ export class RunningBox {
         rows,
         members: data.members(),
         mayStandAlone: data.hasServed,
+        ringAge: data.ringAge(),
         localAddresses: [],
         openRegistration,
       },
@@ -207,6 +208,7 @@ export class RunningBox {
       },
       onMembers: (members) => this.#tryToKeep(() => data.saveMembers(members)),
       onPhase: (phase) => this.#enter(phase),
+      onRingAge: (age) => this.#tryToKeep(() => data.saveRingAge(age)),
       onReport: report,
     });
   }

@@ -188,6 +188,10 @@ export type OverlayEffect =
   /** The members whose addresses are worth remembering over a restart have changed. */
   | { readonly type: "members-changed"; readonly members: readonly PeerInfo[] }
   | { readonly type: "phase-changed"; readonly phase: Phase }
+  /** To be kept over a restart: how long the ring has lived, as this box knows. */
+  | { readonly type: "ring-age"; readonly age: Duration }
+  /** What is on disk is to be put where it is not read again; it is removed in this step. */
+  | { readonly type: "set-aside" }
   /** A box that served is no longer reachable: bindings it holds cannot be reached through it. */
   | { readonly type: "member-gone"; readonly nodeId: NodeId }
   /** Something an operator may want to read: level by the house's definitions, text in plain words. */
@@ -249,6 +253,8 @@ export interface OverlaySettings {
    * waits for members (never "nobody answered, so I am the ring").
    */
   readonly mayStandAlone: boolean;
+  /** How long the ring had lived when this box was last in it, as it was told to keep it; `undefined`: not known. */
+  readonly ringAge?: number | undefined;
   readonly timing: OverlayTiming;
 }
 

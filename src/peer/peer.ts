@@ -71,6 +71,7 @@ export class Peer {
         rows: settings.rows,
         members: settings.members,
         mayStandAlone: settings.mayStandAlone,
+        ringAge: settings.ringAge,
         timing: settings.timing ?? OVERLAY_TIMING,
       },
       crypto,

@@ -119,6 +119,8 @@ export interface BoxOptions {
   readonly disk?: Map<string, StoredRow>;
   readonly members?: readonly PeerInfo[];
   readonly incarnation?: number;
+  /** How long the ring had lived when it was last in it. */
+  readonly ringAge?: number;
 }
 
 type Wanted = { [Type in OverlayEffect["type"]]: Extract<OverlayEffect, { type: Type }> };
@@ -186,15 +188,16 @@ export class OverlayWorld {
   restart(old: WorldBox, options: BoxOptions = {}): WorldBox {
     const members = old.seen("members-changed").at(-1)?.members ?? [];
     this.boxes.splice(this.boxes.indexOf(old), 1);
-    return this.#start({ ...old.info, incarnation: old.info.incarnation + 1 }, { disk: old.disk, members, mayStandAlone: true, ...options });
+    return this.#start({ ...old.info, incarnation: old.info.incarnation + 1 }, { disk: old.disk, members, mayStandAlone: true, ...options }, old);
   }
 
-  #start(info: PeerInfo, options: BoxOptions): WorldBox {
+  #start(info: PeerInfo, options: BoxOptions, old?: WorldBox): WorldBox {
     const disk = options.disk ?? new Map<string, StoredRow>();
     const core = new OverlayCore(
       {
         overlayName: "test.ring", self: info, certificate: certificateOf(info.nodeId), kinds: TEST_KINDS, rows: [...disk.values()],
         members: options.members ?? [], mayStandAlone: options.mayStandAlone ?? this.boxes.length === 0, timing: TIMING,
+        ringAge: options.ringAge ?? old?.seen("ring-age").at(-1)?.age,
       },
       cryptoFor(info.nodeId),
       new SeededRandom(this.random.below(2 ** 32)),

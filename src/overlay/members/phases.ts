@@ -11,6 +11,8 @@ export type PhaseTrigger =
   | "share received"
   /** No linked member is in a ring any more. */
   | "ring lost"
+  /** The ring has lived without this box for so long that it must come back as a blank one. */
+  | "away too long"
   | "leave asked"
   | "handed over";
 
@@ -22,6 +24,7 @@ export const PHASE_TRANSITIONS = {
     alone: "serving",
     "share received": "ignore",
     "ring lost": "ignore",
+    "away too long": "ignore",
     "leave asked": "left",
     "handed over": "ignore",
   },
@@ -30,6 +33,7 @@ export const PHASE_TRANSITIONS = {
     alone: "ignore",
     "share received": "serving",
     "ring lost": "seeking",
+    "away too long": "ignore",
     "leave asked": "left",
     "handed over": "ignore",
   },
@@ -40,6 +44,7 @@ export const PHASE_TRANSITIONS = {
     "share received": "ignore",
     // Both halves of a cut go on.
     "ring lost": "ignore",
+    "away too long": "seeking",
     "leave asked": "leaving",
     "handed over": "ignore",
   },
@@ -48,6 +53,7 @@ export const PHASE_TRANSITIONS = {
     alone: "ignore",
     "share received": "ignore",
     "ring lost": "ignore",
+    "away too long": "ignore",
     "leave asked": "ignore",
     "handed over": "left",
   },
@@ -56,6 +62,7 @@ export const PHASE_TRANSITIONS = {
     alone: "ignore",
     "share received": "ignore",
     "ring lost": "ignore",
+    "away too long": "ignore",
     "leave asked": "ignore",
     "handed over": "ignore",
   },

@@ -157,6 +157,15 @@ export class Holdings {
     }
   }
 
+  /** This box begins anew, as a blank one: what it held is kept on disk beside the database. */
+  setAside(): void {
+    this.#context.emit({ type: "set-aside" });
+    const { self } = this.#context;
+    for (const resource of [...this.store.resourcesIn({ after: self, upTo: self })]) {
+      for (const [, { entries }] of [...this.store.kindsOf(resource)]) for (const entry of [...entries.values()]) this.drop(entry);
+    }
+  }
+
   drop(entry: StoredEntry): void {
     if (this.store.remove(entry)) this.#persistence.remove(entry, this.#durability(entry.kind));
   }

@@ -14,7 +14,9 @@ export type PhaseTrigger =
   /** The ring has lived without this box for so long that it must come back as a blank one. */
   | "away too long"
   | "leave asked"
-  | "handed over";
+  | "handed over"
+  /** The fleet believes this box no more. */
+  | "revoked";
 
 export type PhaseCell = Phase | "ignore";
 
@@ -27,6 +29,7 @@ export const PHASE_TRANSITIONS = {
     "away too long": "ignore",
     "leave asked": "left",
     "handed over": "ignore",
+    revoked: "revoked",
   },
   joining: {
     "ring found": "ignore",
@@ -36,6 +39,7 @@ export const PHASE_TRANSITIONS = {
     "away too long": "ignore",
     "leave asked": "left",
     "handed over": "ignore",
+    revoked: "revoked",
   },
   serving: {
     // Two rings meet: both go on serving and unite.
@@ -47,6 +51,7 @@ export const PHASE_TRANSITIONS = {
     "away too long": "seeking",
     "leave asked": "leaving",
     "handed over": "ignore",
+    revoked: "revoked",
   },
   leaving: {
     "ring found": "ignore",
@@ -56,6 +61,7 @@ export const PHASE_TRANSITIONS = {
     "away too long": "ignore",
     "leave asked": "ignore",
     "handed over": "left",
+    revoked: "revoked",
   },
   left: {
     "ring found": "ignore",
@@ -65,5 +71,16 @@ export const PHASE_TRANSITIONS = {
     "away too long": "ignore",
     "leave asked": "ignore",
     "handed over": "ignore",
+    revoked: "ignore",
+  },
+  revoked: {
+    "ring found": "ignore",
+    alone: "ignore",
+    "share received": "ignore",
+    "ring lost": "ignore",
+    "away too long": "ignore",
+    "leave asked": "left",
+    "handed over": "ignore",
+    revoked: "ignore",
   },
 } as const satisfies Record<Phase, Record<PhaseTrigger, PhaseCell>>;

@@ -70,6 +70,7 @@ export class Membership {
   readonly #byLink = new Map<LinkId, Member>();
   #view: RingView;
   #selfServes = false;
+  #knowsZones = true;
 
   constructor(context: CoreContext, events: MembershipEvents) {
     this.#context = context;
@@ -129,6 +130,12 @@ export class Membership {
   /** Our clock was corrected: what was heard before is not so any more. */
   forgetClocks(): void {
     for (const member of this.#members.values()) member.clockDifference = undefined;
+  }
+
+  /** Copies are spread over zones only where all boxes see the same: otherwise they would not agree on where they are. */
+  spreadOverZones(spread: boolean): void {
+    this.#knowsZones = spread;
+    this.#refresh(true);
   }
 
   linkOpened({ link, nodeId, certificate, outbound }: LinkOpened): void {
@@ -261,6 +268,7 @@ export class Membership {
   }
 
   #zoneOf(id: NodeId): string {
+    if (!this.#knowsZones) return "";
     return id === this.#context.self ? this.#context.settings.self.zone : (this.#members.get(id)?.info?.zone ?? "");
   }
 

@@ -212,6 +212,7 @@ export class RunningBox {
         rows,
         members: data.members(),
         mayStandAlone: data.hasServed,
+        ringAge: data.ringAge(),
         localAddresses: [],
         openRegistration,
         rules: { rootCertificate: membership.rootCertificate, ...this.#rules.stored, issuing: issuingSigner(enrolled.issuing) },
@@ -244,6 +245,7 @@ export class RunningBox {
         this.#obey();
       },
       onPhase: (phase) => this.#enter(phase),
+      onRingAge: (age) => this.#tryToKeep(() => data.saveRingAge(age)),
       onReport: report,
     });
   }

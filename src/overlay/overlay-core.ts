@@ -18,6 +18,7 @@ import { Persistence } from "./replicas/persistence.ts";
 import { PHASE_TRANSITIONS, type PhaseTrigger } from "./members/phases.ts";
 import type { NodeId, OverlayEffect, OverlayInput, OverlaySettings, OverlaySnapshot, PeerInfo, Phase, ResourceId, Ticket, Trust } from "./ports.ts";
 import { Reading } from "./operations/reading.ts";
+import { RingAge } from "./members/ring-age.ts";
 import { Repair } from "./replicas/repair.ts";
 import { Replication } from "./replicas/replication.ts";
 import { Responder } from "./routing/responder.ts";
@@ -68,6 +69,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   readonly #topology: Topology;
   readonly #verdicts: Verdicts;
   readonly #router: Router;
+  readonly #ringAge: RingAge;
   #phase: Phase = "seeking";
   /** The first member that told us of a ring. */
   #guide: NodeId | undefined;
@@ -93,8 +95,9 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     const tellWhomWeKnow = (member: NodeId): void => this.#introductions.sendUpdate(member, this.#introductions.fullUpdate());
     const surplus = new Surplus({ ...basis, topology, seek: (resource, found) => this.#findOwner(resource, found) });
     const repair = new Repair({ ...basis, surplus, tellWhomWeKnow });
-    const introductions = new Introductions(basis, {
-      introduced: (member) => this.#introduced(member),
+    const ringAge = new RingAge(context);
+    const introductions = new Introductions({ ...basis, ringAge }, {
+      introduced: (member, ringAge) => this.#introduced(member, ringAge),
       namedSettled: () => this.#joining.proceed(),
       successors: () => stabilization.successors,
       wants: (member) => neighborhood.wants(member),
@@ -123,6 +126,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     this.#dialer = dialer;
     this.#repair = repair;
     this.#introductions = introductions;
+    this.#ringAge = ringAge;
     this.#updates = updates;
     this.#replication = replication;
     this.#operations = new Operations({ ...basis, reading, storing, topology });
@@ -317,11 +321,11 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     return this.#phase === "seeking" || this.#phase === "left" || this.#phase === "revoked";
   }
 
-  #list({ ticket, kind }: Extract<OverlayInput, { type: "list" }>): void {
-    if (this.#isOutside()) return this.#context.emit({ type: "listed", ticket, outcome: NOT_SERVING });
+  #list(request: Extract<OverlayInput, { type: "list" }>): void {
+    if (this.#isOutside()) return this.#context.emit({ type: "listed", ticket: request.ticket, outcome: NOT_SERVING });
     const parts = { context: this.#context, membership: this.#membership, exchanges: this.#exchanges };
     const seek = (place: ResourceId, found: (nodeId: NodeId) => void): void => this.#findOwner(place, found);
-    new Listing({ ...parts, holdings: this.#holdings, operations: this.#operations, topology: this.#topology, seek }, ticket, kind).start();
+    new Listing({ ...parts, holdings: this.#holdings, operations: this.#operations, topology: this.#topology, seek }, request).start();
   }
 
   #start(): void {
@@ -354,9 +358,28 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   }
 
   /** Both know who the other is: whoever is in a ring says so. */
-  #introduced(member: Member): void {
+  #introduced(member: Member, ringAge: number): void {
+    if (member.introducedAs === "in the ring" && this.#beginsAnew(ringAge)) return;
     this.#introductions.sendUpdate(member.nodeId, this.#introductions.fullUpdate());
     this.#joining.proceed();
+  }
+
+  /** Whether this box, until now in a ring of its own, leaves it to come to a ring that has lived without it for too long. */
+  #beginsAnew(ringAge: number): boolean {
+    const isAway = this.#ringAge.isAwayFrom(ringAge);
+    this.#ringAge.heard(ringAge);
+    if (!isAway || this.#holdings.store.size === 0) return false;
+    this.#context.report("warning", "The ring has lived without this box for more than 29 days. What this box held is set aside; it begins anew as a blank one.");
+    this.#holdings.setAside();
+    if (this.#phase !== "serving") return false;
+    this.#shift("away too long");
+    this.#repair.stop();
+    this.#neighborhood.stop();
+    this.#stabilization.stop();
+    this.#ringAge.stop();
+    this.#membership.selfServes(false);
+    for (const member of [...this.#membership.members]) this.#membership.close(member, "this box begins anew");
+    return true;
   }
 
   /** A member that is in a ring has told whom it knows. */
@@ -445,6 +468,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
 
   /** From here on this box is in the ring, and tells everybody. */
   #serve(alone: boolean): void {
+    this.#ringAge.begin();
     this.#membership.selfServes(true);
     this.#repair.begin(alone);
     this.#neighborhood.begin();

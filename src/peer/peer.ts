@@ -77,6 +77,7 @@ export class Peer {
         rows: settings.rows,
         members: settings.members,
         mayStandAlone: settings.mayStandAlone,
+        ringAge: settings.ringAge,
         timing: settings.timing ?? OVERLAY_TIMING,
         ...(settings.rules === undefined ? {} : { rules: settings.rules }),
       },

@@ -4,6 +4,7 @@ import type { CoreContext } from "../core-context.ts";
 import type { Dialer } from "./dialer.ts";
 import type { Exchanges, Outcome } from "../routing/exchanges.ts";
 import { MAX_MEMBERS, type Member, type Membership } from "./membership.ts";
+import type { RingAge } from "./ring-age.ts";
 import type { LinkId, NodeId, PeerInfo, ResourceId } from "../ports.ts";
 import type { Received } from "../routing/router.ts";
 import { EXTENSION } from "../wire/code-points.ts";
@@ -24,7 +25,7 @@ interface Named {
 
 interface Events {
   /** Both know who the other is. */
-  introduced(member: Member): void;
+  introduced(member: Member, ringAge: number): void;
   /** Somebody who was named is linked now, or given up. */
   namedSettled(): void;
   /** Our successor list, as far as they are there. */
@@ -41,18 +42,20 @@ export class Introductions {
   readonly #membership: Membership;
   readonly #exchanges: Exchanges;
   readonly #dialer: Dialer;
+  readonly #ringAge: RingAge;
   readonly #events: Events;
   /** Boxes that Updates name and that are not linked; at the bound the oldest is forgotten. */
   readonly #named = new BoundedMap<NodeId, Named>(MAX_MEMBERS, "evict");
 
   constructor(
-    parts: { context: CoreContext; membership: Membership; exchanges: Exchanges; dialer: Dialer },
+    parts: { context: CoreContext; membership: Membership; exchanges: Exchanges; dialer: Dialer; ringAge: RingAge },
     events: Events,
   ) {
     this.#context = parts.context;
     this.#membership = parts.membership;
     this.#exchanges = parts.exchanges;
     this.#dialer = parts.dialer;
+    this.#ringAge = parts.ringAge;
     this.#events = events;
   }
 
@@ -171,11 +174,11 @@ export class Introductions {
     });
   }
 
-  #know(member: Member, { info, inRing, time }: Introduction, link: LinkId): void {
+  #know(member: Member, { info, inRing, time, ringAge }: Introduction, link: LinkId): void {
     this.#membership.heardInfo(member, info, link);
     member.introducedAs = inRing ? "in the ring" : "outside";
-    member.clockDifference = time - this.#context.clock.now();
-    this.#events.introduced(member);
+    this.#membership.heardClock(member, time);
+    this.#events.introduced(member, ringAge);
   }
 
   #ask(nodeId: NodeId): void {
@@ -222,7 +225,7 @@ export class Introductions {
   }
   #introduction(): MessageExtension {
     const { settings, self, clock } = this.#context;
-    const introduction = { info: settings.self, inRing: this.#membership.view.has(self), time: clock.now() };
+    const introduction = { info: settings.self, inRing: this.#membership.view.has(self), time: clock.now(), ringAge: this.#ringAge.value };
     return { type: EXTENSION.peer_info, critical: false, contents: encodeIntroduction(introduction) };
   }
 }

@@ -33,7 +33,7 @@ export class Summaries {
   answer(received: Received, bytes: Uint8Array): void {
     const request = decodeSummaryRequest(bytes);
     if (!request.ok) return received.refuse("Error_Invalid_Message", request.fault);
-    received.hop.clockDifference = request.value.time - this.#context.clock.now();
+    this.#membership.heardClock(received.hop, request.value.time);
     // Those on their way in hear it with the answer to their Join.
     if (this.#membership.view.has(received.hop.nodeId) && request.value.view !== this.#membership.view.tag) this.#tellWhomWeKnow(received.hop.nodeId);
     received.respond({ type: "exp_a_ans", body: this.#answerTo(request.value, received.sender) });

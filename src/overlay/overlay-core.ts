@@ -90,11 +90,12 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     const basis = { context, membership, exchanges, holdings, persistence, dialer };
     const tellWhomWeKnow = (member: NodeId): void => this.#introductions.sendUpdate(member, this.#introductions.fullUpdate());
     const surplus = new Surplus({ ...basis, topology, seek: (resource, found) => this.#findOwner(resource, found) });
-    const repair = new Repair({ ...basis, surplus, tellWhomWeKnow });
+    const repair = new Repair({ ...basis, surplus, topology, tellWhomWeKnow });
     const introductions = new Introductions(basis, {
       introduced: (member) => this.#introduced(member),
       namedSettled: () => this.#joining.proceed(),
       successors: () => stabilization.successors,
+      asked: (member) => neighborhood.keep(member),
       wants: (member) => neighborhood.wants(member),
       isPartial: () => neighborhood.isPartial,
     });
@@ -311,7 +312,11 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   /** Whoever is responsible for a place is asked to dial us, as an admitting peer is. */
   #findOwner(place: ResourceId, found?: (nodeId: NodeId) => void): void {
     const hop = this.#topology.nextHop(place);
-    if (hop !== undefined) this.#introductions.findAdmittingPeer(place, hop, found);
+    if (hop === undefined) return;
+    this.#introductions.findAdmittingPeer(place, hop, (nodeId) => {
+      if (found !== undefined) this.#neighborhood.keep(nodeId);
+      found?.(nodeId);
+    });
   }
 
   #heard(member: Member): void {

@@ -26,6 +26,8 @@ interface Events {
   namedSettled(): void;
   /** Our successor list, as far as they are there. */
   successors(): readonly NodeId[];
+  /** Somebody we may not have known wants a link, for a purpose of its own. */
+  asked(nodeId: NodeId): void;
   /** Whether a link to somebody who was named is wanted. */
   wants(nodeId: NodeId): boolean;
   /** We know only a part of our ring. */
@@ -100,6 +102,7 @@ export class Introductions {
     if (received.direct) return this.#know(received.hop, introduction, received.link);
     // The sender of an Attach is the TLS server: whoever answers dials (RFC 6940 section 6.5.1.13).
     this.#membership.remember(info);
+    this.#events.asked(info.nodeId);
     if (!this.#membership.isLinked(info.nodeId)) this.#dialer.dial(info.nodeId);
     else if (body.sendUpdate) this.sendUpdate(info.nodeId, this.fullUpdate());
   }

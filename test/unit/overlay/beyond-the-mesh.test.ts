@@ -30,7 +30,7 @@ function wrong(world: OverlayWorld): readonly string[] {
 function settled(count: number, seed: number): OverlayWorld {
   const world = OverlayWorld.ring(count, seed, LIMIT);
   assert.equal(world.serving().length, count);
-  untilNone(world, () => wrong(world), 240);
+  untilNone(world, () => wrong(world), 400);
   return world;
 }
 
@@ -101,11 +101,30 @@ test("boxes that die, leave and join beyond the mesh limit lose nothing that was
       world.run(20_000);
     }
     assert.ok(world.until(() => world.serving().length === 24, 60_000), `${world.serving().length} serve`);
-    untilNone(world, () => wrong(world), 240);
+    untilNone(world, () => wrong(world), 400);
     untilNone(world, () => misplaced(world, names), 120);
     for (const name of names) {
       const box = world.serving()[world.random.below(24)] as WorldBox;
       assert.deepEqual(world.fetchNow(box, resourceOf(name)), { aa: name });
     }
+  }
+});
+
+test("two halves of a cut beyond the mesh limit are one ring again, with what both acknowledged", () => {
+  const world = settled(24, 3);
+  const names = Array.from({ length: 40 }, (_, i) => `name ${i}`);
+  const write = (key: string): void => {
+    for (const [i, name] of names.entries()) assert.ok(world.storeNow(world.boxes[i % 24] as WorldBox, resourceOf(name), SOFT, key, name).ok, `${name} ${key}`);
+  };
+  write("aa");
+  world.partition(world.boxes.slice(0, 12));
+  world.run(120_000);
+  write("bb");
+  world.heal();
+  untilNone(world, () => wrong(world), 400);
+  untilNone(world, () => misplaced(world, names), 120);
+  for (const name of names) {
+    const box = world.serving()[world.random.below(24)] as WorldBox;
+    assert.deepEqual(world.fetchNow(box, resourceOf(name)), { aa: name, bb: name });
   }
 });

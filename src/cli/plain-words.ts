@@ -39,6 +39,8 @@ export function headline(status: StatusReport): string {
       return "Not serving yet: joining, and receiving its share.";
     case "leaving":
       return "Leaving: handing everything over to the other boxes.";
+    case "revoked":
+      return "Revoked: the other boxes believe this box no more; it serves nobody.";
     case "left":
       return "Left the ring; the other boxes serve what was here.";
     case "serving":
@@ -114,7 +116,7 @@ const bindingCells = (binding: BindingReport, nowMs: number): readonly string[] 
 const boxAddress = ({ sip }: BoxReference): string => (sip === null ? "gone" : formatAddress(sip));
 
 /** Enough of a Node-ID to tell boxes of one fleet apart. */
-const short = (nodeId: string): string => nodeId.slice(0, 8);
+export const short = (nodeId: string): string => nodeId.slice(0, 8);
 
 const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
 const roundTrip = (ms: number | null): string => (ms === null ? "-" : `${ms.toFixed(1)} ms`);
@@ -143,7 +145,7 @@ export function elapsed(wholeSeconds: number): string {
 }
 
 /** Columns as wide as their widest cell, two spaces apart. What a phone said of itself cannot write on the terminal. */
-function table(rows: readonly (readonly string[])[]): readonly string[] {
+export function table(rows: readonly (readonly string[])[]): readonly string[] {
   const clean = rows.map((row) => row.map(visible));
   const widths: number[] = [];
   for (const row of clean) for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length);

@@ -18,6 +18,7 @@ import type { Report } from "./journal.ts";
 import { Mdns } from "./mdns.ts";
 import { fleetHashOf } from "./pki.ts";
 import { SystemRandom } from "./random.ts";
+import { NO_RULES } from "./rules-files.ts";
 
 export interface BoxAdmissionSettings {
   /** `undefined`: the box shows a code and waits for somebody to type it at a member. */
@@ -68,6 +69,7 @@ export async function admitBox(settings: BoxAdmissionSettings): Promise<BoxAdmis
     const { fleetName, overlayName, domain, rootCertificate } = fleet;
     const membership: FleetMembership = { fleetName, overlayName, domain, zone: ticket?.zone ?? "", rootCertificate, enrolled };
     if (by === undefined) data.rememberServing();
+    data.saveRules({ document: enrolled.document, revocations: NO_RULES.revocations });
     data.saveMembership(membership);
     return { membership, by };
   } finally {

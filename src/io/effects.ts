@@ -19,6 +19,8 @@ export interface EffectPorts {
   readonly onReply: (ticket: number, reply: ControlReply) => void;
   readonly onAdmission: (ticket: number, answer: AdmissionAnswer) => void;
   readonly onMembers: (members: readonly PeerInfo[]) => void;
+  /** Returns when it is on disk: what follows in the batch leaves after it. */
+  readonly onRules: (rules: Extract<PeerEffect, { type: "rules-changed" }>) => void;
   readonly onPhase: (phase: Phase) => void;
   readonly onReport: (level: "debug" | "info" | "warning", text: string) => void;
 }
@@ -69,6 +71,8 @@ export class EffectPerformer {
         return this.#ports.onAdmission(effect.ticket, effect.answer);
       case "members-changed":
         return this.#ports.onMembers(effect.members);
+      case "rules-changed":
+        return this.#ports.onRules(effect);
       case "phase-changed":
         return this.#ports.onPhase(effect.phase);
       case "report":

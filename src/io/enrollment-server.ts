@@ -13,10 +13,13 @@ import type { AdmissionAnswer, AdmissionRequest } from "../peer/admission-office
 import { type Placed, Placement } from "../provision/placement.ts";
 import { checkToken, type TokenClaims } from "../provision/ticket.ts";
 import type { Clock } from "./clock.ts";
-import { ENROLLMENT_PATH } from "./enrollment.ts";
+import { CONFIGURATION_PATH, CONFIGURATION_TYPE, ENROLLMENT_PATH } from "./enrollment.ts";
 import { formatMultipart, parseMultipart, type Part } from "./multipart.ts";
-import { checkCertificateRequest, type Credential, issueBoxCertificate, privateKeyDer } from "./pki.ts";
-import { nodeIdIn, readCertificate } from "./trust.ts";
+import { checkCertificateRequest, type Credential, fingerprint, issueBoxCertificate, privateKeyDer } from "./pki.ts";
+import type { RulesInForce } from "./rules-in-force.ts";
+import { RENEWAL_PATH } from "./renewal.ts";
+import { identifyPeer } from "./tls-identity.ts";
+import { type CertificateTrust, nodeIdIn, readCertificate } from "./trust.ts";
 import { ADMIT_PATH, WAIT_PATH, WaitingLine } from "./waiting-line.ts";
 
 export interface EnrollmentServerSettings {
@@ -32,6 +35,9 @@ export interface EnrollmentServerSettings {
   readonly clock: Clock;
   /** Members now, whose Node-IDs are taken. */
   readonly members: () => readonly Placed[];
+  readonly trust: CertificateTrust;
+  /** What is in force now. */
+  readonly rules: () => RulesInForce;
   /** What the ring knows of a ticket's uses. */
   readonly askOffice: (request: AdmissionRequest) => Promise<AdmissionAnswer>;
   readonly onReport: (level: "info" | "warning", text: string) => void;
@@ -61,7 +67,7 @@ class Refusal extends Error {
 }
 
 export class EnrollmentServer {
-  readonly #settings: EnrollmentServerSettings;
+  #settings: EnrollmentServerSettings;
   readonly #server: Server;
   readonly #placement: Placement;
   readonly #line: WaitingLine;
@@ -104,6 +110,11 @@ export class EnrollmentServer {
     this.#server.emit("connection", socket);
   }
 
+  /** From here on certificates are issued with this. */
+  issueWith(issuing: Credential): void {
+    this.#settings = { ...this.#settings, issuing };
+  }
+
   close(): void {
     for (const socket of this.#connections) socket.destroy();
     this.#line.close();
@@ -114,9 +125,12 @@ export class EnrollmentServer {
     const source = sourceOf(request.socket);
     try {
       this.#checkBudget(source);
+      if (request.method === "GET" && request.url === CONFIGURATION_PATH) return this.#showConfiguration(response);
       if (request.url === WAIT_PATH) return await this.#wait(request, response, source);
       response.setHeader("connection", "close");
+      this.#checkCredential();
       if (request.url === ADMIT_PATH) return await this.#admit(request, response, source);
+      if (request.method === "POST" && request.url === RENEWAL_PATH) return this.#grant(request, response, await this.#renew(request));
       const form = await readForm(request, ENROLLMENT_PATH);
       const { nodeId, certificate } = await this.#enroll(form);
       this.#settings.onReport("info", `enrolled the box at ${source} as ${nodeId}`);
@@ -130,11 +144,35 @@ export class EnrollmentServer {
     }
   }
 
+  #showConfiguration(response: ServerResponse): void {
+    const { document } = this.#settings.rules().stored;
+    if (document === undefined) throw new Refusal(404, "not_found", "this box has no configuration document yet");
+    response.writeHead(200, { "content-type": CONFIGURATION_TYPE });
+    response.end(document);
+  }
+
+  #checkCredential(): void {
+    const { rules, issuing } = this.#settings;
+    if (rules().isRetired(fingerprint(issuing.certificate))) throw new Refusal(503, "try_again", "this box waits for the fleet's new issuing credential");
+  }
+
+  /** Who shows a certificate that is still believed gets a new one for the same key and Node-ID. */
+  async #renew(request: IncomingMessage): Promise<Uint8Array> {
+    const { trust, rules, issuing, overlayName } = this.#settings;
+    const peer = identifyPeer(request.socket as TLSSocket, trust);
+    if ("refused" in peer) throw new Refusal(403, "failed_authentication", peer.refused);
+    if (rules().isRevoked(peer.nodeId)) throw new Refusal(403, "failed_authentication", "this box was revoked");
+    const publicKey = new X509Certificate(peer.certificate).publicKey.export({ type: "spki", format: "der" });
+    this.#settings.onReport("info", `renewed the certificate of ${peer.nodeId}`);
+    return issueBoxCertificate(issuing, { publicKey, nodeId: peer.nodeId, overlayName });
+  }
+
   async #enroll(form: readonly Part[]): Promise<{ readonly nodeId: NodeId; readonly certificate: Uint8Array }> {
-    const { overlayName, root, issuing, crypto, clock } = this.#settings;
+    const { overlayName, root, issuing, crypto, clock, rules } = this.#settings;
     const field = (name: string): Uint8Array => form.find((part) => part.name === name)?.body ?? new Uint8Array(0);
     const token = checkToken(Buffer.from(field("password")).toString("latin1"), { crypto, rootCertificate: root, overlayName, wall: clock.wall() });
     if (!token.ok) throw new Refusal(403, "failed_authentication", token.fault);
+    if (rules().refusesTicket(token.value.serial)) throw new Refusal(403, "failed_authentication", "the ticket was withdrawn; ask for a new one");
     const publicKey = await checkCertificateRequest(field("csr"));
     if (!publicKey.ok) throw new Refusal(403, "bad_CSR", `the certificate request is not good: ${publicKey.fault}`);
     await this.#countUse(token.value, hash("sha256", publicKey.value, "hex"));
@@ -191,9 +229,10 @@ export class EnrollmentServer {
   }
 
   #nodeIdFor(publicKey: Uint8Array, previous: Uint8Array, zone: string): NodeId {
-    const { clock, members } = this.#settings;
+    const { clock, members, rules } = this.#settings;
     const keyHash = hash("sha256", publicKey, "hex");
     const known = this.#previousNodeId(previous, publicKey) ?? this.#granted.get(keyHash);
+    if (known !== undefined && rules().isRevoked(known)) throw new Refusal(403, "failed_authentication", "this box was revoked");
     const nodeId = known ?? (this.#placement.choose(clock.now(), members(), zone) as NodeId);
     this.#granted.set(keyHash, nodeId);
     return nodeId;
@@ -209,7 +248,7 @@ export class EnrollmentServer {
   }
 
   #grant(request: IncomingMessage, response: ServerResponse, certificate: Uint8Array, more: readonly Part[] = []): void {
-    const { issuing } = this.#settings;
+    const { issuing, rules } = this.#settings;
     if (!(request.headers.accept ?? "").includes("multipart/mixed")) {
       response.writeHead(200, { "content-type": "application/pkix-cert" });
       response.end(certificate);
@@ -219,7 +258,10 @@ export class EnrollmentServer {
     const pkix = { name: "", contentType: "application/pkix-cert" };
     const key = { name: "", contentType: "application/pkcs8", body: privateKeyDer(issuing.privateKeyPem) };
     response.writeHead(200, { "content-type": `multipart/mixed; boundary=${boundary}` });
-    response.end(formatMultipart([{ ...pkix, body: certificate }, { ...pkix, body: issuing.certificate }, key, ...more], boundary));
+    const parts = [{ ...pkix, body: certificate }, { ...pkix, body: issuing.certificate }, key, ...more];
+    const { document } = rules().stored;
+    if (document !== undefined) parts.push({ name: "", contentType: CONFIGURATION_TYPE, body: document });
+    response.end(formatMultipart(parts, boundary));
   }
 
   #checkBudget(source: string): void {

@@ -24,7 +24,11 @@ import { ENROLLMENT_ALPN } from "./tls-identity.ts";
 import { CertificateTrust } from "./trust.ts";
 
 export const ENROLLMENT_PATH = "/enroll";
-const ANSWER_BYTES_MAX = 65_536;
+/** Of a configuration document (RFC 6940 section 14.3). */
+export const CONFIGURATION_TYPE = "application/p2p-overlay+xml";
+/** Where anybody may read it (section 11.2). */
+export const CONFIGURATION_PATH = "/.well-known/reload-config";
+const ANSWER_BYTES_MAX = 262_144;
 const TIMEOUT_MS = 8_000;
 const GOODBYE_MS = 500;
 
@@ -67,7 +71,7 @@ export async function foundFleet(request: {
   const issuing = { certificate: ticket.issuingCertificate, privateKeyPem: ticket.issuingKeyPem };
   const nodeId = chooseNodeId([], "", random) as NodeId;
   const publicKey = await publicKeyOf(privateKeyPem);
-  return { nodeId, issuing, certificate: await issueBoxCertificate(issuing, { publicKey, nodeId, overlayName: ticket.overlayName }) };
+  return { nodeId, issuing, document: ticket.configuration, certificate: await issueBoxCertificate(issuing, { publicKey, nodeId, overlayName: ticket.overlayName }) };
 }
 
 function formOf({ ticket, previousCertificate }: EnrollmentRequest, csr: Uint8Array): readonly Part[] {
@@ -158,6 +162,7 @@ export function grantedOf(
   const { privateKeyPem, clock } = box;
   const parts = parseMultipart(body, contentType);
   const [certificate, issuingCertificate] = (parts ?? []).filter((part) => part.contentType === "application/pkix-cert");
+  const document = parts?.find((part) => part.contentType === CONFIGURATION_TYPE)?.body;
   const key = parts?.find((part) => part.contentType === "application/pkcs8");
   const unusable: EnrollmentAnswer = { outcome: "unreachable", reason: "its answer is not a certificate for this box" };
   if (certificate === undefined || issuingCertificate === undefined || key === undefined) return unusable;
@@ -168,7 +173,7 @@ export function grantedOf(
   }).inspect(certificate.body);
   if ("refused" in inspected) return { outcome: "unreachable", reason: `the certificate it issued is not good: ${inspected.refused}` };
   const issuing = { certificate: Uint8Array.from(issuingCertificate.body), privateKeyPem: issuingKeyPem };
-  return { outcome: "granted", enrolled: { nodeId: inspected.nodeId, certificate: Uint8Array.from(certificate.body), issuing } };
+  return { outcome: "granted", enrolled: { nodeId: inspected.nodeId, certificate: Uint8Array.from(certificate.body), issuing, document } };
 }
 
 /** The key as PEM if it is the certificate's. */

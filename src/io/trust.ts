@@ -11,11 +11,31 @@ import {
 type Inspection = { readonly nodeId: NodeId } | { readonly refused: string };
 
 type Verdict =
-  | { readonly nodeId: NodeId; readonly notBefore: number; readonly notAfter: number }
+  | {
+      readonly nodeId: NodeId;
+      readonly notBefore: number;
+      readonly notAfter: number;
+      /** SHA-256 of the issuing certificate, and of the box's public key, hex. */
+      readonly issuer: string;
+      readonly key: string;
+    }
   | { readonly refused: string };
 
+/** What the fleet has decided about the credentials that issue. */
+export interface IssuingRules {
+  /** It issues no more. By SHA-256 of its certificate, hex. */
+  isRetired(issuer: string): boolean;
+  /** A box that may go on with what a retired one issued, by Node-ID and SHA-256 of its public key, hex. */
+  isKept(nodeId: NodeId, key: string): boolean;
+}
+
+/** Issuing certificates that a fleet may have had; further ones are not believed. */
+const MAX_ISSUING = 64;
+
 export class CertificateTrust implements Trust {
-  readonly #issuing: readonly X509Certificate[];
+  readonly #root: X509Certificate;
+  readonly #rules: IssuingRules | undefined;
+  #issuing: readonly X509Certificate[]; // BOUNDED: MAX_ISSUING
   readonly #overlayName: string;
   readonly #wall: () => WallTime;
   /** By SHA-256 of the certificate. BOUNDED: the oldest verdict goes, and is found again when asked. */
@@ -28,14 +48,25 @@ export class CertificateTrust implements Trust {
     readonly issuing: readonly Uint8Array[];
     readonly overlayName: string;
     readonly wall: () => WallTime;
+    readonly rules?: IssuingRules;
   }) {
-    const root = new X509Certificate(settings.root);
-    this.#issuing = settings.issuing.flatMap((der) => issuingCertificate(der, root) ?? []);
+    this.#root = new X509Certificate(settings.root);
+    this.#rules = settings.rules;
+    this.#issuing = settings.issuing.flatMap((der) => issuingCertificate(der, this.#root) ?? []);
     this.#overlayName = settings.overlayName;
     this.#wall = settings.wall;
   }
 
-  inspect(certificate: Uint8Array): Inspection {
+  /** Believes another issuing certificate (DER) of the root: a box that was off when it was made meets it here. */
+  learnIssuing(der: Uint8Array): void {
+    if (this.#issuing.length >= MAX_ISSUING || this.#issuing.some(({ raw }) => raw.equals(der))) return;
+    const issuing = issuingCertificate(der, this.#root);
+    if (issuing === undefined) return;
+    this.#issuing = [...this.#issuing, issuing];
+    for (const [key, verdict] of [...this.#verdicts]) if ("refused" in verdict) this.#verdicts.delete(key);
+  }
+
+  inspect(certificate: Uint8Array, as: "peer" | "author" = "peer"): Inspection {
     const key = hash("sha256", certificate, "base64");
     let verdict = this.#verdicts.get(key);
     if (verdict === undefined) {
@@ -47,6 +78,9 @@ export class CertificateTrust implements Trust {
     if (verdict.notAfter < wall) return { refused: `its certificate expired on ${day(verdict.notAfter)}` };
     // Ours begin in 1970, so that this refuses nobody whose clock was never set.
     if (verdict.notBefore > wall) return { refused: `its certificate is not valid before ${day(verdict.notBefore)}` };
+    if (as === "peer" && this.#rules?.isRetired(verdict.issuer) === true && !this.#rules.isKept(verdict.nodeId, verdict.key)) {
+      return { refused: "its certificate is of a credential that the fleet has retired" };
+    }
     return { nodeId: verdict.nodeId };
   }
 
@@ -61,7 +95,8 @@ export class CertificateTrust implements Trust {
     const nodeId = nodeIdIn(certificate.subjectAltName ?? "", this.#overlayName);
     if (nodeId === undefined) return { refused: "its certificate does not name exactly one Node-ID of this overlay" };
     const notAfter = Math.min(certificate.validToDate.getTime(), issuer.validToDate.getTime());
-    return { nodeId, notBefore: certificate.validFromDate.getTime(), notAfter };
+    const issuerHash = hash("sha256", issuer.raw, "hex");
+    return { nodeId, notBefore: certificate.validFromDate.getTime(), notAfter, issuer: issuerHash, key: keyHashOf(certificate) };
   }
 }
 
@@ -105,6 +140,10 @@ export function nodeIdIn(subjectAltName: string, overlayName: string): NodeId | 
   const hex = uri.slice(prefix.length, prefix.length + 32);
   return /^[0-9a-f]{32}$/.test(hex) ? (hex as NodeId) : undefined;
 }
+
+/** SHA-256 of a certificate's public key (SubjectPublicKeyInfo), hex. */
+export const keyHashOf = (certificate: X509Certificate): string =>
+  hash("sha256", certificate.publicKey.export({ type: "spki", format: "der" }), "hex");
 
 function issuingCertificate(der: Uint8Array, root: X509Certificate): X509Certificate | undefined {
   const certificate = readCertificate(der);

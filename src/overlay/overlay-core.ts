@@ -2,6 +2,7 @@ import type { Crypto } from "../base/crypto.ts";
 import type { Machine } from "../base/machine.ts";
 import type { Random } from "../base/random.ts";
 import { type Duration, earliest, type Instant, instant, milliseconds, minutes, seconds, type WallTime } from "../base/time.ts";
+import { ConfigUpdates } from "./configuration/config-updates.ts";
 import { CoreContext } from "./core-context.ts";
 import { Dialer } from "./members/dialer.ts";
 import { Exchanges } from "./routing/exchanges.ts";
@@ -59,6 +60,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   readonly #replication: Replication;
   readonly #operations: Operations;
   readonly #introductions: Introductions;
+  readonly #updates: ConfigUpdates;
   readonly #joining: Joining;
   readonly #leaving: Leaving;
   readonly #stabilization: Stabilization;
@@ -79,7 +81,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       silent: (member) => this.#verdicts.silent(member),
       heard: (member) => this.#heard(member),
     });
-    const exchanges = new Exchanges(context, membership);
+    const exchanges = new Exchanges(context, membership, (hop) => this.#updates.tell(hop));
     const persistence = new Persistence(context);
     const holdings = new Holdings(context, persistence);
     const neighborhood = new Neighborhood({ context, membership }, {
@@ -104,13 +106,14 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       isPartial: () => neighborhood.isPartial,
       tellNeighbors: (member) => introductions.sendUpdate(member, introductions.neighborsUpdate()),
     });
+    const updates = new ConfigUpdates(basis, { configured: () => this.#rulesChanged(), revoked: (nodeIds) => this.#revoked(nodeIds) });
     const replication = new Replication(basis, () => repair.missed());
     const reading = new Reading({ ...basis, repair });
     const storing = new Storing({ ...basis, replication }, () => repair.missed());
     const summaries = new Summaries({ ...basis, tellWhomWeKnow }, (arc) => repair.isInSync(arc));
     const phase = (): Phase => this.#phase;
     const responder = new Responder(
-      { ...basis, topology, reading, storing, summaries, introductions, repair, stabilization, neighborhood, phase },
+      { ...basis, topology, reading, storing, summaries, introductions, repair, updates, stabilization, neighborhood, phase },
       { updated: (member) => this.#updated(member), joinBegan: () => replication.joinBegan() },
     );
     this.#context = context;
@@ -121,6 +124,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     this.#dialer = dialer;
     this.#repair = repair;
     this.#introductions = introductions;
+    this.#updates = updates;
     this.#replication = replication;
     this.#operations = new Operations({ ...basis, reading, storing, topology });
     this.#joining = new Joining({ ...basis, introductions, neighborhood }, () => this.#shift("share received"));
@@ -193,12 +197,11 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   }
 
   #take(input: OverlayInput): void {
-    if (this.#phase === "left" && input.type !== "tick") return this.#takeAfterLeaving(input);
+    if ((this.#phase === "left" || this.#phase === "revoked") && input.type !== "tick") return this.#takeAfterLeaving(input);
     switch (input.type) {
       case "link-opened":
         this.#dialer.opened(input.dial, input.nodeId);
-        this.#holdings.knowCertificate(input.certificate);
-        return this.#membership.linkOpened(input);
+        return this.#linkOpened(input);
       case "link-message":
         return this.#router.receive(input.link, input.message);
       case "link-silent":
@@ -230,17 +233,72 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
         return this.#list(input);
       case "leave":
         return this.#shift("leave asked");
+      case "configure":
+        return this.#configure(input.ticket, input.document);
+      case "credential":
+        this.#context.signAs(input.certificate);
+        this.#holdings.knowCertificate(input.certificate);
+        return this.#context.rules.issueWith(input.issuing);
+      case "revoke":
+        return this.#revoke(input.ticket, input.nodeId);
       case "tick":
         return;
     }
   }
 
+  /** The first thing said over any link is what is in force; to a box that is revoked, it is all. */
+  #linkOpened(input: Extract<OverlayInput, { type: "link-opened" }>): void {
+    this.#updates.linkOpened(input.link, input.nodeId);
+    if (this.#context.rules.isRevoked(input.nodeId)) {
+      this.#context.count("link-of-revoked-box");
+      this.#context.report("debug", `the box ${input.nodeId} at ${input.remote.host} was revoked; its link is cut`);
+      return this.#context.emit({ type: "link-close", link: input.link, reason: "it was revoked" });
+    }
+    this.#holdings.knowCertificate(input.certificate);
+    this.#membership.linkOpened(input);
+  }
+
+  #configure(ticket: Ticket, document: Uint8Array): void {
+    const outcome = this.#updates.configure(document);
+    if (!outcome.ok) return this.#refuseRule("configured", ticket, `The configuration is refused: ${outcome.fault}.`);
+    if (outcome.value === "older") return this.#refuseRule("configured", ticket, "This fleet has a newer configuration already; look at it and change that one.");
+    this.#updates.spread(undefined, (told) => this.#context.emit({ type: "configured", ticket, outcome: { ok: true, ...told } }));
+  }
+
+  #revoke(ticket: Ticket, nodeId: NodeId): void {
+    const revocation = this.#context.rules.revoke(nodeId, this.#context.clock.now());
+    if (!revocation.ok) return this.#refuseRule("revoked", ticket, revocation.fault);
+    this.#rulesChanged();
+    this.#updates.spread(undefined, (told) => this.#context.emit({ type: "revoked", ticket, outcome: { ok: true, ...told } }));
+    this.#revoked([nodeId]);
+  }
+  #refuseRule(type: "configured" | "revoked", ticket: Ticket, text: string): void {
+    this.#context.emit({ type, ticket, outcome: { ok: false, text } });
+  }
+
+  /** On disk before anybody is told. */
+  #rulesChanged(): void {
+    const { rules } = this.#context;
+    this.#context.emit({ type: "rules-changed", document: rules.document, revocations: rules.encodedRevocations(), configuration: rules.configuration });
+  }
+
+  #revoked(nodeIds: readonly NodeId[]): void {
+    for (const nodeId of nodeIds) {
+      if (nodeId === this.#context.self) this.#shift("revoked");
+      else this.#context.report("warning", `The box ${nodeId} was revoked: it is believed no more.`);
+      this.#membership.revoked(nodeId);
+    }
+  }
+
   #takeAfterLeaving(input: OverlayInput): void {
-    if (input.type === "link-opened") this.#context.emit({ type: "link-close", link: input.link, reason: "this box has left" });
+    if (input.type === "link-opened") this.#context.emit({ type: "link-close", link: input.link, reason: this.#phase === "revoked" ? "this box is revoked" : "this box has left" });
     else if (input.type === "persisted") this.#persistence.written(input.ticket);
     else if (input.type === "fetch") this.#context.emit({ type: "fetched", ticket: input.ticket, outcome: NOT_SERVING });
     else if (input.type === "store") this.#context.emit({ type: "stored", ticket: input.ticket, outcome: NOT_SERVING });
     else if (input.type === "list") this.#context.emit({ type: "listed", ticket: input.ticket, outcome: NOT_SERVING });
+    else if (input.type === "leave") this.#shift("leave asked");
+    else if (input.type === "configure") this.#refuseRule("configured", input.ticket, OUTSIDE);
+    else if (input.type === "revoke") this.#refuseRule("revoked", input.ticket, OUTSIDE);
   }
 
   #persisted(ticket: Ticket): void {
@@ -257,7 +315,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
 
   /** A box that is joining may ask the ring; one that has found none, not. */
   #isOutside(): boolean {
-    return this.#phase === "seeking" || this.#phase === "left";
+    return this.#phase === "seeking" || this.#phase === "left" || this.#phase === "revoked";
   }
 
   #list({ ticket, kind }: Extract<OverlayInput, { type: "list" }>): void {
@@ -272,6 +330,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     this.#holdings.knowCertificate(settings.certificate);
     this.#holdings.restore(settings.rows, this.#context.now);
     for (const info of settings.members) this.#membership.remember(info);
+    if (this.#context.rules.isRevoked(this.#context.self)) return this.#shift("revoked");
     for (const { nodeId } of [...this.#membership.members]) this.#dialer.dial(nodeId);
     this.#seek();
   }
@@ -376,6 +435,9 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       case "leaving":
         this.#replication.leave();
         return this.#leaving.begin();
+      case "revoked":
+        this.#context.report("warning", "This box was revoked: its fleet believes it no more, and it serves nobody.");
+        return this.#goAway();
       case "left":
         return this.#goAway();
     }
@@ -409,4 +471,5 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   }
 }
 
+const OUTSIDE = "This box does not belong to its fleet any more.";
 const NOT_SERVING = { ok: false, fault: { reason: "not-serving" } } as const;

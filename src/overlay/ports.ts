@@ -6,6 +6,9 @@
 
 import type { Address } from "../base/address.ts";
 import type { Duration, Instant, WallTime } from "../base/time.ts";
+import type { FleetConfiguration } from "./configuration/document.ts";
+import type { FleetRulesSettings } from "./configuration/fleet-rules.ts";
+import type { RevocationSigner } from "./configuration/revocations.ts";
 
 declare const nodeIdBrand: unique symbol;
 declare const resourceIdBrand: unique symbol;
@@ -76,6 +79,11 @@ export type StoreOutcome =
   | { readonly ok: true; readonly copies: number; readonly generation: number }
   | { readonly ok: false; readonly fault: OperationFault };
 
+/** A change of what is in force: how many of the linked boxes have said that they know, or why not, as a sentence. */
+export type RuleOutcome =
+  | { readonly ok: true; readonly told: number; readonly linked: number }
+  | { readonly ok: false; readonly text: string };
+
 /** A row as it lies on disk. `stored` is the StoredData structure of RFC 6940 section 7.1, byte for byte. */
 export interface StoredRow {
   readonly resource: ResourceId;
@@ -139,6 +147,12 @@ export type OverlayInput =
   | { readonly type: "list"; readonly ticket: Ticket; readonly kind: KindId }
   /** Hand everything over and go. */
   | { readonly type: "leave" }
+  /** A signed configuration document that its operator brings; answered by `configured`. */
+  | { readonly type: "configure"; readonly ticket: Ticket; readonly document: Uint8Array }
+  /** This box is not to be believed any more; answered by `revoked`. */
+  | { readonly type: "revoke"; readonly ticket: Ticket; readonly nodeId: NodeId }
+  /** This box's new certificate, and the credential that issues now. */
+  | { readonly type: "credential"; readonly certificate: Uint8Array; readonly issuing: RevocationSigner }
   | { readonly type: "tick" };
 
 export type OverlayEffect =
@@ -163,6 +177,15 @@ export type OverlayEffect =
         | { readonly ok: true; readonly found: readonly { readonly resource: ResourceId; readonly entries: readonly Entry[] }[] }
         | { readonly ok: false; readonly fault: OperationFault };
     }
+  | { readonly type: "configured"; readonly ticket: Ticket; readonly outcome: RuleOutcome }
+  | { readonly type: "revoked"; readonly ticket: Ticket; readonly outcome: RuleOutcome }
+  /** What is in force has changed: to be on disk before anything else of this step leaves the box. */
+  | {
+      readonly type: "rules-changed";
+      readonly document: Uint8Array | undefined;
+      readonly revocations: Uint8Array;
+      readonly configuration: FleetConfiguration | undefined;
+    }
   /** The members whose addresses are worth remembering over a restart have changed. */
   | { readonly type: "members-changed"; readonly members: readonly PeerInfo[] }
   | { readonly type: "phase-changed"; readonly phase: Phase }
@@ -182,7 +205,9 @@ export type Phase =
   | "serving"
   /** Handing its share over. */
   | "leaving"
-  | "left";
+  | "left"
+  /** Its fleet believes it no more. */
+  | "revoked";
 
 export interface KindDefinition {
   readonly id: KindId;
@@ -213,6 +238,8 @@ export interface OverlaySettings {
    */
   readonly mayStandAlone: boolean;
   readonly timing: OverlayTiming;
+  /** What the fleet has decided; without it this box knows no key of the fleet, and decides nothing. */
+  readonly rules?: FleetRulesSettings;
   /** Boxes with links from each to each; beyond, a box keeps links to neighbors and fingers. Absent: the profile's. */
   readonly meshLimit?: number;
 }
@@ -239,7 +266,11 @@ export interface OverlayTiming {
 /** The trust the core needs from X.509, answered at once (production: node:crypto, cached by hash). */
 export interface Trust {
   /** The Node-ID an enrolled certificate was issued for, or why it is not to be trusted. */
-  inspect(certificate: Uint8Array): { readonly nodeId: NodeId } | { readonly refused: string };
+  inspect(
+    certificate: Uint8Array,
+    /** `author`: of a value, who may have signed it with a credential that was in force then. */
+    as?: "peer" | "author",
+  ): { readonly nodeId: NodeId } | { readonly refused: string };
 }
 
 export interface ArcStatus {
@@ -285,4 +316,12 @@ export interface OverlaySnapshot {
   /** Order-independent digest, hex, of all living entries of this box's own arc. */
   readonly digest: string;
   readonly counters: Readonly<Record<string, number>>;
+  /** What is in force: the document's number and text, and who is believed no more. */
+  readonly rules: {
+    readonly sequence: number;
+    readonly document: Uint8Array | undefined;
+    readonly configuration: FleetConfiguration | undefined;
+    readonly epoch: number;
+    readonly revoked: readonly { readonly nodeId: NodeId; readonly revokedAt: WallTime | undefined }[];
+  };
 }

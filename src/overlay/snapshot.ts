@@ -38,5 +38,12 @@ export function pictureOf(parts: {
     disk: parts.disk,
     digest: own === undefined ? "" : digestHex(own),
     counters: Object.fromEntries(context.counters),
+    rules: {
+      sequence: context.rules.sequence,
+      document: context.rules.document,
+      configuration: context.rules.configuration,
+      epoch: context.rules.epoch,
+      revoked: context.rules.revokedNodes().map((nodeId) => ({ nodeId, revokedAt: context.rules.revokedAt(nodeId) })),
+    },
   };
 }

@@ -47,6 +47,7 @@ const servingBoxes = (snapshot: OverlaySnapshot): number =>
 
 function conditions(snapshot: OverlaySnapshot, serving: number): ConditionReport[] {
   const found: ConditionReport[] = [];
+  if (snapshot.phase === "revoked") return [REVOKED];
   if (snapshot.phase === "seeking") found.push(SEEKING);
   if (snapshot.phase === "serving" && serving === 1) found.push(ALONE);
   if (snapshot.disk.state === "stalled") found.push(DISK_STALLED);
@@ -57,6 +58,13 @@ function conditions(snapshot: OverlaySnapshot, serving: number): ConditionReport
   if (snapshot.phase === "serving" && snapshot.arc?.inSync === false && serving > 1) found.push(COPYING);
   return found;
 }
+
+const REVOKED: ConditionReport = {
+  code: "revoked",
+  severity: "alarm",
+  text: "This box was revoked: the other boxes believe it no more, and it serves nobody.",
+  next: "To use it again, empty its data directory and give it a ticket; it will be a new box.",
+};
 
 const SEEKING: ConditionReport = {
   code: "seeking",

@@ -6,7 +6,7 @@ import { concatBytes, fromOctets, fromUtf8Octets, toOctets, utf8Octets } from ".
 import type { Crypto } from "../base/crypto.ts";
 import { fault, ok, type Result } from "../base/result.ts";
 import type { WallTime } from "../base/time.ts";
-import { parseBase64, parseBase64Url, toBase64, toBase64Url } from "./base64.ts";
+import { parseBase64, parseBase64Url, toBase64, toBase64Url } from "../base/base64.ts";
 import { formatDay } from "./calendar.ts";
 import { formatHint, type Hint, parseHint } from "./hint.ts";
 import { parseClaims, type TicketClaims } from "./ticket-claims.ts";
@@ -34,6 +34,8 @@ export interface FleetTicket extends TicketCommon {
   readonly issuingCertificate: Uint8Array;
   /** PKCS #8 PEM: whoever has it can admit boxes. */
   readonly issuingKeyPem: string;
+  /** The signed configuration document that the fleet begins with, or had when the ticket was made. */
+  readonly configuration?: Uint8Array | undefined;
 }
 
 /** Admits a box through a member, until its end. */
@@ -117,6 +119,13 @@ export function serializeToken(claims: TokenClaims, sign: Signer): string {
   return `${toBase64Url(fromOctets(octets))}.${toBase64Url(signature)}`;
 }
 
+/** The serial in a token, unchecked; none if it cannot be read. */
+export function tokenSerial(token: string): readonly string[] {
+  const bytes = parseBase64Url(token.slice(0, Math.max(token.indexOf("."), 0)));
+  const claims = bytes === undefined ? undefined : tokenClaimsOf(parseJsonObject(bytes));
+  return claims === undefined ? [] : [claims.serial];
+}
+
 /** The token's claims if the fleet's root signed them, they are for this overlay and have not expired. */
 export function checkToken(
   token: string,
@@ -168,7 +177,7 @@ function claimsOf(ticket: AdmissionTicket): TicketClaims {
     zone: ticket.zone,
   };
   return ticket.kind === "fleet"
-    ? { ...common, kind: "fleet", issuing: toBase64(ticket.issuingCertificate), issuingKey: ticket.issuingKeyPem }
+    ? { ...common, kind: "fleet", issuing: toBase64(ticket.issuingCertificate), issuingKey: ticket.issuingKeyPem, ...configurationClaim(ticket) }
     : { ...common, kind: "join", expires: ticket.expiresAt };
 }
 
@@ -188,8 +197,12 @@ function ticketOf(claims: TicketClaims): AdmissionTicket | undefined {
   if (claims.kind === "join") return { ...common, kind: "join", expiresAt: claims.expires as WallTime };
   const issuingCertificate = parseBase64(claims.issuing);
   if (issuingCertificate === undefined) return undefined;
-  return { ...common, kind: "fleet", issuingCertificate, issuingKeyPem: claims.issuingKey };
+  const configuration = claims.configuration === undefined ? undefined : fromOctets(claims.configuration);
+  return { ...common, kind: "fleet", issuingCertificate, issuingKeyPem: claims.issuingKey, configuration };
 }
+
+const configurationClaim = ({ configuration }: FleetTicket): { readonly configuration?: string } =>
+  configuration === undefined ? {} : { configuration: toOctets(configuration) };
 
 function tokenClaimsOf(json: Readonly<Record<string, unknown>> | undefined): TokenClaims | undefined {
   if (json === undefined) return undefined;

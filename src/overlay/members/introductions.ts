@@ -68,7 +68,8 @@ export class Introductions {
 
   /** A box that is named by one that is linked: asked, through it, to dial us. */
   heardOf(nodeId: NodeId, informer: NodeId): void {
-    if (nodeId === this.#context.self || this.#membership.isLinked(nodeId) || !this.#events.wants(nodeId)) return;
+    if (nodeId === this.#context.self || this.#membership.isLinked(nodeId) || this.#context.rules.isRevoked(nodeId)) return;
+    if (!this.#events.wants(nodeId)) return;
     const known = this.#named.get(nodeId);
     if (known !== undefined) {
       if (!known.informers.includes(informer)) known.informers.push(informer);

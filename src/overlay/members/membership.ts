@@ -103,7 +103,7 @@ export class Membership {
 
   /** Remembers a box from before, or one that was named to us. */
   remember(info: PeerInfo): void {
-    if (info.nodeId === this.#context.self) return;
+    if (info.nodeId === this.#context.self || this.#context.rules.isRevoked(info.nodeId)) return;
     const member = this.#members.get(info.nodeId) ?? this.#add(info.nodeId, new Uint8Array(0));
     if (member !== undefined && (member.info === undefined || info.incarnation >= member.info.incarnation)) member.info = info;
   }
@@ -175,6 +175,14 @@ export class Membership {
     if (member === undefined || member.links.length > 0) return;
     this.#members.delete(nodeId);
     this.#announce();
+  }
+
+  /** Its fleet believes it no more: its links are cut, and nobody remembers it. */
+  revoked(nodeId: NodeId): void {
+    const member = this.#members.get(nodeId);
+    if (member === undefined) return;
+    this.close(member, "it was revoked");
+    this.movedOut(nodeId);
   }
 
   /** What a box says of itself. A higher incarnation than known: what we knew of it is over. */

@@ -1,4 +1,5 @@
 import { ByteWriter, toHex } from "../../base/bytes.ts";
+import type { ConfigUpdates } from "../configuration/config-updates.ts";
 import type { CoreContext } from "../core-context.ts";
 import type { Introductions } from "../members/introductions.ts";
 import type { Member, Membership } from "../members/membership.ts";
@@ -29,6 +30,7 @@ interface Parts {
   readonly summaries: Summaries;
   readonly introductions: Introductions;
   readonly repair: Repair;
+  readonly updates: ConfigUpdates;
   readonly stabilization: Stabilization;
   readonly neighborhood: Neighborhood;
   readonly phase: () => Phase;
@@ -46,19 +48,14 @@ const SHA256 = 4;
 export class Responder {
   readonly #parts: Parts;
   readonly #events: Events;
-  /** A configuration document that somebody pushed; the newest is kept, nobody reads it yet. */
-  #document: Uint8Array | undefined;
 
   constructor(parts: Parts, events: Events) {
     this.#parts = parts;
     this.#events = events;
   }
 
-  get configuration(): Uint8Array | undefined {
-    return this.#document;
-  }
-
   answer(received: Received): void {
+    if (!this.#parts.updates.isInStep(received)) return;
     const critical = received.message.extensions.find(({ type, critical: must }) => must && !KNOWN_EXTENSIONS.has(type));
     if (critical !== undefined) return received.refuse("Error_Unknown_Extension", new ByteWriter(3).u8(2).u16(critical.type).finish());
     const { body } = received.message;
@@ -90,8 +87,7 @@ export class Responder {
       case "find_req":
         return this.#find(received, body);
       case "config_update_req":
-        if (body.update.type === "config") this.#document = body.update.document;
-        return received.respond({ type: "config_update_ans" });
+        return this.#parts.updates.received(received, body);
       case "exp_a_req":
         if (!received.direct) return received.refuse("Error_Forbidden", "between neighbors only");
         return this.#parts.summaries.answer(received, body.body);

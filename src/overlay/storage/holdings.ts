@@ -176,16 +176,25 @@ export class Holdings {
       if (known === undefined) this.#context.count("value-of-unknown-writer");
       else if (!verifyStoredData(resource, kind.id, stored.value, [known], this.#context.crypto)) {
         return fault({ error: "Error_Forbidden", info: "wrong signature" });
-      }
+      } else if (this.#isFromRevoked(known, storageTime)) return fault({ error: "Error_Forbidden", info: "its writer was revoked" });
     }
     return ok(entryFrom(resource, kind.id, bytes, stored.value));
+  }
+
+  /** What a box signed before it was revoked stays valid. */
+  #isFromRevoked(certificate: Uint8Array, storedAt: number): boolean {
+    const { trust, rules } = this.#context;
+    if (rules.epoch === 0) return false;
+    const writer = trust.inspect(certificate, "author");
+    const revokedAt = "nodeId" in writer ? rules.revokedAt(writer.nodeId) : undefined;
+    return revokedAt !== undefined && storedAt >= revokedAt;
   }
 
   #certificateNamed(hash: string, offered: readonly Uint8Array[]): Uint8Array | undefined {
     const known = this.#certificates.get(hash);
     if (known !== undefined) return known;
     for (const certificate of offered) {
-      if ("nodeId" in this.#context.trust.inspect(certificate)) this.knowCertificate(certificate);
+      if ("nodeId" in this.#context.trust.inspect(certificate, "author")) this.knowCertificate(certificate);
     }
     return this.#certificates.get(hash);
   }

@@ -13,6 +13,7 @@ import { Links } from "../../../src/io/links.ts";
 import { formatMultipart } from "../../../src/io/multipart.ts";
 import { certificatePem, makeCertificateRequest, makePrivateKey, makeRootAuthority } from "../../../src/io/pki.ts";
 import { SystemRandom } from "../../../src/io/random.ts";
+import { RulesInForce } from "../../../src/io/rules-in-force.ts";
 import type { AdmissionRequest } from "../../../src/peer/admission-office.ts";
 import { makeBox, makeFleet, type TestBox, type TestFleet } from "../../support/test-fleet.ts";
 import { until } from "../../support/until.ts";
@@ -24,8 +25,9 @@ async function member(t: TestContext, fleet: TestFleet, box: TestBox, codes: str
   const { ticket } = fleet;
   const asked: AdmissionRequest[] = [];
   const common = { overlayName: ticket.overlayName, random: new SystemRandom(), clock: systemClock, onReport: () => {} };
+  const rules = new RulesInForce(ticket, { document: ticket.configuration, revocations: new Uint8Array(0) });
   const server = new EnrollmentServer({
-    ...common, fleetName: ticket.fleetName, domain: ticket.domain, root: ticket.rootCertificate, issuing: box.enrolled.issuing,
+    ...common, rules: () => rules, trust: box.trust, fleetName: ticket.fleetName, domain: ticket.domain, root: ticket.rootCertificate, issuing: box.enrolled.issuing,
     crypto: new NodeCrypto(box.privateKeyPem), members: () => [],
     askOffice: async (request) => {
       asked.push(request);

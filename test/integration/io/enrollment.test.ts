@@ -13,6 +13,7 @@ import { Links } from "../../../src/io/links.ts";
 import { formatMultipart, parseMultipart } from "../../../src/io/multipart.ts";
 import { makeCertificateRequest, makePrivateKey } from "../../../src/io/pki.ts";
 import { SystemRandom } from "../../../src/io/random.ts";
+import { RulesInForce } from "../../../src/io/rules-in-force.ts";
 import type { AdmissionTicket } from "../../../src/provision/ticket.ts";
 import { days } from "../../support/days.ts";
 import { makeBox, makeFleet, readTicket, type TestBox, type TestFleet } from "../../support/test-fleet.ts";
@@ -27,10 +28,12 @@ async function member(t: TestContext, fleet: TestFleet, box: TestBox, ahead = 0,
   const reports: string[] = [];
   const { ticket } = fleet;
   const onReport = (_: string, text: string): void => void reports.push(text);
+  const rules = new RulesInForce(ticket, { document: ticket.configuration, revocations: new Uint8Array(0) });
   const server = new EnrollmentServer({
     fleetName: ticket.fleetName, overlayName: ticket.overlayName, domain: ticket.domain, root: ticket.rootCertificate, issuing: box.enrolled.issuing, onReport,
     crypto: new NodeCrypto(box.privateKeyPem), random: new SystemRandom(),
     clock: { ...systemClock, wall: () => wallTime(systemClock.wall() + ahead) },
+    rules: () => rules, trust: box.trust,
     members: () => [{ nodeId: box.enrolled.nodeId, zone: "" }],
     askOffice: async ({ op }) => ({ outcome: op === "use" ? office : "unknown" }),
   });

@@ -28,7 +28,7 @@ function wrong(world: OverlayWorld): readonly string[] {
 }
 
 function settled(count: number, seed: number): OverlayWorld {
-  const world = OverlayWorld.ring(count, seed, LIMIT);
+  const world = OverlayWorld.ring(count, seed, { meshLimit: LIMIT });
   assert.equal(world.serving().length, count);
   untilNone(world, () => wrong(world), 400);
   return world;

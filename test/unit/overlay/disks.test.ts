@@ -5,7 +5,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { minutes, wallTime } from "../../../src/base/time.ts";
 import type { ArcStatus, DiskStatus, NodeId, ResourceId, StoredRow } from "../../../src/overlay/ports.ts";
-import { CONFIGURATION_SEQUENCE } from "../../../src/overlay/routing/exchanges.ts";
 import { overlayHash, type TransactionId } from "../../../src/overlay/wire/identifiers.ts";
 import { encodeMessage } from "../../../src/overlay/wire/message.ts";
 import { NO_SIGNATURE } from "../../../src/overlay/wire/security-block.ts";
@@ -148,7 +147,7 @@ function plant(world: OverlayWorld, replica: WorldBox, from: WorldBox, resource:
   const stored = { storageTime: wallTime(1_800_000_000_000 + world.now), lifetime: 3_600, place: { model: "dictionary", key: "aa" }, exists: true, value: text("planted"), signature: NO_SIGNATURE } as const;
   const message = encodeMessage({
     header: {
-      overlay, configurationSequence: CONFIGURATION_SEQUENCE, ttl: 100, transactionId: "00000000000000ff" as TransactionId, maxResponseLength: 0, via: [], options: [],
+      overlay, configurationSequence: 1, ttl: 100, transactionId: "00000000000000ff" as TransactionId, maxResponseLength: 0, via: [], options: [],
       destinations: [{ type: "node", nodeId: replica.id }],
     },
     body: { type: "store_req", resource, replicaNumber: 3, kinds: [{ kind: SOFT.id, generation: 1, values: [encodeStoredData(stored)] }] },

@@ -20,7 +20,7 @@ import { Reading } from "./operations/reading.ts";
 import { Repair } from "./replicas/repair.ts";
 import { Replication } from "./replicas/replication.ts";
 import { Responder } from "./routing/responder.ts";
-import { Router } from "./routing/router.ts";
+import { type Received, Router } from "./routing/router.ts";
 import { pictureOf } from "./snapshot.ts";
 import { Holdings } from "./storage/holdings.ts";
 import type { StoredEntry } from "./storage/entry.ts";
@@ -82,6 +82,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       introduced: (member) => this.#introduced(member),
       namedSettled: () => this.#joining.proceed(),
       reached: (nodeId) => this.#verdicts.seek(nodeId),
+      metAnew: () => repair.doubt(),
     });
     const awakening = new Awakening({ context, membership, exchanges }, () => {
       replication.awake();
@@ -95,7 +96,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     const phase = (): Phase => this.#phase;
     const responder = new Responder(
       { ...basis, topology, reading, storing, summaries, introductions, repair, awakening, phase },
-      { updated: (member) => this.#updated(member), joinBegan: () => replication.joinBegan(), pinged: (received) => this.#verdicts.pinged(received) },
+      { updated: (member) => this.#updated(member), joinBegan: () => replication.joinBegan(), pinged: (received) => this.#pinged(received) },
     );
     this.#context = context;
     this.#membership = membership;
@@ -186,6 +187,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
         return this.#dialer.failed(input.dial);
       case "slept":
         this.#verdicts.doubtSelf();
+        this.#repair.doubt();
         return this.#awakening.woke();
       case "candidate":
         return this.#dialer.candidate(input.address, input.source);
@@ -280,6 +282,11 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     this.#verdicts.heard(member);
     this.#repair.missed();
     this.#operations.tryAgain();
+  }
+
+  /** What a box finds in its sockets when it wakes says nothing of now. */
+  #pinged(received: Received): void {
+    if (this.#awakening.isAwake) this.#verdicts.pinged(received);
   }
 
   #lost(member: Member, was: MemberState): void {

@@ -26,6 +26,8 @@ interface Events {
   namedSettled(): void;
   /** It answers through others, and no link opens. */
   reached(nodeId: NodeId): void;
+  /** A member that we reach through another introduces itself again: it had given us up. */
+  metAnew(): void;
 }
 
 /** Who is who, and getting linked to everybody: Attach and Update (RFC 6940 sections 6.5.1, 10.6, 10.7). */
@@ -90,6 +92,7 @@ export class Introductions {
     const info = introduction?.info;
     if (introduction === undefined || info?.nodeId !== received.sender) return received.refuse("Error_Invalid_Message", "peer info is missing");
     received.respond({ ...body, type: "attach_ans", role: ACTIVE, sendUpdate: false, candidates: this.#candidates() }, [this.#introduction()]);
+    if (received.neighbor !== undefined && !received.direct) this.#events.metAnew();
     if (received.neighbor !== undefined) return this.#know(received.neighbor, introduction, received.link);
     // The sender of an Attach is the TLS server: whoever answers dials (RFC 6940 section 6.5.1.13).
     this.#membership.remember(info);

@@ -145,10 +145,13 @@ export class Membership {
     const member = this.#byLink.get(link);
     if (member === undefined) return;
     this.#byLink.delete(link);
+    const wasSilent = member.links[0]?.silent === true;
     this.#context.agenda.cancel(`drain ${link}`);
     member.links = member.links.filter((open) => open.id !== link);
     if (member.links.length > 0) return;
-    if (member.relay !== undefined) return this.#events.silent(member);
+    // A way through another box that we have tried ourselves outlives the link; a closed link says more than hearsay.
+    if (member.relay !== undefined && wasSilent) return this.#events.silent(member);
+    member.relay = undefined;
     member.introducedAs = undefined;
     this.apply(member, "link closed");
   }

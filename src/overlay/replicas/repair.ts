@@ -104,6 +104,16 @@ export class Repair {
     this.#after(merged ? milliseconds(0) : this.#context.settings.timing.holdDown);
   }
 
+  /** Others may have answered for the share meanwhile, and nothing has shown in the ring: reads ask them until all is compared. */
+  doubt(): void {
+    if (!this.#membership.view.has(this.#context.self)) return;
+    this.#revision++;
+    this.#inSync = false;
+    this.#unsettled = true;
+    this.#formerView ??= this.#membership.view;
+    this.#after(milliseconds(0));
+  }
+
   /** A replica did not get a write, or was silent for a while. */
   missed(): void {
     this.#inSync = false;

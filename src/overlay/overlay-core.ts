@@ -122,7 +122,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     const phase = (): Phase => this.#phase;
     const responder = new Responder(
       { ...basis, topology, reading, storing, summaries, introductions, repair, updates, stabilization, neighborhood, awakening, phase },
-      { updated: (member) => this.#updated(member), joinBegan: () => replication.joinBegan(), pinged: (received) => this.#pinged(received) },
+      { updated: (member) => this.#updated(member), joinBegan: (member) => this.#joinBegan(member), pinged: (received) => this.#pinged(received) },
     );
     this.#context = context;
     this.#membership = membership;
@@ -400,6 +400,11 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   /** What a box finds in its sockets when it wakes says nothing of now. */
   #pinged(received: Received): void {
     if (this.#awakening.isAwake) this.#verdicts.pinged(received);
+  }
+
+  #joinBegan(member: Member): void {
+    this.#replication.joinBegan();
+    this.#introductions.watchJoin(member);
   }
 
   #lost(member: Member, was: MemberState): void {

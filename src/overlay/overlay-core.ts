@@ -3,6 +3,7 @@ import type { Machine } from "../base/machine.ts";
 import type { Random } from "../base/random.ts";
 import { type Duration, earliest, type Instant, instant, milliseconds, minutes, seconds, type WallTime } from "../base/time.ts";
 import { ConfigUpdates } from "./configuration/config-updates.ts";
+import { Awakening } from "./members/awakening.ts";
 import { CoreContext } from "./core-context.ts";
 import { Dialer } from "./members/dialer.ts";
 import { Exchanges } from "./routing/exchanges.ts";
@@ -22,7 +23,7 @@ import { RingAge } from "./members/ring-age.ts";
 import { Repair } from "./replicas/repair.ts";
 import { Replication } from "./replicas/replication.ts";
 import { Responder } from "./routing/responder.ts";
-import { Router } from "./routing/router.ts";
+import { type Received, Router } from "./routing/router.ts";
 import { pictureOf } from "./snapshot.ts";
 import { Holdings } from "./storage/holdings.ts";
 import type { StoredEntry } from "./storage/entry.ts";
@@ -53,6 +54,7 @@ const DISK_RETRY = seconds(5);
 export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   readonly #context: CoreContext;
   readonly #membership: Membership;
+  readonly #awakening: Awakening;
   readonly #dialer: Dialer;
   readonly #exchanges: Exchanges;
   readonly #persistence: Persistence;
@@ -94,12 +96,15 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     const basis = { context, membership, exchanges, holdings, persistence, dialer };
     const tellWhomWeKnow = (member: NodeId): void => this.#introductions.sendUpdate(member, this.#introductions.fullUpdate());
     const surplus = new Surplus({ ...basis, topology, seek: (resource, found) => this.#findOwner(resource, found) });
-    const repair = new Repair({ ...basis, surplus, tellWhomWeKnow });
+    const repair = new Repair({ ...basis, surplus, topology, tellWhomWeKnow });
     const ringAge = new RingAge(context);
     const introductions = new Introductions({ ...basis, ringAge }, {
       introduced: (member, ringAge) => this.#introduced(member, ringAge),
       namedSettled: () => this.#joining.proceed(),
+      reached: (nodeId) => this.#verdicts.seek(nodeId),
+      metAnew: () => repair.doubt(),
       successors: () => stabilization.successors,
+      asked: (member) => neighborhood.keep(member),
       wants: (member) => neighborhood.wants(member),
       isPartial: () => neighborhood.isPartial,
     });
@@ -109,17 +114,22 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       tellNeighbors: (member) => introductions.sendUpdate(member, introductions.neighborsUpdate()),
     });
     const updates = new ConfigUpdates(basis, { configured: () => this.#rulesChanged(), revoked: (nodeIds) => this.#revoked(nodeIds) });
-    const replication = new Replication(basis, () => repair.missed());
+    const awakening = new Awakening({ context, membership, exchanges }, () => {
+      replication.awake();
+      this.#operations.tryAgain();
+    });
+    const replication = new Replication({ ...basis, awakening }, () => repair.missed());
     const reading = new Reading({ ...basis, repair });
     const storing = new Storing({ ...basis, replication }, () => repair.missed());
     const summaries = new Summaries({ ...basis, tellWhomWeKnow }, (arc) => repair.isInSync(arc));
     const phase = (): Phase => this.#phase;
     const responder = new Responder(
-      { ...basis, topology, reading, storing, summaries, introductions, repair, updates, stabilization, neighborhood, phase },
-      { updated: (member) => this.#updated(member), joinBegan: (member) => this.#joinBegan(member) },
+      { ...basis, topology, reading, storing, summaries, introductions, repair, updates, stabilization, neighborhood, awakening, phase },
+      { updated: (member) => this.#updated(member), joinBegan: (member) => this.#joinBegan(member), pinged: (received) => this.#pinged(received) },
     );
     this.#context = context;
     this.#membership = membership;
+    this.#awakening = awakening;
     this.#exchanges = exchanges;
     this.#persistence = persistence;
     this.#holdings = holdings;
@@ -129,7 +139,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     this.#ringAge = ringAge;
     this.#updates = updates;
     this.#replication = replication;
-    this.#operations = new Operations({ ...basis, reading, storing, topology });
+    this.#operations = new Operations({ ...basis, reading, storing, topology, awakening });
     this.#joining = new Joining({ ...basis, introductions, neighborhood }, () => this.#shift("share received"));
     this.#leaving = new Leaving(basis, () => this.#shift("handed over"));
     this.#stabilization = stabilization;
@@ -215,6 +225,10 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
         return this.#linkClosed(input.link);
       case "dial-failed":
         return this.#dialer.failed(input.dial);
+      case "slept":
+        this.#verdicts.doubtSelf();
+        this.#repair.doubt();
+        return this.#awakening.woke();
       case "candidate":
         return this.#dialer.candidate(input.address, input.source);
       case "persisted":
@@ -393,13 +407,22 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   /** Whoever is responsible for a place is asked to dial us, as an admitting peer is. */
   #findOwner(place: ResourceId, found?: (nodeId: NodeId) => void): void {
     const hop = this.#topology.nextHop(place);
-    if (hop !== undefined) this.#introductions.findAdmittingPeer(place, hop, found);
+    if (hop === undefined) return;
+    this.#introductions.findAdmittingPeer(place, hop, (nodeId) => {
+      if (found !== undefined) this.#neighborhood.keep(nodeId);
+      found?.(nodeId);
+    });
   }
 
   #heard(member: Member): void {
     this.#verdicts.heard(member);
     this.#repair.missed();
     this.#operations.tryAgain();
+  }
+
+  /** What a box finds in its sockets when it wakes says nothing of now. */
+  #pinged(received: Received): void {
+    if (this.#awakening.isAwake) this.#verdicts.pinged(received);
   }
 
   #joinBegan(member: Member): void {

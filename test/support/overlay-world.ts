@@ -140,6 +140,8 @@ export class WorldBox {
   alive = true;
   /** No messages leave or arrive, links stay open: a power cut, or a pulled cable. */
   unplugged = false;
+  /** What has come while the process stands still; `undefined`: it runs. */
+  waiting: OverlayInput[] | undefined;
   diskWorks = true;
   diskDelay = 2;
   constructor(core: OverlayCore, info: PeerInfo, disk: Map<string, StoredRow>) {
@@ -248,12 +250,31 @@ export class OverlayWorld {
 
   give(box: WorldBox, input: OverlayInput): void {
     if (!box.alive) return;
+    if (box.waiting !== undefined) {
+      if (input.type !== "tick") box.waiting.push(input);
+      return;
+    }
     const effects = box.core.step(instant(this.now), input);
     for (const effect of effects) {
       box.effects.push(effect);
       this.#carryOut(box, effect);
     }
     this.#armWake(box);
+  }
+
+  /** The process stands still: what comes waits in its sockets. */
+  stop(box: WorldBox): void {
+    box.waiting = [];
+    for (const link of this.links) if (link.open && link.ends.includes(box)) this.#silenceLater(link);
+  }
+  /** It goes on, and finds `first` in its sockets before all that has waited there; `notices`: it knows that it slept. */
+  resume(box: WorldBox, first: () => void, notices = true): void {
+    const waiting = box.waiting ?? [];
+    box.waiting = undefined;
+    if (notices) this.give(box, { type: "slept" });
+    first();
+    for (const input of waiting) this.give(box, input);
+    for (const link of this.links) if (link.open) this.#hearAgain(link);
   }
 
   at(ms: number, run: () => void): void {
@@ -298,6 +319,12 @@ export class OverlayWorld {
   partition(side: readonly WorldBox[]): void {
     this.cut = (a, b) => side.includes(a) !== side.includes(b);
     for (const link of this.links) if (link.open && this.cut(...link.ends)) this.#silenceLater(link);
+  }
+  /** Cuts the paths between the pairs that are named, and no other. */
+  cutPaths(isCut: (a: WorldBox, b: WorldBox) => boolean): void {
+    this.cut = isCut;
+    for (const link of this.links) if (link.open && isCut(...link.ends)) this.#silenceLater(link);
+      else if (link.open) this.#hearAgain(link);
   }
   heal(): void {
     this.cut = () => false;
@@ -393,6 +420,7 @@ export class OverlayWorld {
     const target = this.boxes.find(({ info, alive }) => alive && info.overlay.host === address.host);
     const reachable = target !== undefined && !target.unplugged && !box.unplugged && !this.cut(box, target);
     if (target === undefined || !reachable) return this.give(box, { type: "dial-failed", dial, reason: "refused" });
+    if (target.waiting !== undefined) return this.after(4_000, () => this.give(box, { type: "dial-failed", dial, reason: "no answer" }));
     this.connect(box, target, dial);
   }
 
@@ -440,10 +468,11 @@ export class OverlayWorld {
   }
   #silenceLater(link: Link): void {
     this.after(SILENCE_MS, () => {
-      const broken = link.ends.some(({ unplugged }) => unplugged) || this.cut(...link.ends);
+      const broken = link.ends.some(({ unplugged, waiting }) => unplugged || waiting !== undefined) || this.cut(...link.ends);
       if (!link.open || !broken || link.silent) return;
       link.silent = true;
-      for (const end of link.ends) this.give(end, { type: "link-silent", link: link.id });
+      // Whoever stands still itself takes nobody for silent.
+      for (const end of link.ends) if (end.waiting === undefined) this.give(end, { type: "link-silent", link: link.id });
     });
   }
   #hearAgain(link: Link): void {

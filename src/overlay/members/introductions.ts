@@ -30,10 +30,16 @@ interface Events {
   namedSettled(): void;
   /** Our successor list, as far as they are there. */
   successors(): readonly NodeId[];
+  /** Somebody we may not have known wants a link, for a purpose of its own. */
+  asked(nodeId: NodeId): void;
   /** Whether a link to somebody who was named is wanted. */
   wants(nodeId: NodeId): boolean;
   /** We know only a part of our ring. */
   isPartial(): boolean;
+  /** It answers through others, and no link opens. */
+  reached(nodeId: NodeId): void;
+  /** A member that we reach through another introduces itself again: it had given us up. */
+  metAnew(): void;
 }
 
 /** Who is who, and getting linked to everybody: Attach and Update (RFC 6940 sections 6.5.1, 10.6, 10.7). */
@@ -116,9 +122,11 @@ export class Introductions {
     const info = introduction?.info;
     if (introduction === undefined || info?.nodeId !== received.sender) return received.refuse("Error_Invalid_Message", "peer info is missing");
     received.respond({ ...body, type: "attach_ans", role: ACTIVE, sendUpdate: false, candidates: this.#candidates() }, [this.#introduction()]);
-    if (received.direct) return this.#know(received.hop, introduction, received.link);
+    if (received.neighbor !== undefined && !received.direct) this.#events.metAnew();
+    if (received.neighbor !== undefined) return this.#know(received.neighbor, introduction, received.link);
     // The sender of an Attach is the TLS server: whoever answers dials (RFC 6940 section 6.5.1.13).
     this.#membership.remember(info);
+    this.#events.asked(info.nodeId);
     if (!this.#membership.isLinked(info.nodeId)) this.#dialer.dial(info.nodeId);
     else if (body.sendUpdate) this.sendUpdate(info.nodeId, this.fullUpdate());
   }
@@ -197,7 +205,11 @@ export class Introductions {
       answeredBy: nodeId,
       timeout: attempt,
     };
-    this.#exchanges.request(request, (outcome) => this.#remember(outcome));
+    const again = named.attempts > 1;
+    this.#exchanges.request(request, (outcome) => {
+      this.#remember(outcome);
+      if (outcome.type === "answer" && again) this.#events.reached(nodeId);
+    });
     // It dials us; if it cannot, perhaps we can.
     this.#context.later(`named ${nodeId}`, milliseconds(2 * attempt), () => {
       this.#dialer.dial(nodeId);

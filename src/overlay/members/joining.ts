@@ -75,7 +75,7 @@ export class Joining {
     const { self } = this.#context;
     for (const id of [...this.#admitted]) if (!view.has(id)) this.#admitted.delete(id);
     // Boxes from another ring may have what will be ours wherever they stand; others only if they are near.
-    const isFarAway = (orderly || added.length === 0) && before.with(self).isSameAround(self, view.with(self));
+    const isFarAway = (orderly || added.length === 0 || this.#parts.neighborhood.isPartial) && before.with(self).isSameAround(self, view.with(self));
     if (!isFarAway) this.#abandonSync();
     this.proceed();
   }

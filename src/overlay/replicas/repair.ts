@@ -8,6 +8,7 @@ import { type Arc, intersect, type Placement, RingView } from "../ring/ring.ts";
 import { entriesOf } from "./summaries.ts";
 import { sameDigest } from "../storage/digest.ts";
 import type { Holdings } from "../storage/holdings.ts";
+import type { Topology } from "../ring/topology.ts";
 import type { Surplus } from "./surplus.ts";
 
 /** What one partner brought has to reach the others too: so many rounds, then the next turn goes on. */
@@ -25,6 +26,7 @@ interface Parts {
   readonly exchanges: Exchanges;
   readonly holdings: Holdings;
   readonly surplus: Surplus;
+  readonly topology: Topology;
   readonly tellWhomWeKnow: (member: NodeId) => void;
 }
 
@@ -84,9 +86,12 @@ export class Repair {
 
   viewChanged({ before, added, removed, orderly }: ViewChange): void {
     const { self } = this.#context;
-    this.#revision++;
-    // Boxes from another ring may have what is ours wherever they stand; others only if they are near.
-    if ((orderly || added.length === 0) && before.isSameAround(self, this.#membership.view)) return;
+    // Boxes from another ring may have what is ours wherever they stand; others only if they are near. And where
+    // not all know all, whoever comes into sight far away has been in the ring before.
+    const { isWhole } = this.#parts.topology;
+    const isFarAway = (orderly || added.length === 0 || !isWhole) && before.isSameAround(self, this.#membership.view);
+    if (isWhole || !isFarAway) this.#revision++;
+    if (isFarAway) return;
     this.#inSync = false;
     if (!this.#membership.view.has(self) || !before.has(self)) return;
     const grew = removed.length > 0 && before.arcOf(self).after !== this.#membership.view.arcOf(self).after;
@@ -97,6 +102,16 @@ export class Repair {
       for (const id of added) this.#fromElsewhere.add(id);
     }
     this.#after(merged ? milliseconds(0) : this.#context.settings.timing.holdDown);
+  }
+
+  /** Others may have answered for the share meanwhile, and nothing has shown in the ring: reads ask them until all is compared. */
+  doubt(): void {
+    if (!this.#membership.view.has(this.#context.self)) return;
+    this.#revision++;
+    this.#inSync = false;
+    this.#unsettled = true;
+    this.#formerView ??= this.#membership.view;
+    this.#after(milliseconds(0));
   }
 
   /** A replica did not get a write, or was silent for a while. */

@@ -51,6 +51,7 @@ export class Storing {
     const refusal = this.#refusal(resource, kinds, decoded.value);
     if (refusal !== undefined) return told({ ok: false, ...refusal });
     this.#replication.write(resource, decoded.value, this.#isDurable(kinds), (outcome) => {
+      if (outcome.ok) this.#context.count("store-acknowledged");
       if (outcome.ok) return told({ ok: true, copies: outcome.copies, generations: this.#generations(resource, kinds) });
       if (outcome.reason === "not-durable") return told({ ok: false, error: "Error_Exp_A", info: NOT_DURABLE });
       if (outcome.reason === "disputed") return told({ ok: false, error: "Error_Forbidden", info: NOT_RESPONSIBLE, disputedBy: outcome.by });

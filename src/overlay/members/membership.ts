@@ -72,6 +72,7 @@ export class Membership {
   readonly #byLink = new Map<LinkId, Member>();
   #view: RingView;
   #selfServes = false;
+  #knowsZones = true;
 
   constructor(context: CoreContext, events: MembershipEvents) {
     this.#context = context;
@@ -115,13 +116,19 @@ export class Membership {
 
   /** Remembers a box from before, or one that was named to us. */
   remember(info: PeerInfo): void {
-    if (info.nodeId === this.#context.self) return;
+    if (info.nodeId === this.#context.self || this.#context.rules.isRevoked(info.nodeId)) return;
     const member = this.#members.get(info.nodeId) ?? this.#add(info.nodeId, new Uint8Array(0));
     if (member !== undefined && (member.info === undefined || info.incarnation >= member.info.incarnation)) member.info = info;
   }
 
   selfServes(serves: boolean): void {
     this.#selfServes = serves;
+    this.#refresh(true);
+  }
+
+  /** Copies are spread over zones only where all boxes see the same: otherwise they would not agree on where they are. */
+  spreadOverZones(spread: boolean): void {
+    this.#knowsZones = spread;
     this.#refresh(true);
   }
 
@@ -206,6 +213,14 @@ export class Membership {
     this.#announce();
   }
 
+  /** Its fleet believes it no more: its links are cut, and nobody remembers it. */
+  revoked(nodeId: NodeId): void {
+    const member = this.#members.get(nodeId);
+    if (member === undefined) return;
+    this.close(member, "it was revoked");
+    this.movedOut(nodeId);
+  }
+
   /** What a box says of itself. A higher incarnation than known: what we knew of it is over. */
   heardInfo(member: Member, info: PeerInfo, link: LinkId): void {
     const old = member.info;
@@ -276,6 +291,7 @@ export class Membership {
   }
 
   #zoneOf(id: NodeId): string {
+    if (!this.#knowsZones) return "";
     return id === this.#context.self ? this.#context.settings.self.zone : (this.#members.get(id)?.info?.zone ?? "");
   }
 

@@ -45,6 +45,8 @@ interface AnswerHead extends Head {
   readonly inSync: boolean;
   /** The answering box, too, takes the asker to be responsible for all of the arcs. */
   readonly agreed: boolean;
+  /** All that the answering box must have on disk is there. */
+  readonly onDisk: boolean;
 }
 export type SummaryAnswer = AnswerHead &
   (
@@ -65,6 +67,7 @@ const COMPARE = 1;
 const LIST = 2;
 const IN_SYNC = 1;
 const AGREED = 2;
+const ON_DISK = 4;
 
 export function encodeSummaryRequest(request: SummaryRequest): Uint8Array {
   const writer = new ByteWriter(64).u8(request.type === "compare" ? COMPARE : LIST).u64(request.time).u32(request.view);
@@ -83,7 +86,7 @@ export function encodeSummaryAnswer(answer: SummaryAnswer): Uint8Array {
     .u8(answer.type === "compared" ? COMPARE : LIST)
     .u64(answer.time)
     .u32(answer.view)
-    .u8((answer.inSync ? IN_SYNC : 0) | (answer.agreed ? AGREED : 0));
+    .u8((answer.inSync ? IN_SYNC : 0) | (answer.agreed ? AGREED : 0) | (answer.onDisk ? ON_DISK : 0));
   if (answer.type === "compared") {
     writer.u8(answer.differing.length);
     for (const { index, count } of answer.differing) writer.u8(index).u32(count);
@@ -111,7 +114,7 @@ export const decodeSummaryAnswer = (bytes: Uint8Array): Result<SummaryAnswer, st
     const time = wallTime(reader.u64());
     const view = reader.u32();
     const flags = reader.u8();
-    const head = { time, view, inSync: (flags & IN_SYNC) !== 0, agreed: (flags & AGREED) !== 0 };
+    const head = { time, view, inSync: (flags & IN_SYNC) !== 0, agreed: (flags & AGREED) !== 0, onDisk: (flags & ON_DISK) !== 0 };
     if (type === COMPARE) {
       const differing = readMany(reader, reader.u8(), MAX_PARTS, (part) => ({ index: part.u8(), count: part.u32() }));
       return { ...head, type: "compared", differing };

@@ -47,6 +47,8 @@ export interface SyncOutcome {
   readonly agreed: boolean;
   /** The partner sees the same ring. */
   readonly sameView: boolean;
+  /** What the partner must have on disk is there. */
+  readonly onDisk: boolean;
 }
 
 /** Fetch what the partner has of a resource, or Store there what we have. */
@@ -82,6 +84,7 @@ export class ArcSync {
   #partnerInSync = true;
   #agreed = true;
   #sameView = true;
+  #onDisk = true;
   #over = false;
 
   constructor(
@@ -119,7 +122,7 @@ export class ArcSync {
     this.#over = true;
     this.#told({
       complete, pulled: this.#pulled, pushed: this.#pushed, partnerInSync: this.#partnerInSync && complete,
-      agreed: this.#agreed, sameView: this.#sameView,
+      agreed: this.#agreed, sameView: this.#sameView, onDisk: this.#onDisk,
     });
   }
 
@@ -257,6 +260,7 @@ export class ArcSync {
         this.#partnerInSync &&= answer.value.inSync;
         this.#agreed &&= answer.value.agreed;
         this.#sameView &&= answer.value.view === this.#membership.view.tag;
+        this.#onDisk &&= answer.value.onDisk;
         const member = this.#membership.find(this.#task.partner);
         if (member !== undefined) member.clockDifference = answer.value.time - this.#context.clock.now();
         return told(answer.value);

@@ -12,6 +12,7 @@ import type { EntryStore } from "../storage/store.ts";
 /** Answers what this box holds in an arc. */
 export class Summaries {
   readonly #context: CoreContext;
+  readonly #holdings: Holdings;
   readonly #store: EntryStore;
   readonly #membership: Membership;
   readonly #isInSync: (arc: Arc) => boolean;
@@ -23,6 +24,7 @@ export class Summaries {
   ) {
     this.#context = parts.context;
     this.#membership = parts.membership;
+    this.#holdings = parts.holdings;
     this.#store = parts.holdings.store;
     this.#tellWhomWeKnow = parts.tellWhomWeKnow;
     this.#isInSync = isInSync;
@@ -40,7 +42,7 @@ export class Summaries {
     const arcs = request.type === "compare" ? request.parts.map(({ arc }) => arc) : [request.arc];
     const inSync = arcs.every((arc) => this.#isInSync(arc));
     const agreed = arcs.every((arc) => this.#isResponsible(asker, arc));
-    const head = { time: this.#context.clock.now(), view: this.#membership.view.tag, inSync, agreed };
+    const head = { time: this.#context.clock.now(), view: this.#membership.view.tag, inSync, agreed, onDisk: this.#holdings.disk.isWhole };
     return encodeSummaryAnswer(request.type === "compare" ? { ...head, ...this.#compare(request) } : { ...head, ...this.#list(request) });
   }
   #isResponsible(asker: NodeId, { after, upTo }: Arc): boolean {
@@ -61,7 +63,7 @@ export class Summaries {
   }
 }
 
-type Head = "time" | "view" | "inSync" | "agreed";
+type Head = "time" | "view" | "inSync" | "agreed" | "onDisk";
 type Compared = Omit<Extract<SummaryAnswer, { type: "compared" }>, Head>;
 type Listed = Omit<Extract<SummaryAnswer, { type: "listed" }>, Head>;
 

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { minutes } from "../../../src/base/time.ts";
-import { DURABLE, OverlayWorld, resourceOf, shown, SOFT, type WorldBox } from "../../support/overlay-world.ts";
+import { MESSAGE_CODE } from "../../../src/overlay/wire/code-points.ts";
+import { decodeHeader } from "../../../src/overlay/wire/forwarding-header.ts";
+import { overlayHash } from "../../../src/overlay/wire/identifiers.ts";
+import { peekMessageCode } from "../../../src/overlay/wire/message.ts";
+import { cryptoFor, DURABLE, OverlayWorld, resourceOf, shown, SOFT, type WorldBox } from "../../support/overlay-world.ts";
 
 const fill = (world: OverlayWorld, count: number, prefix = "user"): string[] => {
   const names = Array.from({ length: count }, (_, index) => `${prefix}${index}`);
@@ -148,6 +152,22 @@ test("a write that meets the newcomer on its way is read there: the newcomer ser
     world.run(8_000);
     assert.deepEqual(stale, [], `seed ${seed}`);
   }
+});
+
+test("a Join that arrives after the Update that ended it does not make a serving box a joining one", () => {
+  const world = OverlayWorld.ring(2);
+  const [first, second] = world.boxes as [WorldBox, WorldBox];
+  const overlay = overlayHash("test.ring", cryptoFor(first.id));
+  const isJoin = (message: Uint8Array): boolean => {
+    const header = decodeHeader(message, overlay);
+    return header.ok && peekMessageCode(message, header.value.headerLength) === MESSAGE_CODE.join_req;
+  };
+  const join = second.seen("link-send").find(({ message }) => isJoin(message));
+  assert.ok(join !== undefined);
+  world.give(first, { type: "link-message", link: join.link, message: join.message });
+  assert.deepEqual(first.core.snapshot().members.map(({ state }) => state), ["joining"]);
+  world.run(10_000);
+  assert.deepEqual(first.core.snapshot().members.map(({ state }) => state), ["serving"]);
 });
 
 test("surplus copies are dropped once the replica set has them", () => {

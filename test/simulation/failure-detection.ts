@@ -15,8 +15,8 @@ export interface Detection {
   readonly silent: number;
   /** How often another box helped out. */
   readonly relayed: number;
-  /** Of the cores' messages: keep-alives and frames are not counted. */
-  readonly bytes: number;
+  /** Bytes of messages that carry values: Stores, and the answers to Fetches. */
+  readonly copied: number;
 }
 
 /** What happens to a settled ring during `story`. */
@@ -26,13 +26,13 @@ export function watch(world: TcpWorld, story: () => void): Detection {
     givenUp: world.boxes.reduce((sum, { gone }) => sum + gone, 0),
     silent: total(world, "member-silent"),
     relayed: total(world, "member-relayed"),
-    bytes: world.boxes.reduce((sum, { bytesSent }) => sum + bytesSent, 0),
+    copied: world.boxes.reduce((sum, { bytesCopied }) => sum + bytesCopied, 0),
   });
   const before = measure();
   story();
   const now = measure();
   const grown = (key: keyof Detection): number => now[key] - before[key];
-  return { ringChanges: grown("ringChanges"), givenUp: grown("givenUp"), silent: grown("silent"), relayed: grown("relayed"), bytes: grown("bytes") };
+  return { ringChanges: grown("ringChanges"), givenUp: grown("givenUp"), silent: grown("silent"), relayed: grown("relayed"), copied: grown("copied") };
 }
 
 /** An hour of 10 % loss with 50±40 ms of delay. */
@@ -88,5 +88,7 @@ function fill(world: TcpWorld, count: number): number {
     world.queue.after(10 * i, () => world.give(box, input));
   }
   world.run(milliseconds(minutes(2)));
+  const copies = world.boxes.reduce((sum, { core }) => sum + core.snapshot().held, 0);
+  if (copies !== count * Math.min(3, world.boxes.length)) throw new Error(`${copies} copies of ${count} entries`);
   return count * value.length;
 }

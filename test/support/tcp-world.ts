@@ -8,6 +8,7 @@ import { type LinkEffect, type LinkInput, LinkMachine } from "../../src/overlay/
 import { OverlayCore } from "../../src/overlay/overlay-core.ts";
 import type { NodeId, OverlayEffect, OverlayInput, PeerInfo } from "../../src/overlay/ports.ts";
 import { overlayHash } from "../../src/overlay/wire/identifiers.ts";
+import { decodeMessage } from "../../src/overlay/wire/message.ts";
 import { OVERLAY_TIMING } from "../../src/peer/peer.ts";
 import { EventQueue } from "./event-queue.ts";
 import { certificateOf, cryptoFor, DURABLE, SeededRandom, SOFT, trust } from "./overlay-world.ts";
@@ -61,7 +62,8 @@ export class TcpBox {
   alive = true;
   /** Members that it has given up. */
   gone = 0;
-  bytesSent = 0;
+  /** In messages that carry values: Stores, and the answers to Fetches. */
+  bytesCopied = 0;
   wakeAt = Number.POSITIVE_INFINITY;
   constructor(place: number, core: OverlayCore, info: PeerInfo) {
     this.place = place;
@@ -159,7 +161,7 @@ export class TcpWorld implements Path {
         return this.#dial(box, effect.dial, effect.address);
       case "link-send": {
         const end = box.ends.get(effect.link);
-        box.bytesSent += effect.message.length;
+        if (this.#carriesValues(effect.message)) box.bytesCopied += effect.message.length;
         if (end?.state !== "open") return;
         this.#step(end, { type: "send", message: effect.message });
         stirred.add(end);
@@ -185,6 +187,11 @@ export class TcpWorld implements Path {
         return;
       default:
     }
+  }
+
+  #carriesValues(message: Uint8Array): boolean {
+    const decoded = decodeMessage(message, this.#overlay);
+    return decoded.ok && (decoded.value.body.type === "store_req" || decoded.value.body.type === "fetch_ans");
   }
 
   /** SYN and its answer, then the two flights of TLS 1.3: each is repeated until it arrives. */

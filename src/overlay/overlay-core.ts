@@ -441,6 +441,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   }
 
   #viewChanged(change: ViewChange): void {
+    this.#context.count("ring-changed");
     this.#replication.viewChanged();
     this.#repair.viewChanged(change);
     this.#joining.viewChanged(change);

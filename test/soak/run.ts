@@ -31,6 +31,16 @@ const LONG_FORMS: readonly LongForm[] = [
     command: ["--test", "test/unit/overlay/beyond-the-mesh.test.ts"],
     environment: { RINGBOX_MESH_RINGS: "40" },
   },
+  {
+    name: "detection: fifty rough hours of 2, 3, 5 and 10 boxes",
+    command: ["--test", "test/simulation/failure-detection.test.ts"],
+    environment: { RINGBOX_ROUGH_HOURS: "50" },
+  },
+  {
+    name: "detection: partial cuts, 1,000 seeds",
+    command: ["--test", "test/unit/overlay/members/partial-cuts.test.ts"],
+    environment: { RINGBOX_PARTIAL_CUTS: "1000" },
+  },
 ];
 
 const words = process.argv.slice(2);

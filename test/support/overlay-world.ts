@@ -93,7 +93,7 @@ export const cryptoFor = (nodeId: NodeId): Crypto => ({
   sign: (bytes) => signature(certificateOf(nodeId), bytes),
   verify: (certificate, bytes, made) => toHex(signature(certificate, bytes)) === toHex(made),
 });
-const trust: Trust = {
+export const trust: Trust = {
   inspect: (certificate) => {
     const text = toOctets(certificate);
     return text.startsWith("certificate of ") ? { nodeId: text.slice(15) as NodeId } : { refused: "not a certificate" };

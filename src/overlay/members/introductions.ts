@@ -178,7 +178,8 @@ export class Introductions {
       const introduction = outcome.type === "answer" ? introductionIn(outcome.message.extensions) : undefined;
       if (introduction?.info.nodeId === member.nodeId && link !== undefined) return this.#know(member, introduction, link);
       if (outcome.type === "timeout" && attempt < ATTEMPTS) return this.#greet(member, attempt + 1);
-      if (outcome.type !== "unreachable") this.#membership.close(member, "it does not say who it is");
+      // Over a further link to a box that is known its silence is the link layer's business.
+      if (outcome.type !== "unreachable" && member.introducedAs === undefined) this.#membership.close(member, "it does not say who it is");
     });
   }
 

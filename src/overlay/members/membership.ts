@@ -11,8 +11,11 @@ export const MAX_MEMBERS = 1024;
 /** Links to one box at a time; those least preferred beyond them are closed at once. */
 const MAX_LINKS = 4;
 
-/** A link that is not needed stays open this long, so that what is under way over it arrives. */
-const DRAIN = seconds(2);
+/**
+ * A link that is not needed stays open this long, so that what is under way over it arrives, and the first
+ * words over the other one, even if they are lost four times.
+ */
+const DRAIN = seconds(5);
 
 /** What was heard of a clock longer ago does not count. */
 const CLOCK_HEARD = minutes(2);
@@ -329,7 +332,8 @@ export class Membership {
     const rank = ({ silent, outbound }: OpenLink): number => (silent ? 2 : 0) + (outbound === preferOutbound ? 0 : 1);
     member.links = [...links].sort((a, b) => rank(a) - rank(b));
     for (const { id } of member.links.slice(MAX_LINKS)) this.#closeSpare(id);
-    for (const { id } of member.links.slice(1)) this.#closeLater(member, id, DRAIN);
+    // One of the two closes what is spare: they may differ in which link is silent, and would close both.
+    if (preferOutbound) for (const { id } of member.links.slice(1)) this.#closeLater(member, id, DRAIN);
     const [first] = member.links;
     if (first !== undefined) this.#context.agenda.cancel(`drain ${first.id}`);
   }

@@ -76,6 +76,7 @@ export class RunningBox {
     this.#settings = settings;
     this.#crypto = new NodeCrypto(privateKeyPem);
     this.#fleetHash = fleetHashOf(membership.rootCertificate);
+    for (const name of data.missingDatabases()) report("warning", `${name} is gone or empty; what it held comes from the neighbors`);
     this.#rules = new RulesInForce(membership, data.rules((document) => readConfiguration(document, membership).ok), membership.enrolled.nodeId);
     this.#trust = new CertificateTrust({
       root: membership.rootCertificate,

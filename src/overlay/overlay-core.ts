@@ -113,7 +113,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     const phase = (): Phase => this.#phase;
     const responder = new Responder(
       { ...basis, topology, reading, storing, summaries, introductions, repair, updates, stabilization, neighborhood, phase },
-      { updated: (member) => this.#updated(member), joinBegan: () => replication.joinBegan() },
+      { updated: (member) => this.#updated(member), joinBegan: (member) => this.#joinBegan(member) },
     );
     this.#context = context;
     this.#membership = membership;
@@ -377,6 +377,11 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     this.#verdicts.heard(member);
     this.#repair.missed();
     this.#operations.tryAgain();
+  }
+
+  #joinBegan(member: Member): void {
+    this.#replication.joinBegan();
+    this.#introductions.watchJoin(member);
   }
 
   #lost(member: Member, was: MemberState): void {

@@ -1,5 +1,5 @@
 import { BoundedMap } from "../../base/bounded-map.ts";
-import { milliseconds } from "../../base/time.ts";
+import { milliseconds, seconds } from "../../base/time.ts";
 import type { CoreContext } from "../core-context.ts";
 import type { Dialer } from "./dialer.ts";
 import type { Exchanges, Outcome } from "../routing/exchanges.ts";
@@ -13,6 +13,9 @@ import { decodeIntroduction, encodeIntroduction, type Introduction } from "../wi
 
 /** Asked for through others so many times; then it is given up until it is named again. */
 const ATTEMPTS = 4;
+
+/** A box that is joining is asked this often how it stands. */
+const JOIN_WATCH = seconds(5);
 
 interface Named {
   readonly informers: NodeId[];
@@ -75,6 +78,18 @@ export class Introductions {
     }
     this.#named.set(nodeId, { informers: [informer], attempts: 0 });
     this.#ask(nodeId);
+  }
+
+  /**
+   * A Join that was sent twice may overtake, on its way over another link, the Update that ends it: then a box that
+   * serves would count as joining for ever. So it is asked again who it is, and whoever is in the ring says so.
+   */
+  watchJoin(member: Member): void {
+    this.#context.later(`joining ${member.nodeId}`, JOIN_WATCH, () => {
+      if (member.state !== "joining") return;
+      this.#greet(member, 1);
+      this.watchJoin(member);
+    });
   }
 
   /** RFC 6940 section 10.5: find whoever is responsible for the place just after ours. */

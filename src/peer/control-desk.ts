@@ -152,6 +152,9 @@ export class ControlDesk {
     const [nodeId, ...others] = boxesMeant(box, this.#overlay.snapshot());
     if (nodeId === undefined) return refuse(ticket, "absent", `No box that this one knows is called ${box}; look at \`ringbox peers\`.`);
     if (others.length > 0) return refuse(ticket, "invalid", `${box} may be any of ${others.length + 1} boxes; give more of its Node-ID.`);
+    if (nodeId === this.#settings.self.nodeId) {
+      return refuse(ticket, "invalid", "This is the box itself; ask another box to revoke it, or let it leave.");
+    }
     const operation = this.#rule((outcome) =>
       outcome.ok ? reply(ticket, { ...outcome, op: "revoke", nodeId }) : refuse(ticket, "unavailable", outcome.text),
     );

@@ -52,6 +52,8 @@ export interface PeerSettings {
   readonly self: PeerInfo;
   readonly certificate: Uint8Array;
   readonly fleetSecret: Uint8Array;
+  /** The one before, if it was renewed a short time ago. */
+  readonly formerFleetSecret?: Uint8Array | undefined;
   readonly rows: readonly StoredRow[];
   readonly members: readonly PeerInfo[];
   readonly mayStandAlone: boolean;

@@ -12,6 +12,11 @@ interface LongForm {
 
 const LONG_FORMS: readonly LongForm[] = [
   {
+    name: "decisions: 400 random histories of documents and revocations",
+    command: ["--test", "test/unit/overlay/configuration/random-decisions.test.ts"],
+    environment: { RINGBOX_DECISIONS: "400" },
+  },
+  {
     name: "durability storms: some 600 kills of real boxes under load",
     command: ["--test", "test/integration/durability/storm.test.ts"],
     environment: { RINGBOX_STORMS: "30" },

@@ -237,6 +237,7 @@ export class Membership {
     const member = this.#members.get(nodeId);
     if (member === undefined) return;
     this.close(member, "it was revoked");
+    if (isInRing(member.state)) this.apply(member, "link closed");
     this.movedOut(nodeId);
   }
 

@@ -106,7 +106,8 @@ export class StoredRows {
   }
 
   #load(rows: StoredRow[], locking: "NORMAL" | "EXCLUSIVE"): Omit<Loaded, "movedTo"> {
-    const commits = commitFrames(`${this.#path}-wal`);
+    // The last commit of a log may be torn by a power cut: it was never acknowledged. With NORMAL it may be many.
+    const commits = this.#synchronous === "FULL" ? commitFrames(`${this.#path}-wal`) : [];
     const database = openDatabase(this.#path);
     this.#database = database;
     database.pragma(`locking_mode = ${locking}`);
@@ -127,9 +128,7 @@ export class StoredRows {
     // A bit in the header can make it a file that may only be read: better known now than at the first write.
     database.exec("BEGIN; DELETE FROM stored WHERE resource = ''; ROLLBACK");
     this.#setAside(damaged);
-    // The last commit of a log may be torn by a power cut: it was never acknowledged. With NORMAL it may be many.
-    const isRot = this.#synchronous === "FULL" && lostCommits > 1;
-    return { rows, damaged: damaged.map(keyOf), lostCommits: isRot ? lostCommits : 0 };
+    return { rows, damaged: damaged.map(keyOf), lostCommits: lostCommits > 1 ? lostCommits : 0 };
   }
 
   /** What no file of ours says while the disk itself works. */

@@ -80,9 +80,11 @@ export class StoredRows {
     return { ...this.#load([], "EXCLUSIVE"), movedTo: undefined };
   }
 
-  /** All or nothing; throws what SQLite throws. */
+  /** All or nothing; throws what SQLite throws, or that the file is not open. */
   commit(changes: readonly Change[]): void {
-    if (changes.length > 0) this.#commit?.(changes);
+    if (changes.length === 0) return;
+    if (this.#commit === undefined) throw new Error("the database is not open");
+    this.#commit(changes);
   }
 
   /** Reads up to `count` rows behind a place and sets aside those that are not as they were written. */

@@ -72,8 +72,10 @@ async function run(options: RingboxdOptions, data: DataDirectory, { membership, 
   for (const line of welcome({ fleetName, domain, sip, overlay, nodeId, data: options.data, ticket, programs })) say(line);
 }
 
-async function ticketOf(options: RingboxdOptions): Promise<AdmissionTicket> {
+/** `undefined`: the box shows a code and waits. */
+async function ticketOf(options: RingboxdOptions): Promise<AdmissionTicket | undefined> {
   const text = options.ticket !== undefined ? readTicket(options.ticket) : await foundedTicket(options);
+  if (text === undefined) return undefined;
   const ticket = parseTicket(text, { crypto: new NodeCrypto(undefined), wall: systemClock.wall() });
   if (!ticket.ok) throw new StartError(`The ticket cannot be used: ${ticket.fault}.`);
   return ticket.value;
@@ -99,10 +101,8 @@ function refuseForeignTicket({ ticket: file, data }: RingboxdOptions, { fleetNam
 }
 
 /** A fleet of one box: its root key and its ticket lie in the data directory, for the operator to take away. */
-async function foundedTicket(options: RingboxdOptions): Promise<string> {
-  if (options.found === undefined) {
-    throw new StartError("This box is blank. Give it a ticket (--ticket FILE), or let it found a fleet of its own (--found).");
-  }
+async function foundedTicket(options: RingboxdOptions): Promise<string | undefined> {
+  if (options.found === undefined) return undefined;
   const kept = foundedTicketFile(options);
   try {
     return readFileSync(kept, "utf8");

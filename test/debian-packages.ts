@@ -16,6 +16,7 @@ export const DEBIAN_PACKAGES: readonly DebianPackage[] = [
   { name: "tshark", program: "tshark", reason: "an independent decoder of RELOAD and SIP, and dumpcap to capture them" },
   { name: "nftables", program: "nft", reason: "cuts between boxes of the lab" },
   { name: "openssl", program: "openssl", reason: "reads certificates and tickets, independently of our libraries" },
+  { name: "strace", program: "strace", reason: "records what a program writes, for power cuts, and lets its disk fail" },
   { name: "faketime", program: "faketime", reason: "a box whose clock stands in 1970" },
   { name: "kamailio", program: "kamailio", reason: "the registrar and proxy that the benchmark stands beside" },
   { name: "gcc", program: "gcc", reason: "compiles the benchmark's load generator" },

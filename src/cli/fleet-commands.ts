@@ -7,27 +7,28 @@ import { CliError } from "./cli-error.ts";
 import { plainReason } from "./plain-reason.ts";
 import type { Terminal } from "./terminal.ts";
 
-const KEY = "fleet.key";
-const TICKET = "fleet.ticket";
+export const FLEET_KEY = "fleet.key";
+export const FLEET_TICKET = "fleet.ticket";
 
 export async function initFleet(
   directory: string,
   { name, domain }: { readonly name: string; readonly domain: string },
   terminal: Terminal,
 ): Promise<void> {
-  for (const path of [join(directory, KEY), join(directory, TICKET)]) if (existsSync(path)) throw isThere(path);
+  for (const path of [join(directory, FLEET_KEY), join(directory, FLEET_TICKET)]) if (existsSync(path)) throw isThere(path);
   const { rootKeyPem, fleetTicket } = await withFleets(({ createFleet }) => createFleet({ name, domain }));
   onDisk(directory, "made", () => mkdirSync(directory, { recursive: true, mode: 0o700 }));
-  writeNew(join(directory, KEY), rootKeyPem);
-  writeNew(join(directory, TICKET), fleetTicket);
+  writeNew(join(directory, FLEET_KEY), rootKeyPem);
+  writeNew(join(directory, FLEET_TICKET), fleetTicket);
   terminal.print(`Fleet ${name} founded, for the SIP domain ${domain}.`);
-  terminal.note(`  ${join(directory, KEY)}     the root key: keep it safe and off the boxes; without it no new ticket can be made
-  ${join(directory, TICKET)}  lets any box into the fleet: ringboxd --data DATA --ticket ${join(directory, TICKET)}`);
+  terminal.note(`  ${join(directory, FLEET_KEY)}     the root key: keep it safe and off the boxes; without it no new ticket can be made
+  ${join(directory, FLEET_TICKET)}  lets any box into the fleet: ringboxd --data DATA --ticket ${join(directory, FLEET_TICKET)}`);
 }
 
 export interface TicketOptions {
   readonly fleet: string;
   readonly expires: Duration;
+  readonly uses: number;
   readonly hint?: readonly string[];
   readonly zone?: string;
 }
@@ -38,9 +39,10 @@ export async function newTicket(options: TicketOptions, terminal: Terminal): Pro
     return onDisk(path, "read", () => readFileSync(path, "utf8"));
   };
   const request = {
-    rootKeyPem: read(KEY),
-    fleetTicket: read(TICKET),
+    rootKeyPem: read(FLEET_KEY),
+    fleetTicket: read(FLEET_TICKET),
     expires: options.expires,
+    uses: options.uses,
     hints: options.hint ?? [],
     zone: options.zone ?? "",
   };

@@ -4,6 +4,7 @@
 import { isIP } from "node:net";
 import { InvalidArgumentError } from "commander";
 import { type Duration, hours } from "../base/time.ts";
+import { MAX_USES } from "../provision/ticket.ts";
 
 /** An error that commander prints behind the option's name. */
 const wrong = (reason: string): InvalidArgumentError => new InvalidArgumentError(reason);
@@ -44,6 +45,13 @@ export function hintOption(text: string): string {
   const good = host.startsWith("[") ? isIP(host.slice(1, -1)) === 6 : isIP(host) === 4 || isHostName(host);
   if (!good) throw wrong(`"${host}" in "${text}" is neither a host name nor an address.`);
   return text;
+}
+
+/** How many boxes one ticket admits. */
+export function usesOption(text: string): number {
+  const uses = /^[0-9]{1,4}$/.test(text) ? Number(text) : 0;
+  if (uses < 1 || uses > MAX_USES) throw wrong(`"${text}" is not a number from 1 to ${MAX_USES}.`);
+  return uses;
 }
 
 /** For options that may be given several times. */

@@ -16,11 +16,18 @@ export function statusText(status: StatusReport): string {
       ["Node-ID", status.nodeId],
       ...(status.zone === "" ? [] : [["zone", status.zone]]),
       ["share", `${percent(status.share)} of the ring`],
-      ["entries", `${entries.owned} of its own, ${entries.held} held in all; copies ${status.inSync ? "equal" : "not compared since the last change"}`],
+      ["entries", `${entries.owned} of its own, ${entries.held} held in all; ${comparison(status)}`],
       ["running", `${elapsed(status.uptimeSeconds)}, ${status.software}`],
     ]),
   ];
   return lines.join("\n");
+}
+
+/** "In sync" is said of copies that were found equal, and when. */
+function comparison({ inSync, boxes: { serving }, comparedSecondsAgo }: StatusReport): string {
+  if (serving <= 1) return "no copies";
+  if (comparedSecondsAgo === null) return "copies not compared yet";
+  return `copies ${inSync ? "in sync" : "not in sync"}, compared ${elapsed(comparedSecondsAgo)} ago`;
 }
 
 /** What an operator wants to know from across the room. */
@@ -32,6 +39,8 @@ export function headline(status: StatusReport): string {
       return "Not serving yet: joining, and receiving its share.";
     case "leaving":
       return "Leaving: handing everything over to the other boxes.";
+    case "revoked":
+      return "Revoked: the other boxes believe this box no more; it serves nobody.";
     case "left":
       return "Left the ring; the other boxes serve what was here.";
     case "serving":
@@ -107,7 +116,7 @@ const bindingCells = (binding: BindingReport, nowMs: number): readonly string[] 
 const boxAddress = ({ sip }: BoxReference): string => (sip === null ? "gone" : formatAddress(sip));
 
 /** Enough of a Node-ID to tell boxes of one fleet apart. */
-const short = (nodeId: string): string => nodeId.slice(0, 8);
+export const short = (nodeId: string): string => nodeId.slice(0, 8);
 
 const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
 const roundTrip = (ms: number | null): string => (ms === null ? "-" : `${ms.toFixed(1)} ms`);
@@ -136,7 +145,7 @@ export function elapsed(wholeSeconds: number): string {
 }
 
 /** Columns as wide as their widest cell, two spaces apart. What a phone said of itself cannot write on the terminal. */
-function table(rows: readonly (readonly string[])[]): readonly string[] {
+export function table(rows: readonly (readonly string[])[]): readonly string[] {
   const clean = rows.map((row) => row.map(visible));
   const widths: number[] = [];
   for (const row of clean) for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length);

@@ -4,9 +4,12 @@ import { Command } from "commander";
 import { ControlClient } from "./control-client.ts";
 import { asHouseCommand, runProgram } from "./command-line.ts";
 import { initFleet, newTicket, type TicketOptions } from "./fleet-commands.ts";
-import { collected, domainOption, durationOption, hintOption, nameOption } from "./option-values.ts";
+import { admit } from "./admit-command.ts";
+import { collected, domainOption, durationOption, hintOption, nameOption, usesOption } from "./option-values.ts";
 import { peersText, registrationsText, statusText, subscribersText, whereText } from "./plain-words.ts";
 import { type AddOptions, addSubscriber, aorOf, importSubscribers, removeSubscriber } from "./subscriber-commands.ts";
+import { rotateFleet } from "./rotate-command.ts";
+import { configurationText, revokeBox, setConfiguration } from "./rules-commands.ts";
 import type { Terminal } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 
@@ -41,7 +44,9 @@ export function ringboxProgram(terminal: Terminal): Command {
   addBoxCommands(program, terminal, withBox);
   addSubscriberCommands(program, terminal, withBox);
   addRegistrationCommands(program, terminal, withBox);
-  addFleetCommands(program, terminal);
+  addRulesCommands(program, terminal, withBox);
+  addFleetCommands(program, terminal, withBox);
+  addAdmitCommand(program, terminal, withBox);
   return program;
 }
 
@@ -147,13 +152,49 @@ function addRegistrationCommands(program: Command, terminal: Terminal, withBox: 
     );
 }
 
+function addAdmitCommand(program: Command, terminal: Terminal, withBox: WithBox): void {
+  program
+    .command("admit <code>")
+    .description("let the box that shows this code into the fleet")
+    .action((code: string) => withBox((box) => admit(code, box, terminal)));
+}
+
+function addRulesCommands(program: Command, terminal: Terminal, withBox: WithBox): void {
+  const config = program.command("config").description("what is decided for the whole fleet");
+  config
+    .command("show")
+    .description("show what is in force on the box")
+    .option("--json", "as JSON (docs/json.md)")
+    .action(({ json }: JsonOption) =>
+      withBox(async (box) => {
+        const { configuration } = await box.ask<"configuration">({ op: "configuration" });
+        printReport(terminal, json, configuration, () => configurationText(configuration));
+      }),
+    );
+  config
+    .command("set <key=value...>")
+    .description("change it on every box, signed by the fleet's key")
+    .requiredOption("--fleet <dir>", "where fleet init put the key")
+    .action((assignments: readonly string[], { fleet }: { readonly fleet: string }) =>
+      withBox((box) => setConfiguration(assignments, fleet, box, terminal)),
+    );
+  program
+    .command("revoke <box>")
+    .description("have every box refuse one: a Node-ID or how it begins, or an address, as peers shows them")
+    .action((name: string) => withBox((box) => revokeBox(name, box, terminal)));
+}
+
 const knownAor = async (name: string, box: ControlClient): Promise<string> =>
   aorOf(name, (await box.ask<"status">({ op: "status" })).status.domain);
 
-function addFleetCommands(program: Command, terminal: Terminal): void {
-  program
-    .command("fleet")
-    .description("the fleet that boxes belong to")
+function addFleetCommands(program: Command, terminal: Terminal, withBox: WithBox): void {
+  const fleet = program.command("fleet").description("the fleet that boxes belong to");
+  fleet
+    .command("rotate")
+    .description("renew what issues certificates, for every box that is not revoked")
+    .requiredOption("--fleet <dir>", "where fleet init put the key")
+    .action((options: { readonly fleet: string }) => withBox((box) => rotateFleet(options.fleet, box, terminal)));
+  fleet
     .command("init <dir>")
     .description("found a fleet: DIR/fleet.key for its operator to keep, DIR/fleet.ticket for its boxes")
     .requiredOption("--name <name>", "what people call it", nameOption)
@@ -168,6 +209,7 @@ function addFleetCommands(program: Command, terminal: Terminal): void {
     .description("write a join ticket to standard output")
     .requiredOption("--fleet <dir>", "where fleet init put the key")
     .option("--expires <time>", "for how long it lets boxes join: 12h, 7d, 2w", durationOption, durationOption("7d"))
+    .option("--uses <number>", "how many boxes it lets join", usesOption, 1)
     .option("--hint <host:port>", "where a member may be found; may be repeated", collected(hintOption))
     .option("--zone <zone>", "rack, room or site of the box", nameOption)
     .action((options: TicketOptions) => newTicket(options, terminal));

@@ -7,6 +7,7 @@ import type {
   BindingReport,
   BoxReference,
   ConditionReport,
+  ConfigurationReport,
   PeerReport,
   RegistrationReport,
   ReplicaReport,
@@ -32,7 +33,7 @@ const condition = z.object({
 }) satisfies z.ZodMiniType<ConditionReport>;
 
 export const statusSchema = z.object({
-  phase: z.enum(["seeking", "joining", "serving", "leaving", "left"]),
+  phase: z.enum(["seeking", "joining", "serving", "leaving", "left", "revoked"]),
   fleet: z.string(),
   domain: described(z.string(), "SIP domain that the fleet serves"),
   nodeId,
@@ -43,7 +44,8 @@ export const statusSchema = z.object({
   share,
   copies: described(count, "boxes that hold each of this box's entries now, this box included"),
   copiesWanted: count,
-  inSync: described(z.boolean(), "all copies were equal when last compared, and nothing has changed since"),
+  inSync: described(z.boolean(), "all copies were equal when last compared and on disk where they must be, and no write has missed one since"),
+  comparedSecondsAgo: described(z.nullable(count), "since all copies were compared last; null: not yet"),
   boxes: z.object({ serving: count, known: count }),
   entries: z.object({ owned: count, held: count }),
   uptimeSeconds: count,
@@ -54,7 +56,7 @@ export const statusSchema = z.object({
 const peer = z.object({
   nodeId,
   self: described(z.boolean(), "whether it is the box that answers"),
-  state: z.enum(["linked", "joining", "serving", "silent", "gone", "left", "seeking", "leaving"]),
+  state: z.enum(["linked", "joining", "serving", "silent", "gone", "left", "seeking", "leaving", "revoked"]),
   overlay: address,
   sip: address,
   zone: z.string(),
@@ -99,6 +101,24 @@ export const whereSchema = z.object({
   bindings: z.array(binding),
 }) satisfies z.ZodMiniType<WhereReport>;
 
+const hash = z.string().check(z.regex(/^[0-9a-f]{64}$/));
+export const configurationSchema = z.object({
+  sequence: described(count, "number of the document in force"),
+  signed: described(z.boolean(), "whether the box has a document signed by the fleet's key"),
+  registration: z.object({
+    minimumSeconds: count,
+    standardSeconds: count,
+    maximumSeconds: count,
+    open: described(z.boolean(), "whether whoever can reach a box may register as anybody"),
+  }),
+  revocationEpoch: described(count, "rises with each revocation"),
+  revoked: z.array(z.object({ nodeId, revokedAt: described(z.nullable(z.number()), "milliseconds since 1970, UTC") })),
+  issuing: described(z.nullable(hash), "SHA-256 of the certificate that issues"),
+  retired: described(z.array(hash), "SHA-256 of certificates that issued before"),
+  refusedTickets: described(z.array(z.string()), "serials of tickets that admit nobody any more"),
+  document: described(z.nullable(z.string()), "the whole document, signature included"),
+}) satisfies z.ZodMiniType<ConfigurationReport>;
+
 /** The `--json` output of each command, by the name of its schema file. */
 export const OUTPUT_SCHEMAS = {
   status: statusSchema,
@@ -106,6 +126,7 @@ export const OUTPUT_SCHEMAS = {
   "subscriber-list": subscribersSchema,
   "registration-list": registrationsSchema,
   where: whereSchema,
+  "config-show": configurationSchema,
 } as const;
 
 /** The answers of a box, by the question. */
@@ -118,4 +139,10 @@ export const ANSWER_SCHEMAS: { readonly [Op in ControlOperation]: z.ZodMiniType<
   "subscriber-list": z.object({ subscribers: subscribersSchema }),
   "registration-list": z.object({ registrations: registrationsSchema }),
   where: z.object({ where: whereSchema }),
+  configuration: z.object({ configuration: configurationSchema }),
+  configure: z.object({ sequence: count, told: count, linked: count }),
+  "known-boxes": z.object({ boxes: z.array(z.object({ nodeId, key: hash })) }),
+  rotate: z.object({ sequence: count, told: count, linked: count }),
+  revoke: z.object({ nodeId, told: count, linked: count }),
+  admit: z.object({ nodeId: z.nullable(nodeId) }),
 };

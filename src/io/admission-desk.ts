@@ -3,22 +3,22 @@
 
 import { Admission, type AdmissionEffect, type AdmissionInput, type Announcement } from "../provision/admission.ts";
 import type { Hint } from "../provision/hint.ts";
-import type { AdmissionTicket } from "../provision/ticket.ts";
+import type { ApprovalAnswer, FleetDescription } from "./approval.ts";
 import type { Clock } from "./clock.ts";
 import type { Enrolled } from "./enrolled.ts";
-import { foundFleet, requestEnrollment } from "./enrollment.ts";
+import type { EnrollmentAnswer } from "./enrollment.ts";
 import type { Random } from "../base/random.ts";
 
 export interface AdmissionDeskSettings {
-  readonly ticket: AdmissionTicket;
+  readonly kind: "fleet" | "join" | "code";
   readonly fleetHash: string;
   readonly instance: string;
   /** Whether anything may be heard by multicast. */
   readonly listening: boolean;
   readonly hints: readonly Hint[];
-  readonly privateKeyPem: string;
-  /** DER of the certificate this key had last: with it the box gets its place on the ring again. */
-  readonly previousCertificate: Uint8Array | undefined;
+  readonly enroll: (address: Hint) => Promise<EnrollmentAnswer | ApprovalAnswer>;
+  /** Issues the box's own certificate. */
+  readonly found: () => Promise<Enrolled>;
   readonly clock: Clock;
   readonly random: Random;
   readonly onReport: (level: "debug" | "info" | "warning", text: string) => void;
@@ -29,6 +29,8 @@ export interface Admitted {
   readonly enrolled: Enrolled;
   /** The member that admitted it; `undefined`: it founded the fleet itself. */
   readonly by: Hint | undefined;
+  /** What fleet that is, if the box had no ticket that says it. */
+  readonly fleet: FleetDescription | undefined;
 }
 
 export class AdmissionDesk {
@@ -40,8 +42,8 @@ export class AdmissionDesk {
 
   constructor(settings: AdmissionDeskSettings) {
     this.#settings = settings;
-    const { ticket, fleetHash, instance, listening, random } = settings;
-    this.#machine = new Admission({ ticket: ticket.kind, fleetHash, instance, listening, random });
+    const { kind, fleetHash, instance, listening, random } = settings;
+    this.#machine = new Admission({ ticket: kind, fleetHash, instance, listening, random });
   }
 
   /** Resolves when the box has its certificate; it looks for members for as long as that takes. */
@@ -49,7 +51,7 @@ export class AdmissionDesk {
     return new Promise((resolve, reject) => {
       this.#admitted = resolve;
       this.#failed = reject;
-      for (const address of [...this.#settings.ticket.hints, ...this.#settings.hints]) this.#take({ type: "hint", address });
+      for (const address of this.#settings.hints) this.#take({ type: "hint", address });
       this.#take({ type: "start" });
     });
   }
@@ -92,21 +94,19 @@ export class AdmissionDesk {
   }
 
   async #enroll(address: Hint): Promise<void> {
-    const { ticket, privateKeyPem, previousCertificate, clock } = this.#settings;
-    const answer = await requestEnrollment({ address, ticket, privateKeyPem, previousCertificate, clock });
+    const answer = await this.#settings.enroll(address);
     if (answer.outcome === "granted") {
       this.#take({ type: "granted", address });
-      this.#admitted?.({ enrolled: answer.enrolled, by: address });
+      this.#admitted?.({ enrolled: answer.enrolled, by: address, fleet: "fleet" in answer ? answer.fleet : undefined });
       return this.close();
     }
     this.#take({ type: answer.outcome, address, reason: answer.reason });
   }
 
   async #found(): Promise<void> {
-    const { ticket, privateKeyPem, random } = this.#settings;
-    const enrolled = await foundFleet({ ticket, privateKeyPem, random });
+    const enrolled = await this.#settings.found();
     this.#take({ type: "founded" });
-    this.#admitted?.({ enrolled, by: undefined });
+    this.#admitted?.({ enrolled, by: undefined, fleet: undefined });
     this.close();
   }
 

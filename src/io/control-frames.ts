@@ -5,7 +5,7 @@ import * as z from "zod/mini";
 import type { ControlReply, ControlRequest } from "../peer/control.ts";
 
 /** A question on one line. At the bound the connection is closed. */
-export const REQUEST_MAX_BYTES = 64 * 1_024;
+export const REQUEST_MAX_BYTES = 256 * 1_024;
 /** An answer on one line: some 200,000 subscribers. At the bound the client gives up. */
 export const REPLY_MAX_BYTES = 64 * 1_024 * 1_024;
 
@@ -29,6 +29,12 @@ const request = z.discriminatedUnion("op", [
   z.object({ op: z.literal("subscriber-list") }),
   z.object({ op: z.literal("registration-list"), aor: z.nullable(text) }),
   z.object({ op: z.literal("where"), aor: text }),
+  z.object({ op: z.literal("configuration") }),
+  z.object({ op: z.literal("configure"), document: z.string() }),
+  z.object({ op: z.literal("revoke"), box: text }),
+  z.object({ op: z.literal("known-boxes") }),
+  z.object({ op: z.literal("rotate"), document: z.string(), issuingKeyPem: z.string().check(z.maxLength(1_000)) }),
+  z.object({ op: z.literal("admit"), code: z.string().check(z.maxLength(16)) }),
 ]) satisfies z.ZodMiniType<ControlRequest>;
 
 const identified = z.object({ id: z.int() });

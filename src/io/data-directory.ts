@@ -11,10 +11,14 @@ import type { PeerInfo } from "../overlay/ports.ts";
 import { type FleetMembership, parseMembers, parseMembership, serializeMembers, serializeMembership } from "./identity-files.ts";
 import { certificatePem, makePrivateKey } from "./pki.ts";
 import { replaceFile } from "./replace-file.ts";
+import { NO_RULES, sealRevocations, type StoredRules, unsealRevocations } from "./rules-files.ts";
 import { isDamage, openDatabase, sqliteCode } from "./sqlite.ts";
 import { CertificateTrust } from "./trust.ts";
 
 const SERVED = "served";
+const CONFIGURATION = "configuration.xml";
+const BOXES = "boxes.json";
+const REVOCATIONS = "revocations";
 
 /** A data directory that cannot be used; the message is a sentence for the operator. */
 export class DataDirectoryError extends Error {
@@ -113,6 +117,31 @@ export class DataDirectory {
     this.#tryReplace("members.json", serializeMembers(members));
   }
 
+  /** The boxes this one has met, as they were saved. */
+  boxes(): string | undefined {
+    return this.#read(BOXES);
+  }
+  saveBoxes(text: string): void {
+    this.replaceFile(BOXES, text);
+  }
+
+  /** What is in force in the fleet; `isGenuine` judges the document. What is damaged comes again from the others. */
+  rules(isGenuine: (document: Uint8Array) => boolean): StoredRules {
+    let document = this.#readBytes(CONFIGURATION);
+    if (document !== undefined && !isGenuine(document)) {
+      this.#setAside(CONFIGURATION, "is damaged; the other boxes will send it again");
+      document = undefined;
+    }
+    const sealed = this.#readBytes(REVOCATIONS);
+    const revocations = sealed === undefined ? undefined : unsealRevocations(sealed);
+    if (sealed !== undefined && revocations === undefined) this.#setAside(REVOCATIONS, "is damaged; the other boxes will send it again");
+    return { document, revocations: revocations ?? NO_RULES.revocations };
+  }
+  saveRules({ document, revocations }: StoredRules): void {
+    if (revocations.length > 0) this.replaceFile(REVOCATIONS, sealRevocations(revocations));
+    if (document !== undefined) this.replaceFile(CONFIGURATION, document);
+  }
+
   /** A box that was in the ring, or founded it, may stand alone when it finds nobody; another one waits. */
   get hasServed(): boolean {
     return existsSync(join(this.path, SERVED));
@@ -167,6 +196,11 @@ export class DataDirectory {
   #read(name: string): string | undefined {
     const path = join(this.path, name);
     return existsSync(path) ? this.#explained(() => readFileSync(path, "utf8")) : undefined;
+  }
+
+  #readBytes(name: string): Uint8Array | undefined {
+    const path = join(this.path, name);
+    return existsSync(path) ? this.#explained(() => readFileSync(path)) : undefined;
   }
 
   #setAside(name: string, why: string): void {

@@ -2,6 +2,7 @@
 // Everything for one port goes to it in one call, so that it can write once.
 
 import { unreachable } from "../base/assert.ts";
+import type { AdmissionAnswer } from "../peer/admission-office.ts";
 import type { ControlReply } from "../peer/control.ts";
 import type { PeerEffect } from "../peer/ports.ts";
 import type { PeerInfo, Phase } from "../overlay/ports.ts";
@@ -16,7 +17,10 @@ export interface EffectPorts {
   readonly sip: { perform(commands: readonly SipCommand[]): void };
   readonly resolver: { resolve(command: ResolveCommand): void };
   readonly onReply: (ticket: number, reply: ControlReply) => void;
+  readonly onAdmission: (ticket: number, answer: AdmissionAnswer) => void;
   readonly onMembers: (members: readonly PeerInfo[]) => void;
+  /** Returns when it is on disk: what follows in the batch leaves after it. */
+  readonly onRules: (rules: Extract<PeerEffect, { type: "rules-changed" }>) => void;
   readonly onPhase: (phase: Phase) => void;
   readonly onReport: (level: "debug" | "info" | "warning", text: string) => void;
 }
@@ -63,8 +67,12 @@ export class EffectPerformer {
         return this.#ports.resolver.resolve(effect);
       case "replied":
         return this.#ports.onReply(effect.ticket, effect.reply);
+      case "admission-answered":
+        return this.#ports.onAdmission(effect.ticket, effect.answer);
       case "members-changed":
         return this.#ports.onMembers(effect.members);
+      case "rules-changed":
+        return this.#ports.onRules(effect);
       case "phase-changed":
         return this.#ports.onPhase(effect.phase);
       case "report":

@@ -7,18 +7,26 @@ import type { TLSSocket } from "node:tls";
 import { BoundedMap } from "../base/bounded-map.ts";
 import type { Crypto } from "../base/crypto.ts";
 import type { Random } from "../base/random.ts";
-import type { Instant } from "../base/time.ts";
+import { hours, type Instant, milliseconds } from "../base/time.ts";
 import type { NodeId } from "../overlay/ports.ts";
+import type { AdmissionAnswer, AdmissionRequest } from "../peer/admission-office.ts";
 import { type Placed, Placement } from "../provision/placement.ts";
-import { checkToken } from "../provision/ticket.ts";
+import { checkToken, type TokenClaims } from "../provision/ticket.ts";
 import type { Clock } from "./clock.ts";
-import { ENROLLMENT_PATH } from "./enrollment.ts";
+import { CONFIGURATION_PATH, CONFIGURATION_TYPE, ENROLLMENT_PATH } from "./enrollment.ts";
 import { formatMultipart, parseMultipart, type Part } from "./multipart.ts";
-import { checkCertificateRequest, type Credential, issueBoxCertificate, privateKeyDer } from "./pki.ts";
-import { nodeIdIn, readCertificate } from "./trust.ts";
+import { checkCertificateRequest, type Credential, fingerprint, issueBoxCertificate, privateKeyDer } from "./pki.ts";
+import type { RulesInForce } from "./rules-in-force.ts";
+import { RENEWAL_PATH } from "./renewal.ts";
+import { identifyPeer } from "./tls-identity.ts";
+import { type CertificateTrust, nodeIdIn, readCertificate } from "./trust.ts";
+import { ADMIT_PATH, WAIT_PATH, WaitingLine } from "./waiting-line.ts";
 
 export interface EnrollmentServerSettings {
+  readonly fleetName: string;
   readonly overlayName: string;
+  /** The SIP domain. */
+  readonly domain: string;
   /** DER. */
   readonly root: Uint8Array;
   readonly issuing: Credential;
@@ -27,6 +35,11 @@ export interface EnrollmentServerSettings {
   readonly clock: Clock;
   /** Members now, whose Node-IDs are taken. */
   readonly members: () => readonly Placed[];
+  readonly trust: CertificateTrust;
+  /** What is in force now. */
+  readonly rules: () => RulesInForce;
+  /** What the ring knows of a ticket's uses. */
+  readonly askOffice: (request: AdmissionRequest) => Promise<AdmissionAnswer>;
   readonly onReport: (level: "info" | "warning", text: string) => void;
   readonly onCount?: (event: "enrollment-refused") => void;
 }
@@ -34,6 +47,10 @@ export interface EnrollmentServerSettings {
 const FORM_BYTES_MAX = 16_384;
 const REQUEST_TIMEOUT_MS = 10_000;
 const MAX_CONNECTIONS = 64;
+/** Beyond a ticket's end. */
+const USE_REMEMBERED = hours(24);
+/** Longer than a code is good. */
+const CODE_REMEMBERED = hours(1);
 /** Requests one source may make at once, and then each second. */
 const BURST = 20;
 const PER_SECOND = 1;
@@ -50,9 +67,10 @@ class Refusal extends Error {
 }
 
 export class EnrollmentServer {
-  readonly #settings: EnrollmentServerSettings;
+  #settings: EnrollmentServerSettings;
   readonly #server: Server;
   readonly #placement: Placement;
+  readonly #line: WaitingLine;
   /** Connections on which a request has come. */
   readonly #asked = new WeakSet<object>();
   readonly #connections = new Set<TLSSocket>(); // BOUNDED: MAX_CONNECTIONS, then they are closed unread
@@ -64,6 +82,7 @@ export class EnrollmentServer {
   constructor(settings: EnrollmentServerSettings) {
     this.#settings = settings;
     this.#placement = new Placement(settings.random);
+    this.#line = new WaitingLine(settings);
     this.#server = createServer({
       maxHeaderSize: 8_192,
       headersTimeout: REQUEST_TIMEOUT_MS,
@@ -91,17 +110,28 @@ export class EnrollmentServer {
     this.#server.emit("connection", socket);
   }
 
+  /** From here on certificates are issued with this. */
+  issueWith(issuing: Credential): void {
+    this.#settings = { ...this.#settings, issuing };
+  }
+
   close(): void {
     for (const socket of this.#connections) socket.destroy();
+    this.#line.close();
     this.#server.close();
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    response.setHeader("connection", "close");
     const source = sourceOf(request.socket);
     try {
       this.#checkBudget(source);
-      const form = await readForm(request);
+      if (request.method === "GET" && request.url === CONFIGURATION_PATH) return this.#showConfiguration(response);
+      if (request.url === WAIT_PATH) return await this.#wait(request, response, source);
+      response.setHeader("connection", "close");
+      this.#checkCredential();
+      if (request.url === ADMIT_PATH) return await this.#admit(request, response, source);
+      if (request.method === "POST" && request.url === RENEWAL_PATH) return this.#grant(request, response, await this.#renew(request));
+      const form = await readForm(request, ENROLLMENT_PATH);
       const { nodeId, certificate } = await this.#enroll(form);
       this.#settings.onReport("info", `enrolled the box at ${source} as ${nodeId}`);
       this.#grant(request, response, certificate);
@@ -114,21 +144,95 @@ export class EnrollmentServer {
     }
   }
 
+  #showConfiguration(response: ServerResponse): void {
+    const { document } = this.#settings.rules().stored;
+    if (document === undefined) throw new Refusal(404, "not_found", "this box has no configuration document yet");
+    response.writeHead(200, { "content-type": CONFIGURATION_TYPE });
+    response.end(document);
+  }
+
+  #checkCredential(): void {
+    const { rules, issuing } = this.#settings;
+    if (rules().isRetired(fingerprint(issuing.certificate))) throw new Refusal(503, "try_again", "this box waits for the fleet's new issuing credential");
+  }
+
+  /** Who shows a certificate that is still believed gets a new one for the same key and Node-ID. */
+  async #renew(request: IncomingMessage): Promise<Uint8Array> {
+    const { trust, rules, issuing, overlayName } = this.#settings;
+    const peer = identifyPeer(request.socket as TLSSocket, trust);
+    if ("refused" in peer) throw new Refusal(403, "failed_authentication", peer.refused);
+    if (rules().isRevoked(peer.nodeId)) throw new Refusal(403, "failed_authentication", "this box was revoked");
+    const publicKey = new X509Certificate(peer.certificate).publicKey.export({ type: "spki", format: "der" });
+    this.#settings.onReport("info", `renewed the certificate of ${peer.nodeId}`);
+    return issueBoxCertificate(issuing, { publicKey, nodeId: peer.nodeId, overlayName });
+  }
+
   async #enroll(form: readonly Part[]): Promise<{ readonly nodeId: NodeId; readonly certificate: Uint8Array }> {
-    const { overlayName, root, issuing, crypto, clock } = this.#settings;
+    const { overlayName, root, issuing, crypto, clock, rules } = this.#settings;
     const field = (name: string): Uint8Array => form.find((part) => part.name === name)?.body ?? new Uint8Array(0);
     const token = checkToken(Buffer.from(field("password")).toString("latin1"), { crypto, rootCertificate: root, overlayName, wall: clock.wall() });
     if (!token.ok) throw new Refusal(403, "failed_authentication", token.fault);
+    if (rules().refusesTicket(token.value.serial)) throw new Refusal(403, "failed_authentication", "the ticket was withdrawn; ask for a new one");
     const publicKey = await checkCertificateRequest(field("csr"));
     if (!publicKey.ok) throw new Refusal(403, "bad_CSR", `the certificate request is not good: ${publicKey.fault}`);
+    await this.#countUse(token.value, hash("sha256", publicKey.value, "hex"));
     const nodeId = this.#nodeIdFor(publicKey.value, field("previous"), token.value.zone);
     return { nodeId, certificate: await issueBoxCertificate(issuing, { publicKey: publicKey.value, nodeId, overlayName }) };
   }
 
+  async #wait(request: IncomingMessage, response: ServerResponse, source: string): Promise<void> {
+    const nonce = await readBody(request, WAIT_PATH);
+    if (!this.#line.wait(request, response, source, nonce)) throw new Refusal(503, "try_again", "too many boxes wait here already");
+  }
+
+  /** A box whose code an operator has typed; both have proved that they know it. */
+  async #admit(request: IncomingMessage, response: ServerResponse, source: string): Promise<void> {
+    const { askOffice, onReport } = this.#settings;
+    const form = await readForm(request, ADMIT_PATH);
+    const field = (name: string): Uint8Array => form.find((part) => part.name === name)?.body ?? new Uint8Array(0);
+    const code = this.#line.codeOf(request, source, field("csr"), field("proof"));
+    if (code === undefined) throw new Refusal(403, "failed_authentication", "it does not know the code that was typed");
+    const publicKey = await checkCertificateRequest(field("csr"));
+    if (!publicKey.ok) throw new Refusal(403, "bad_CSR", `the certificate request is not good: ${publicKey.fault}`);
+    const applicant = hash("sha256", publicKey.value, "hex");
+    const { outcome } = await askOffice({ op: "use", name: `code ${code}`, uses: 1, applicant, remember: CODE_REMEMBERED });
+    if (outcome !== "allowed") throw new Refusal(503, "try_again", "the ring cannot say now whether the code was used");
+    const nodeId = this.#nodeIdFor(publicKey.value, field("previous"), "");
+    const { issuing, overlayName } = this.#settings;
+    const certificate = await issueBoxCertificate(issuing, { publicKey: publicKey.value, nodeId, overlayName });
+    await askOffice({ op: "admitted", code, nodeId });
+    onReport("info", `enrolled the box at ${source} as ${nodeId}, by its code`);
+    this.#grant(request, response, certificate, this.#describeFleet());
+  }
+
+  /** What its ticket tells another box. */
+  #describeFleet(): readonly Part[] {
+    const { fleetName, overlayName, domain, root } = this.#settings;
+    const json = Buffer.from(JSON.stringify({ fleet: fleetName, overlay: overlayName, domain }));
+    return [
+      { name: "", contentType: "application/pkix-cert", body: root },
+      { name: "", contentType: "application/json", body: json },
+    ];
+  }
+
+  /** A key that asks again has its use already. */
+  async #countUse({ serial, uses, expiresAt }: TokenClaims, applicant: string): Promise<void> {
+    if (uses === undefined || expiresAt === undefined) return;
+    const { clock, askOffice } = this.#settings;
+    // Ours may be the slow clock: a use is remembered for longer than any member takes the ticket.
+    const remember = milliseconds(Math.max(expiresAt - clock.wall(), 0) + USE_REMEMBERED);
+    const { outcome } = await askOffice({ op: "use", name: serial, uses, applicant, remember });
+    if (outcome === "used-up") {
+      throw new Refusal(403, "failed_authentication", uses === 1 ? "the ticket has admitted another box, and was for one" : `the ticket has admitted the ${uses} boxes it was for`);
+    }
+    if (outcome !== "allowed") throw new Refusal(503, "try_again", "the ring cannot say now how often the ticket was used");
+  }
+
   #nodeIdFor(publicKey: Uint8Array, previous: Uint8Array, zone: string): NodeId {
-    const { clock, members } = this.#settings;
+    const { clock, members, rules } = this.#settings;
     const keyHash = hash("sha256", publicKey, "hex");
     const known = this.#previousNodeId(previous, publicKey) ?? this.#granted.get(keyHash);
+    if (known !== undefined && rules().isRevoked(known)) throw new Refusal(403, "failed_authentication", "this box was revoked");
     const nodeId = known ?? (this.#placement.choose(clock.now(), members(), zone) as NodeId);
     this.#granted.set(keyHash, nodeId);
     return nodeId;
@@ -143,8 +247,8 @@ export class EnrollmentServer {
     return nodeIdIn(certificate.subjectAltName ?? "", overlayName);
   }
 
-  #grant(request: IncomingMessage, response: ServerResponse, certificate: Uint8Array): void {
-    const { issuing } = this.#settings;
+  #grant(request: IncomingMessage, response: ServerResponse, certificate: Uint8Array, more: readonly Part[] = []): void {
+    const { issuing, rules } = this.#settings;
     if (!(request.headers.accept ?? "").includes("multipart/mixed")) {
       response.writeHead(200, { "content-type": "application/pkix-cert" });
       response.end(certificate);
@@ -154,7 +258,10 @@ export class EnrollmentServer {
     const pkix = { name: "", contentType: "application/pkix-cert" };
     const key = { name: "", contentType: "application/pkcs8", body: privateKeyDer(issuing.privateKeyPem) };
     response.writeHead(200, { "content-type": `multipart/mixed; boundary=${boundary}` });
-    response.end(formatMultipart([{ ...pkix, body: certificate }, { ...pkix, body: issuing.certificate }, key], boundary));
+    const parts = [{ ...pkix, body: certificate }, { ...pkix, body: issuing.certificate }, key, ...more];
+    const { document } = rules().stored;
+    if (document !== undefined) parts.push({ name: "", contentType: CONFIGURATION_TYPE, body: document });
+    response.end(formatMultipart(parts, boundary));
   }
 
   #checkBudget(source: string): void {
@@ -168,8 +275,14 @@ export class EnrollmentServer {
 
 const sourceOf = ({ remoteAddress }: Socket): string => (remoteAddress ?? "").replace(/^::ffff:/, "");
 
-async function readForm(request: IncomingMessage): Promise<readonly Part[]> {
-  if (request.url !== ENROLLMENT_PATH) throw new Refusal(404, "not_found", `enrollment is at ${ENROLLMENT_PATH}`);
+async function readForm(request: IncomingMessage, path: string): Promise<readonly Part[]> {
+  const form = parseMultipart(await readBody(request, path), request.headers["content-type"] ?? "");
+  if (form === undefined) throw new Refusal(400, "bad_request", "the body is not whole multipart/form-data");
+  return form;
+}
+
+async function readBody(request: IncomingMessage, path: string): Promise<Buffer> {
+  if (request.url !== path) throw new Refusal(404, "not_found", `enrollment is at ${ENROLLMENT_PATH}`);
   if (request.method !== "POST") throw new Refusal(405, "method_not_allowed", "enrollment is a POST");
   const chunks: Buffer[] = [];
   let length = 0;
@@ -178,7 +291,5 @@ async function readForm(request: IncomingMessage): Promise<readonly Part[]> {
     if (length > FORM_BYTES_MAX) throw new Refusal(413, "too_large", `an enrollment has at most ${FORM_BYTES_MAX} bytes`);
     chunks.push(chunk);
   }
-  const form = parseMultipart(Buffer.concat(chunks), request.headers["content-type"] ?? "");
-  if (form === undefined) throw new Refusal(400, "bad_request", "the body is not whole multipart/form-data");
-  return form;
+  return Buffer.concat(chunks);
 }

@@ -24,7 +24,11 @@ import { ENROLLMENT_ALPN } from "./tls-identity.ts";
 import { CertificateTrust } from "./trust.ts";
 
 export const ENROLLMENT_PATH = "/enroll";
-const ANSWER_BYTES_MAX = 65_536;
+/** Of a configuration document (RFC 6940 section 14.3). */
+export const CONFIGURATION_TYPE = "application/p2p-overlay+xml";
+/** Where anybody may read it (section 11.2). */
+export const CONFIGURATION_PATH = "/.well-known/reload-config";
+const ANSWER_BYTES_MAX = 262_144;
 const TIMEOUT_MS = 8_000;
 const GOODBYE_MS = 500;
 
@@ -48,7 +52,7 @@ export async function requestEnrollment(request: EnrollmentRequest): Promise<Enr
   const csr = await makeCertificateRequest(request.privateKeyPem);
   try {
     const { status, contentType, body } = await post(request, formOf(request, csr));
-    if (status === 200) return granted(request, contentType, body);
+    if (status === 200) return grantedOf({ ...request.ticket, ...request }, { contentType, body });
     const sentence = printable(body.toString("latin1"));
     return status === 403 ? { outcome: "declined", reason: sentence } : { outcome: "unreachable", reason: `it answered ${status}: ${sentence}` };
   } catch (error) {
@@ -67,7 +71,7 @@ export async function foundFleet(request: {
   const issuing = { certificate: ticket.issuingCertificate, privateKeyPem: ticket.issuingKeyPem };
   const nodeId = chooseNodeId([], "", random) as NodeId;
   const publicKey = await publicKeyOf(privateKeyPem);
-  return { nodeId, issuing, certificate: await issueBoxCertificate(issuing, { publicKey, nodeId, overlayName: ticket.overlayName }) };
+  return { nodeId, issuing, document: ticket.configuration, certificate: await issueBoxCertificate(issuing, { publicKey, nodeId, overlayName: ticket.overlayName }) };
 }
 
 function formOf({ ticket, previousCertificate }: EnrollmentRequest, csr: Uint8Array): readonly Part[] {
@@ -81,7 +85,7 @@ function formOf({ ticket, previousCertificate }: EnrollmentRequest, csr: Uint8Ar
   return form;
 }
 
-interface Answer {
+export interface Answer {
   readonly status: number;
   readonly contentType: string;
   readonly body: Buffer;
@@ -122,7 +126,7 @@ function post(request: EnrollmentRequest, form: readonly Part[]): Promise<Answer
       });
     });
     message.on("response", (response) => {
-      read(response).then(resolve, reject);
+      readAnswer(response).then(resolve, reject);
     });
   });
 }
@@ -139,7 +143,7 @@ function checkMember(socket: TLSSocket, { ticket, clock }: EnrollmentRequest): s
   return "refused" in inspected ? inspected.refused : undefined;
 }
 
-async function read(response: IncomingMessage): Promise<Answer> {
+export async function readAnswer(response: IncomingMessage): Promise<Answer> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
@@ -150,20 +154,26 @@ async function read(response: IncomingMessage): Promise<Answer> {
   return { status: response.statusCode ?? 0, contentType: response.headers["content-type"] ?? "", body: Buffer.concat(chunks) };
 }
 
-function granted({ ticket, privateKeyPem, clock }: EnrollmentRequest, contentType: string, body: Buffer): EnrollmentAnswer {
+/** What a member granted, if it is a certificate of the fleet for the key, and the issuing credential. */
+export function grantedOf(
+  box: { readonly rootCertificate: Uint8Array; readonly overlayName: string; readonly privateKeyPem: string; readonly clock: Clock },
+  { contentType, body }: Pick<Answer, "contentType" | "body">,
+): EnrollmentAnswer {
+  const { privateKeyPem, clock } = box;
   const parts = parseMultipart(body, contentType);
   const [certificate, issuingCertificate] = (parts ?? []).filter((part) => part.contentType === "application/pkix-cert");
+  const document = parts?.find((part) => part.contentType === CONFIGURATION_TYPE)?.body;
   const key = parts?.find((part) => part.contentType === "application/pkcs8");
   const unusable: EnrollmentAnswer = { outcome: "unreachable", reason: "its answer is not a certificate for this box" };
   if (certificate === undefined || issuingCertificate === undefined || key === undefined) return unusable;
   const issuingKeyPem = matchingKey(key.body, issuingCertificate.body);
   if (issuingKeyPem === undefined || !isFor(certificate.body, privateKeyPem)) return unusable;
   const inspected = new CertificateTrust({
-    root: ticket.rootCertificate, issuing: [issuingCertificate.body], overlayName: ticket.overlayName, wall: () => clock.wall(),
+    root: box.rootCertificate, issuing: [issuingCertificate.body], overlayName: box.overlayName, wall: () => clock.wall(),
   }).inspect(certificate.body);
   if ("refused" in inspected) return { outcome: "unreachable", reason: `the certificate it issued is not good: ${inspected.refused}` };
   const issuing = { certificate: Uint8Array.from(issuingCertificate.body), privateKeyPem: issuingKeyPem };
-  return { outcome: "granted", enrolled: { nodeId: inspected.nodeId, certificate: Uint8Array.from(certificate.body), issuing } };
+  return { outcome: "granted", enrolled: { nodeId: inspected.nodeId, certificate: Uint8Array.from(certificate.body), issuing, document } };
 }
 
 /** The key as PEM if it is the certificate's. */

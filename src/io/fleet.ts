@@ -3,9 +3,12 @@
 import { createPrivateKey, createPublicKey, randomBytes, sign, X509Certificate } from "node:crypto";
 import { type Duration, type WallTime, wallAfter } from "../base/time.ts";
 import { parseHint } from "../provision/hint.ts";
-import { parseTicket, serializeTicket, serializeToken, type Signer } from "../provision/ticket.ts";
+import { type FleetTicket, MAX_USES, parseTicket, serializeTicket, serializeToken, type Signer, tokenSerial } from "../provision/ticket.ts";
 import { systemClock } from "./clock.ts";
 import { NodeCrypto } from "./crypto.ts";
+import type { FleetConfiguration, KeptBox } from "../overlay/configuration/document.ts";
+import type { NodeId } from "../overlay/ports.ts";
+import { firstConfiguration, signConfiguration, successor } from "./fleet-configuration.ts";
 import { fingerprint, makeIssuingAuthority, makeRootAuthority } from "./pki.ts";
 
 /** Its message is a sentence for the operator. */
@@ -25,39 +28,76 @@ export async function createFleet(fleet: {
   const issuing = await makeIssuingAuthority(root, fleetName);
   const overlayName = `${slug(fleetName)}-${fingerprint(root.certificate).slice(0, 8)}.ringbox.internal`;
   const signer = signerWith(root.privateKeyPem);
-  const token = serializeToken({ overlayName, serial: serial(), zone: "", expiresAt: undefined }, signer);
+  const first = firstConfiguration({ overlayName, rootCertificate: root.certificate, issuingCertificate: issuing.certificate });
+  const configuration = signConfiguration(first, root.privateKeyPem);
+  const token = serializeToken({ overlayName, serial: serial(), zone: "", expiresAt: undefined, uses: undefined }, signer);
   const fleetTicket = serializeTicket(
     {
       kind: "fleet", fleetName, overlayName, domain, rootCertificate: root.certificate, token, hints: [], zone: "",
-      issuingCertificate: issuing.certificate, issuingKeyPem: issuing.privateKeyPem,
+      issuingCertificate: issuing.certificate, issuingKeyPem: issuing.privateKeyPem, configuration,
     },
     signer,
   );
   return { rootKeyPem: root.privateKeyPem, fleetTicket };
 }
 
-/** A ticket that admits boxes until it expires. Throws `FleetError` if key and fleet ticket do not belong together. */
+/** A new issuing credential, the document that puts it in force, and the fleet ticket that holds it. Throws `FleetError`. */
+export async function renewIssuing(request: {
+  readonly rootKeyPem: string;
+  readonly fleetTicket: string;
+  /** What is in force. */
+  readonly configuration: FleetConfiguration;
+  readonly kept: readonly KeptBox[];
+  readonly badNodes: readonly NodeId[];
+}): Promise<{ readonly document: Uint8Array; readonly issuingKeyPem: string; readonly fleetTicket: string }> {
+  const { rootKeyPem, configuration, kept, badNodes } = request;
+  const old = readFleetTicket(request.fleetTicket, rootKeyPem);
+  const issuing = await makeIssuingAuthority({ certificate: old.rootCertificate, privateKeyPem: rootKeyPem }, old.fleetName);
+  const next = successor(configuration, {
+    issuingCertificate: issuing.certificate,
+    retired: [...configuration.retired, configuration.issuingCertificate],
+    kept,
+    badNodes,
+    refusedTickets: [...configuration.refusedTickets, ...tokenSerial(old.token)],
+  });
+  const document = signConfiguration(next, rootKeyPem);
+  const signer = signerWith(rootKeyPem);
+  const token = serializeToken({ overlayName: old.overlayName, serial: serial(), zone: "", expiresAt: undefined, uses: undefined }, signer);
+  const ticket: FleetTicket = {
+    ...old, token, issuingCertificate: issuing.certificate, issuingKeyPem: issuing.privateKeyPem, configuration: document,
+  };
+  return { document, issuingKeyPem: issuing.privateKeyPem, fleetTicket: serializeTicket(ticket, signer) };
+}
+
+/** A ticket that admits so many boxes until it expires. Throws `FleetError` if key and fleet ticket do not belong together. */
 export function createJoinTicket(request: {
   readonly rootKeyPem: string;
   readonly fleetTicket: string;
   readonly expires: Duration;
+  /** How many boxes it admits. */
+  readonly uses: number;
   /** `host:port` each. */
   readonly hints: readonly string[];
   readonly zone: string;
 }): string {
   const wall = systemClock.wall();
-  const fleet = parseTicket(request.fleetTicket, { crypto: new NodeCrypto(undefined), wall });
-  if (!fleet.ok) throw new FleetError(fleet.fault);
-  if (fleet.value.kind !== "fleet") throw new FleetError("this is a join ticket; new tickets are made from the fleet's own ticket");
-  if (!isKeyOf(request.rootKeyPem, fleet.value.rootCertificate)) throw new FleetError("the root key is not the key of this fleet");
-  const { fleetName, overlayName, domain, rootCertificate, hints: fleetHints } = fleet.value;
+  const { fleetName, overlayName, domain, rootCertificate, hints: fleetHints } = readFleetTicket(request.fleetTicket, request.rootKeyPem);
   const hints = [...request.hints.map(checkHint), ...fleetHints];
   if (hints.length > 32) throw new FleetError("a ticket holds at most 32 hints");
   const zone = checkZone(request.zone);
   const expiresAt: WallTime = wallAfter(wall, request.expires);
   const signer = signerWith(request.rootKeyPem);
-  const token = serializeToken({ overlayName, serial: serial(), zone, expiresAt }, signer);
+  const token = serializeToken({ overlayName, serial: serial(), zone, expiresAt, uses: checkUses(request.uses) }, signer);
   return serializeTicket({ kind: "join", fleetName, overlayName, domain, rootCertificate, token, hints, zone, expiresAt }, signer);
+}
+
+/** The fleet ticket in a text. Throws `FleetError` if it is none, or of another key. */
+export function readFleetTicket(text: string, rootKeyPem: string): FleetTicket {
+  const fleet = parseTicket(text, { crypto: new NodeCrypto(undefined), wall: systemClock.wall() });
+  if (!fleet.ok) throw new FleetError(fleet.fault);
+  if (fleet.value.kind !== "fleet") throw new FleetError("this is a join ticket; new tickets are made from the fleet's own ticket");
+  if (!isKeyOf(rootKeyPem, fleet.value.rootCertificate)) throw new FleetError("the root key is not the key of this fleet");
+  return fleet.value;
 }
 
 function isKeyOf(privateKeyPem: string, certificate: Uint8Array): boolean {
@@ -94,6 +134,11 @@ function checkHint(text: string): { readonly host: string; readonly port: number
   const hint = parseHint(text);
   if (hint === undefined) throw new FleetError(`"${text}" is not HOST:PORT`);
   return hint;
+}
+
+function checkUses(uses: number): number {
+  if (!Number.isInteger(uses) || uses < 1 || uses > MAX_USES) throw new FleetError(`a ticket admits 1 to ${MAX_USES} boxes`);
+  return uses;
 }
 
 function checkZone(zone: string): string {

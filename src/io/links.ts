@@ -54,7 +54,7 @@ export class Links {
   readonly #settings: LinksSettings;
   readonly #overlay: number;
   /** Made once: to read the certificates anew for each dial costs as much as the handshake. */
-  readonly #identity: SecureContext;
+  #identity: SecureContext;
   readonly #listener: LinkListener;
   /** BOUNDED: a connection above the bound is refused. */
   readonly #links = new BoundedMap<LinkId, LinkConnection>(MAX_LINKS, "refuse");
@@ -110,6 +110,20 @@ export class Links {
     server.on("error", (error) => this.#settings.onReport("warning", `overlay port: ${error.message}`));
   }
 
+  /** What this box shows from here on; links that are open stay. */
+  showIdentity(identity: Parameters<typeof tlsIdentity>[0]): void {
+    this.#identity = createSecureContext(tlsIdentity(identity));
+    this.#server?.setSecureContext(tlsIdentity(identity));
+  }
+
+  /** Closes the links of boxes that are not believed any more. */
+  judgeAnew(): void {
+    for (const link of [...this.#links.values()]) {
+      const inspected = this.#settings.trust.inspect(link.ends.certificate);
+      if ("refused" in inspected) link.close(`it is not believed: ${inspected.refused}`);
+    }
+  }
+
   get port(): number {
     const address = this.#server?.address();
     return typeof address === "object" && address !== null ? address.port : 0;
@@ -120,9 +134,15 @@ export class Links {
     for (const command of commands) {
       if (command.type === "dial") this.#dial(command);
       else if (command.type === "link-send") this.#links.get(command.link)?.send(command.message);
-      else this.#links.get(command.link)?.close(command.reason);
+      else this.#closeAfterLastWord(command);
     }
     this.#flush();
+  }
+
+  /** What this batch has said over the link goes out before it ends. */
+  #closeAfterLastWord({ link, reason }: Extract<LinkCommand, { type: "link-close" }>): void {
+    this.#links.get(link)?.tick();
+    this.#links.get(link)?.close(reason);
   }
 
   /** The smoothed round trip of a link; undefined until it was measured. */

@@ -6,7 +6,7 @@
 // a box that issues: a box that believes it is 1970 must not hand out certificates that ended in 1990.
 // Short certificates and their renewal are a later step; until then nothing must stop working by itself.
 
-import { createPrivateKey, generateKeyPairSync, hash, hkdfSync, webcrypto } from "node:crypto";
+import { createPrivateKey, generateKeyPairSync, hash, hkdfSync, webcrypto, X509Certificate } from "node:crypto";
 import type { Result } from "../base/result.ts";
 import { fault, ok } from "../base/result.ts";
 import type { NodeId } from "../overlay/ports.ts";
@@ -152,6 +152,15 @@ export const reloadUri = (nodeId: string, overlayName: string): string => `reloa
 export async function publicKeyOf(privateKeyPem: string): Promise<Uint8Array> {
   const { publicKey } = await importKeys(privateKeyPem);
   return new Uint8Array(await webcrypto.subtle.exportKey("spki", publicKey));
+}
+
+/** Whether a private key (PEM) is the certificate's. */
+export function isKeyOf(privateKeyPem: string, certificate: Uint8Array): boolean {
+  try {
+    return new X509Certificate(certificate).checkPrivateKey(createPrivateKey(privateKeyPem));
+  } catch {
+    return false; // not a key, or not a certificate
+  }
 }
 
 /** SHA-256 of a certificate, lower-case hex. */

@@ -1,32 +1,34 @@
 // One box at work: the peer, and around it everything that touches the outside, wired by hand.
 
 import type { NodeId, PeerInfo, Phase, StoredRow } from "../overlay/ports.ts";
-import type { ControlReply, ControlRequest } from "../peer/control.ts";
+import type { AdmissionAnswer, AdmissionRequest } from "../peer/admission-office.ts";
+import type { ControlReply, ControlRequest, PeerRequest } from "../peer/control.ts";
 import { Peer, SOFTWARE } from "../peer/peer.ts";
 import type { DoorEvent, PeerInput } from "../peer/ports.ts";
 import type { Announcement } from "../provision/admission.ts";
 import type { Hint } from "../provision/hint.ts";
 import { systemClock } from "./clock.ts";
 import { ControlServer } from "./control-server.ts";
+import { CredentialKeeper } from "./credential.ts";
 import { NodeCrypto } from "./crypto.ts";
 import { type DataDirectory, DataDirectoryError } from "./data-directory.ts";
 import { Driver } from "./driver.ts";
 import { EffectPerformer } from "./effects.ts";
 import { EnrollmentServer } from "./enrollment-server.ts";
+import { MESSAGE_BYTES_MAX, readConfiguration } from "./fleet-configuration.ts";
 import type { FleetMembership } from "./identity-files.ts";
 import type { Report } from "./journal.ts";
-import { Links } from "./links.ts";
+import { KnownBoxes } from "./known-boxes.ts";
+import { type LinkEvent, Links } from "./links.ts";
 import { Mdns } from "./mdns.ts";
 import { ownAddress } from "./own-address.ts";
-import { fleetHashOf, fleetSecret } from "./pki.ts";
+import { fleetHashOf, fleetSecret, isKeyOf } from "./pki.ts";
+import { issuingSigner, RulesInForce } from "./rules-in-force.ts";
 import { SystemRandom } from "./random.ts";
 import { SipResolver } from "./resolver.ts";
 import { SipSockets } from "./sip-sockets.ts";
 import { Store } from "./store.ts";
 import { CertificateTrust } from "./trust.ts";
-
-/** RELOAD's max-message-size: a resource with its 64 bindings fits. */
-const MESSAGE_BYTES_MAX = 256 * 1_024;
 
 export interface RunningBoxSettings {
   readonly membership: FleetMembership;
@@ -53,8 +55,14 @@ export class RunningBox {
   readonly #mdns: Mdns;
   readonly #enrollment: EnrollmentServer;
   readonly #fleetHash: string;
+  readonly #rules: RulesInForce;
+  readonly #trust: CertificateTrust;
+  readonly #credential: CredentialKeeper;
+  readonly #known: KnownBoxes;
   /** Questions of the control socket without an answer. BOUNDED: by the control server's connections and their questions. */
   readonly #questions = new Map<number, (reply: ControlReply) => void>();
+  /** Questions of the enrollment desk without an answer. BOUNDED: by its connections. */
+  readonly #admissions = new Map<number, (answer: AdmissionAnswer) => void>();
   #lastQuestion = 0;
   #peer: Peer | undefined;
   #driver: Driver | undefined;
@@ -67,6 +75,20 @@ export class RunningBox {
     this.#settings = settings;
     this.#crypto = new NodeCrypto(privateKeyPem);
     this.#fleetHash = fleetHashOf(membership.rootCertificate);
+    this.#rules = new RulesInForce(membership, data.rules((document) => readConfiguration(document, membership).ok));
+    this.#trust = new CertificateTrust({
+      root: membership.rootCertificate,
+      issuing: [membership.enrolled.issuing.certificate],
+      overlayName: membership.overlayName,
+      wall: () => systemClock.wall(),
+      rules: this.#rules,
+    });
+    this.#known = new KnownBoxes(data.boxes(), (text) => this.#tryToKeep(() => data.saveBoxes(text)));
+    this.#credential = new CredentialKeeper({
+      membership, privateKeyPem, trust: this.#trust, clock: systemClock, onReport: report,
+      members: () => this.#peer?.snapshot().members.filter(({ state }) => state !== "gone").map(({ info }) => info.overlay) ?? [],
+      onRenewed: (renewed) => this.#renewed(renewed, privateKeyPem),
+    });
     this.self = this.#describe();
     this.#store = new Store({ directory: data.path, onInput: this.#take, onReport: report });
     this.#sip = new SipSockets({
@@ -81,13 +103,18 @@ export class RunningBox {
       onResolved: (ticket, targets) => this.#take({ type: "resolved", ticket, targets }),
     });
     this.#enrollment = new EnrollmentServer({
+      fleetName: membership.fleetName,
       overlayName: membership.overlayName,
+      domain: membership.domain,
       root: membership.rootCertificate,
       issuing: membership.enrolled.issuing,
       crypto: this.#crypto,
       random: this.#random,
       clock: systemClock,
       members: () => this.#placed(),
+      rules: () => this.#rules,
+      trust: this.#trust,
+      askOffice: (request) => this.#askOffice(request),
       onReport: report,
       onCount: this.#countAtDoor,
     });
@@ -96,11 +123,11 @@ export class RunningBox {
       certificate: membership.enrolled.certificate,
       issuingCertificate: membership.enrolled.issuing.certificate,
       privateKeyPem,
-      trust: this.#trust(),
+      trust: this.#trust,
       random: this.#random,
       clock: systemClock,
       maxMessageBytes: MESSAGE_BYTES_MAX,
-      onInput: this.#take,
+      onInput: this.#takeFromLink,
       onEnrollment: (socket) => this.#enrollment.accept(socket),
       onReport: report,
       onCount: this.#countAtDoor,
@@ -129,8 +156,11 @@ export class RunningBox {
     await this.#sip.open();
     this.#control = await ControlServer.open({ directory: data.path, ask: (request, answer) => this.#ask(request, answer) });
     this.#take({ type: "local-addresses", addresses: this.#sip.addresses });
+    for (const row of this.#store.damagedAtStart) this.#take({ type: "row-damaged", row });
     for (const address of hints) this.#take({ type: "candidate", address, source: "hint" });
     if (this.#settings.mdns) this.#mdns.open();
+    this.#known.met(this.self.nodeId, this.#credential.membership.enrolled.certificate);
+    this.#obey();
   }
 
   get isStopping(): boolean {
@@ -145,6 +175,11 @@ export class RunningBox {
 
   readonly #countAtDoor = (event: DoorEvent): void => this.#take({ type: "count", event });
 
+  readonly #takeFromLink = (input: LinkEvent): void => {
+    if (input.type === "link-opened") this.#known.met(input.nodeId, input.certificate);
+    this.#take(input);
+  };
+
   readonly #take = (input: PeerInput): void => this.#driver?.take(input);
 
   #describe(): PeerInfo {
@@ -158,16 +193,6 @@ export class RunningBox {
       incarnation: data.nextIncarnation(),
       software: SOFTWARE,
     };
-  }
-
-  #trust(): CertificateTrust {
-    const { rootCertificate, enrolled, overlayName } = this.#settings.membership;
-    return new CertificateTrust({
-      root: rootCertificate,
-      issuing: [enrolled.issuing.certificate],
-      overlayName,
-      wall: () => systemClock.wall(),
-    });
   }
 
   #makePeer(rows: readonly StoredRow[]): Peer {
@@ -186,10 +211,11 @@ export class RunningBox {
         mayStandAlone: data.hasServed,
         localAddresses: [],
         openRegistration,
+        rules: { rootCertificate: membership.rootCertificate, ...this.#rules.stored, issuing: issuingSigner(enrolled.issuing) },
       },
       this.#crypto,
       this.#random,
-      this.#trust(),
+      this.#trust,
     );
   }
 
@@ -204,15 +230,70 @@ export class RunningBox {
         this.#questions.get(question)?.(reply);
         this.#questions.delete(question);
       },
+      onAdmission: (question, answer) => {
+        this.#admissions.get(question)?.(answer);
+        this.#admissions.delete(question);
+      },
       onMembers: (members) => this.#tryToKeep(() => data.saveMembers(members)),
+      onRules: (rules) => {
+        this.#tryToKeep(() => data.saveRules(rules));
+        this.#rules.changed(rules, rules.configuration);
+        this.#obey();
+      },
       onPhase: (phase) => this.#enter(phase),
       onReport: report,
     });
   }
 
+  /** What the fleet's rules mean for the credential and the links of this box; after this step, since links may close. */
+  #obey(): void {
+    setImmediate(() => {
+      if (this.isStopping) return;
+      const { configuration } = this.#rules;
+      for (const issuing of configuration === undefined ? [] : [configuration.issuingCertificate, ...configuration.retired]) this.#trust.learnIssuing(issuing);
+      this.#links.judgeAnew();
+      if (!this.#rules.isRevoked(this.self.nodeId)) this.#credential.configured(configuration);
+    });
+  }
+
+  #renewed(membership: FleetMembership, privateKeyPem: string): void {
+    const { certificate, issuing } = membership.enrolled;
+    this.#tryToKeep(() => this.#settings.data.saveMembership(membership));
+    this.#links.showIdentity({ certificate, issuingCertificate: issuing.certificate, privateKeyPem });
+    this.#enrollment.issueWith(issuing);
+    this.#take({ type: "credential", certificate, issuing: issuingSigner(issuing), fleetSecret: fleetSecret(issuing.privateKeyPem) });
+  }
+
+  /** First this box has the credential, then the others hear of it and fetch it here. */
+  #rotate({ document, issuingKeyPem }: Extract<ControlRequest, { op: "rotate" }>, answer: (reply: ControlReply) => void): void {
+    const refuse = (text: string): void => answer({ ok: false, fault: "invalid", text });
+    const bytes = Buffer.from(document, "latin1");
+    const read = readConfiguration(bytes, this.#settings.membership);
+    if (!read.ok) return refuse(`The configuration is refused: ${read.fault}.`);
+    const { issuingCertificate } = read.value;
+    if (!isKeyOf(issuingKeyPem, issuingCertificate)) return refuse("The issuing key is not that of the configuration.");
+    this.#credential
+      .install({ certificate: issuingCertificate, privateKeyPem: issuingKeyPem })
+      .then(() => this.#askPeer({ op: "configure", document }, (reply) => answer("op" in reply && reply.op === "configure" ? { ...reply, op: "rotate" } : reply)))
+      .catch((error: unknown) => refuse(`The new credential cannot be used: ${error instanceof Error ? error.message : String(error)}.`));
+  }
+
   #ask(request: ControlRequest, answer: (reply: ControlReply) => void): void {
+    if (request.op === "rotate") return this.#rotate(request, answer);
+    if (request.op === "known-boxes") return answer({ ok: true, op: "known-boxes", boxes: this.#known.boxes });
+    this.#askPeer(request, answer);
+  }
+
+  #askPeer(request: PeerRequest, answer: (reply: ControlReply) => void): void {
     this.#questions.set(++this.#lastQuestion, answer);
     this.#take({ type: "control", ticket: this.#lastQuestion, request });
+  }
+
+  #askOffice(request: AdmissionRequest): Promise<AdmissionAnswer> {
+    return new Promise((answered) => {
+      this.#admissions.set(++this.#lastQuestion, answered);
+      this.#take({ type: "admission", ticket: this.#lastQuestion, request });
+    });
   }
 
   /** Files that shorten the next start: on a disk that takes nothing any more a running box goes on without them. */
@@ -254,6 +335,7 @@ export class RunningBox {
     await this.#control?.close();
     await this.#sip.close();
     await this.#links.close();
+    this.#credential.close();
     this.#enrollment.close();
     this.#resolver.close();
     this.#driver?.close();

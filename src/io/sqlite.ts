@@ -24,6 +24,18 @@ export const isDamage = (error: unknown): boolean => {
   return code !== undefined && (code.startsWith("SQLITE_CORRUPT") || code === "SQLITE_NOTADB");
 };
 
+/** Codes that tell of the world around a file: the disk, its room, its rights, other processes. */
+const OF_THE_WORLD = ["SQLITE_IOERR", "SQLITE_FULL", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_NOMEM", "SQLITE_PERM", "SQLITE_AUTH", "SQLITE_INTERRUPT"];
+
+/** Whether SQLite could not make sense of a file although all it was asked is right: a header or a schema in which a bit has flipped. */
+export const isMisread = (error: unknown): boolean => {
+  const code = sqliteCode(error);
+  return code !== undefined && !OF_THE_WORLD.some((name) => code.startsWith(name));
+};
+
+/** Whether the disk itself failed: what it was told to keep before may be lost as well, whatever it says from now on. */
+export const isDiskFault = (error: unknown): boolean => sqliteCode(error)?.startsWith("SQLITE_IOERR") === true;
+
 /** In plain words, for the operator. */
 export function describeSqlite(error: unknown): string {
   const code = sqliteCode(error) ?? "";

@@ -2,9 +2,11 @@ import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import type { OverlayEffect, OverlayInput, StoredRow } from "../overlay/ports.ts";
 import type { FromWorker, ToWorker, WriteRequest } from "./store-messages.ts";
+import type { RowKey } from "./stored-rows.ts";
 
 export type PersistCommand = Extract<OverlayEffect, { type: "persist" }>;
 export type PersistEvent = Extract<OverlayInput, { type: "persisted" | "persist-failed" }>;
+export type DiskEvent = Extract<OverlayInput, { type: "row-damaged" | "disk-renewed" }>;
 
 /** The databases cannot be used at all; the message is a sentence for the operator. */
 export class StoreError extends Error {
@@ -14,7 +16,7 @@ export class StoreError extends Error {
 interface StoreSettings {
   /** The data directory. */
   readonly directory: string;
-  readonly onInput: (input: PersistEvent) => void;
+  readonly onInput: (input: PersistEvent | DiskEvent) => void;
   readonly onReport: (level: "info" | "warning", text: string) => void;
 }
 
@@ -33,6 +35,7 @@ export class Store {
   readonly #gathered = new Map<string, SoftChange>();
   #gatherTimer: NodeJS.Timeout | undefined;
   #closing = false;
+  #damaged: readonly RowKey[] = [];
 
   constructor(settings: StoreSettings) {
     this.#settings = settings;
@@ -44,7 +47,10 @@ export class Store {
     this.#worker = worker;
     const rows = new Promise<readonly StoredRow[]>((resolve, reject) => {
       worker.on("message", (message: FromWorker) => {
-        if (message.type === "opened") resolve(message.rows);
+        if (message.type === "opened") {
+          this.#damaged = message.damaged;
+          resolve(message.rows);
+        }
         else if (message.type === "unusable") reject(new StoreError(`the databases in ${this.#settings.directory} cannot be used: ${message.reason}`));
         else this.#accept(message);
       });
@@ -59,6 +65,11 @@ export class Store {
       await worker.terminate();
       throw error;
     });
+  }
+
+  /** Rows that were not as they were written when the databases were opened. */
+  get damagedAtStart(): readonly RowKey[] {
+    return this.#damaged;
   }
 
   persist(commands: readonly PersistCommand[]): void {
@@ -95,7 +106,7 @@ export class Store {
     clearTimeout(this.#gatherTimer);
     this.#gatherTimer = undefined;
     const puts: StoredRow[] = [];
-    const removals: Removal[] = [];
+    const removals: RowKey[] = [];
     for (const change of this.#gathered.values()) {
       if ("put" in change) puts.push(change.put);
       else removals.push(change.remove);
@@ -113,6 +124,11 @@ export class Store {
       case "failed":
         for (const ticket of message.tickets) this.#answer({ type: "persist-failed", ticket, reason: message.reason });
         return;
+      case "damaged":
+        for (const row of message.rows) this.#settings.onInput({ type: "row-damaged", row });
+        return;
+      case "renewed":
+        return this.#settings.onInput({ type: "disk-renewed", durability: message.durability });
       case "report":
         return this.#settings.onReport(message.level, message.text);
       case "closed":
@@ -143,10 +159,9 @@ export class Store {
   }
 }
 
-type Removal = Omit<StoredRow, "stored">;
-type SoftChange = { readonly put: StoredRow } | { readonly remove: Removal };
+type SoftChange = { readonly put: StoredRow } | { readonly remove: RowKey };
 
-const nameOf = ({ resource, kind, key }: Removal): string => `${resource}|${kind}|${key}`;
+const nameOf = ({ resource, kind, key }: RowKey): string => `${resource}|${kind}|${key}`;
 
 /** Beside a bundle the thread is a bundle of its own; from source it is the source. */
 const workerFile = (): URL =>

@@ -26,10 +26,12 @@ export function tlsIdentity(identity: {
  */
 export function identifyPeer(
   socket: TLSSocket,
-  trust: Trust,
+  trust: Trust & { learnIssuing?(issuing: Uint8Array): void },
 ): { readonly nodeId: NodeId; readonly certificate: Uint8Array } | { readonly refused: string } {
-  const certificate = socket.getPeerX509Certificate()?.raw;
-  if (certificate === undefined) return { refused: "it showed no certificate" };
+  const shown = socket.getPeerX509Certificate();
+  if (shown === undefined) return { refused: "it showed no certificate" };
+  const certificate = shown.raw;
+  if (shown.issuerCertificate !== undefined) trust.learnIssuing?.(shown.issuerCertificate.raw);
   const inspected = trust.inspect(certificate);
   return "refused" in inspected ? inspected : { nodeId: inspected.nodeId, certificate };
 }

@@ -5,6 +5,7 @@ import type { Random } from "../base/random.ts";
 import { after, type Duration, type Instant, instant, milliseconds, type WallTime } from "../base/time.ts";
 import { fromOctets, utf8Octets } from "../base/bytes.ts";
 import { Agenda, type AgendaKey } from "./agenda.ts";
+import { FleetRules } from "./configuration/fleet-rules.ts";
 import type { KindDefinition, KindId, NodeId, OverlayEffect, OverlaySettings, Ticket, Trust } from "./ports.ts";
 import { HybridClock } from "./storage/clock.ts";
 import { overlayHash } from "./wire/identifiers.ts";
@@ -23,7 +24,9 @@ export class CoreContext {
   readonly random: Random;
   readonly trust: Trust;
   readonly clock: HybridClock;
-  readonly signer: Signer;
+  /** What is in force in this fleet. */
+  readonly rules: FleetRules;
+  signer: Signer;
   /** The `overlay` field of every header. */
   readonly overlay: number;
   readonly agenda = new Agenda();
@@ -43,9 +46,15 @@ export class CoreContext {
     this.random = random;
     this.trust = trust;
     this.clock = new HybridClock(wall);
+    this.rules = new FleetRules(settings.overlayName, crypto, settings.rules);
     this.signer = makeSigner(settings.certificate, crypto);
     this.overlay = overlayHash(utf8Octets(settings.overlayName), crypto);
     this.#kinds = new Map(settings.kinds.map((kind) => [kind.id, kind]));
+  }
+
+  /** Signs with this certificate (DER) from here on; the key is the same. */
+  signAs(certificate: Uint8Array): void {
+    this.signer = makeSigner(certificate, this.crypto);
   }
 
   get self(): NodeId {

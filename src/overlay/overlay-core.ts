@@ -1,7 +1,8 @@
 import type { Crypto } from "../base/crypto.ts";
 import type { Machine } from "../base/machine.ts";
 import type { Random } from "../base/random.ts";
-import { earliest, type Instant, instant, minutes, type WallTime } from "../base/time.ts";
+import { type Duration, earliest, type Instant, instant, milliseconds, minutes, seconds, type WallTime } from "../base/time.ts";
+import { ConfigUpdates } from "./configuration/config-updates.ts";
 import { CoreContext } from "./core-context.ts";
 import { Dialer } from "./members/dialer.ts";
 import { Exchanges } from "./routing/exchanges.ts";
@@ -11,6 +12,7 @@ import { Leaving } from "./members/leaving.ts";
 import { Listing } from "./operations/listing.ts";
 import type { MemberState } from "./members/member-states.ts";
 import { type Member, Membership, type ViewChange } from "./members/membership.ts";
+import { Neighborhood } from "./members/neighborhood.ts";
 import { Operations } from "./operations/operations.ts";
 import { Persistence } from "./replicas/persistence.ts";
 import { PHASE_TRANSITIONS, type PhaseTrigger } from "./members/phases.ts";
@@ -24,8 +26,11 @@ import { pictureOf } from "./snapshot.ts";
 import { Holdings } from "./storage/holdings.ts";
 import type { StoredEntry } from "./storage/entry.ts";
 import { Storing } from "./replicas/storing.ts";
+import { Surplus } from "./replicas/surplus.ts";
 import { entriesOf, Summaries } from "./replicas/summaries.ts";
-import { FullMesh } from "./ring/topology.ts";
+import type { ChordLists } from "./ring/chord-rules.ts";
+import { Stabilization } from "./ring/stabilization.ts";
+import { RingTopology, type Topology } from "./ring/topology.ts";
 import { Verdicts } from "./members/verdicts.ts";
 
 /** Where a resource lies, as this box sees the ring. */
@@ -40,6 +45,9 @@ export interface Location {
 /** A box that finds no ring says so this often. */
 const REPORT_SEEKING = minutes(1);
 
+/** After a durable write has failed. */
+const DISK_RETRY = seconds(5);
+
 /** One box's part of the overlay: everything about the ring except links and disks themselves. */
 export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   readonly #context: CoreContext;
@@ -52,8 +60,12 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   readonly #replication: Replication;
   readonly #operations: Operations;
   readonly #introductions: Introductions;
+  readonly #updates: ConfigUpdates;
   readonly #joining: Joining;
   readonly #leaving: Leaving;
+  readonly #stabilization: Stabilization;
+  readonly #neighborhood: Neighborhood;
+  readonly #topology: Topology;
   readonly #verdicts: Verdicts;
   readonly #router: Router;
   #phase: Phase = "seeking";
@@ -69,25 +81,38 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       silent: (member) => this.#verdicts.silent(member),
       heard: (member) => this.#heard(member),
     });
-    const exchanges = new Exchanges(context, membership);
+    const exchanges = new Exchanges(context, membership, (hop) => this.#updates.tell(hop));
     const persistence = new Persistence(context);
     const holdings = new Holdings(context, persistence);
-    const dialer = new Dialer(context, membership);
+    const neighborhood = new Neighborhood({ context, membership }, {
+      seekFinger: (start) => this.#findOwner(start),
+    });
+    const topology = new RingTopology(context.self, membership, neighborhood);
+    const dialer = new Dialer(context, membership, (member) => neighborhood.isNeighbor(member));
     const basis = { context, membership, exchanges, holdings, persistence, dialer };
     const tellWhomWeKnow = (member: NodeId): void => this.#introductions.sendUpdate(member, this.#introductions.fullUpdate());
-    const repair = new Repair({ ...basis, tellWhomWeKnow });
+    const surplus = new Surplus({ ...basis, topology, seek: (resource, found) => this.#findOwner(resource, found) });
+    const repair = new Repair({ ...basis, surplus, tellWhomWeKnow });
     const introductions = new Introductions(basis, {
       introduced: (member) => this.#introduced(member),
       namedSettled: () => this.#joining.proceed(),
+      successors: () => stabilization.successors,
+      wants: (member) => neighborhood.wants(member),
+      isPartial: () => neighborhood.isPartial,
     });
+    const stabilization = new Stabilization(basis, {
+      wanted: (member, informer) => introductions.heardOf(member, informer),
+      isPartial: () => neighborhood.isPartial,
+      tellNeighbors: (member) => introductions.sendUpdate(member, introductions.neighborsUpdate()),
+    });
+    const updates = new ConfigUpdates(basis, { configured: () => this.#rulesChanged(), revoked: (nodeIds) => this.#revoked(nodeIds) });
     const replication = new Replication(basis, () => repair.missed());
     const reading = new Reading({ ...basis, repair });
     const storing = new Storing({ ...basis, replication }, () => repair.missed());
-    const topology = new FullMesh(context.self, membership);
-    const summaries = new Summaries(context, membership, holdings.store, (arc) => repair.isInSync(arc));
+    const summaries = new Summaries({ ...basis, tellWhomWeKnow }, (arc) => repair.isInSync(arc));
     const phase = (): Phase => this.#phase;
     const responder = new Responder(
-      { ...basis, topology, reading, storing, summaries, introductions, repair, phase },
+      { ...basis, topology, reading, storing, summaries, introductions, repair, updates, stabilization, neighborhood, phase },
       { updated: (member) => this.#updated(member), joinBegan: () => replication.joinBegan() },
     );
     this.#context = context;
@@ -98,10 +123,14 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     this.#dialer = dialer;
     this.#repair = repair;
     this.#introductions = introductions;
+    this.#updates = updates;
     this.#replication = replication;
-    this.#operations = new Operations({ ...basis, reading, storing });
-    this.#joining = new Joining({ ...basis, introductions }, () => this.#shift("share received"));
+    this.#operations = new Operations({ ...basis, reading, storing, topology });
+    this.#joining = new Joining({ ...basis, introductions, neighborhood }, () => this.#shift("share received"));
     this.#leaving = new Leaving(basis, () => this.#shift("handed over"));
+    this.#stabilization = stabilization;
+    this.#neighborhood = neighborhood;
+    this.#topology = topology;
     this.#verdicts = new Verdicts(basis);
     this.#router = new Router(context, membership, exchanges, topology, (received) => responder.answer(received));
   }
@@ -135,7 +164,9 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       context: this.#context,
       membership: this.#membership,
       holdings: this.#holdings,
-      inSync: this.#repair.inSync && !this.#repair.unsettled,
+      inSync: this.#repair.inSync && !this.#repair.unsettled && this.#holdings.disk.isWhole,
+      comparedAt: this.#repair.comparedAt,
+      disk: { state: this.#persistence.state, unwritten: this.#persistence.unwritten, unrepaired: this.#holdings.disk.missing },
     });
   }
   locate(resource: ResourceId): Location {
@@ -151,21 +182,25 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   reachable(nodeId: NodeId): PeerInfo | undefined {
     if (nodeId === this.#context.self) return this.#context.settings.self;
     const member = this.#membership.find(nodeId);
-    return member === undefined || member.state === "gone" || member.state === "left" ? undefined : member.info;
+    const isFar = member?.state === "gone" && !this.#neighborhood.isNeighbor(nodeId);
+    return member === undefined || (member.state === "gone" && !isFar) || member.state === "left" ? undefined : member.info;
   }
 
+  /** Successor list and predecessor, as the rules have them; `undefined` outside of a ring, and in one of up to three. */
+  get chordLists(): ChordLists<NodeId> | undefined {
+    return this.#stabilization.lists;
+  }
   /** What this box itself holds of a resource, deletions included; for tests and support. */
   held(resource: ResourceId): readonly StoredEntry[] {
     return [...entriesOf(this.#holdings.store, resource)];
   }
 
   #take(input: OverlayInput): void {
-    if (this.#phase === "left" && input.type !== "tick") return this.#takeAfterLeaving(input);
+    if ((this.#phase === "left" || this.#phase === "revoked") && input.type !== "tick") return this.#takeAfterLeaving(input);
     switch (input.type) {
       case "link-opened":
         this.#dialer.opened(input.dial, input.nodeId);
-        this.#holdings.knowCertificate(input.certificate);
-        return this.#membership.linkOpened(input);
+        return this.#linkOpened(input);
       case "link-message":
         return this.#router.receive(input.link, input.message);
       case "link-silent":
@@ -179,7 +214,12 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       case "candidate":
         return this.#dialer.candidate(input.address, input.source);
       case "persisted":
-        return this.#persistence.written(input.ticket);
+        return this.#persisted(input.ticket);
+      case "row-damaged":
+        if (this.#holdings.disk.damaged(input.row)) this.#repair.missed();
+        return;
+      case "disk-renewed":
+        return this.#holdings.disk.renew(input.durability);
       case "persist-failed":
         return this.#persistFailed(input.ticket, input.reason);
       case "fetch":
@@ -192,35 +232,96 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
         return this.#list(input);
       case "leave":
         return this.#shift("leave asked");
+      case "configure":
+        return this.#configure(input.ticket, input.document);
+      case "credential":
+        this.#context.signAs(input.certificate);
+        this.#holdings.knowCertificate(input.certificate);
+        return this.#context.rules.issueWith(input.issuing);
+      case "revoke":
+        return this.#revoke(input.ticket, input.nodeId);
       case "tick":
         return;
     }
   }
 
+  /** The first thing said over any link is what is in force; to a box that is revoked, it is all. */
+  #linkOpened(input: Extract<OverlayInput, { type: "link-opened" }>): void {
+    this.#updates.linkOpened(input.link, input.nodeId);
+    if (this.#context.rules.isRevoked(input.nodeId)) {
+      this.#context.count("link-of-revoked-box");
+      this.#context.report("debug", `the box ${input.nodeId} at ${input.remote.host} was revoked; its link is cut`);
+      return this.#context.emit({ type: "link-close", link: input.link, reason: "it was revoked" });
+    }
+    this.#holdings.knowCertificate(input.certificate);
+    this.#membership.linkOpened(input);
+  }
+
+  #configure(ticket: Ticket, document: Uint8Array): void {
+    const outcome = this.#updates.configure(document);
+    if (!outcome.ok) return this.#refuseRule("configured", ticket, `The configuration is refused: ${outcome.fault}.`);
+    if (outcome.value === "older") return this.#refuseRule("configured", ticket, "This fleet has a newer configuration already; look at it and change that one.");
+    this.#updates.spread(undefined, (told) => this.#context.emit({ type: "configured", ticket, outcome: { ok: true, ...told } }));
+  }
+
+  #revoke(ticket: Ticket, nodeId: NodeId): void {
+    const revocation = this.#context.rules.revoke(nodeId, this.#context.clock.now());
+    if (!revocation.ok) return this.#refuseRule("revoked", ticket, revocation.fault);
+    this.#rulesChanged();
+    this.#updates.spread(undefined, (told) => this.#context.emit({ type: "revoked", ticket, outcome: { ok: true, ...told } }));
+    this.#revoked([nodeId]);
+  }
+  #refuseRule(type: "configured" | "revoked", ticket: Ticket, text: string): void {
+    this.#context.emit({ type, ticket, outcome: { ok: false, text } });
+  }
+
+  /** On disk before anybody is told. */
+  #rulesChanged(): void {
+    const { rules } = this.#context;
+    this.#context.emit({ type: "rules-changed", document: rules.document, revocations: rules.encodedRevocations(), configuration: rules.configuration });
+  }
+
+  #revoked(nodeIds: readonly NodeId[]): void {
+    for (const nodeId of nodeIds) {
+      if (nodeId === this.#context.self) this.#shift("revoked");
+      else this.#context.report("warning", `The box ${nodeId} was revoked: it is believed no more.`);
+      this.#membership.revoked(nodeId);
+    }
+  }
+
   #takeAfterLeaving(input: OverlayInput): void {
-    if (input.type === "link-opened") this.#context.emit({ type: "link-close", link: input.link, reason: "this box has left" });
+    if (input.type === "link-opened") this.#context.emit({ type: "link-close", link: input.link, reason: this.#phase === "revoked" ? "this box is revoked" : "this box has left" });
     else if (input.type === "persisted") this.#persistence.written(input.ticket);
     else if (input.type === "fetch") this.#context.emit({ type: "fetched", ticket: input.ticket, outcome: NOT_SERVING });
     else if (input.type === "store") this.#context.emit({ type: "stored", ticket: input.ticket, outcome: NOT_SERVING });
     else if (input.type === "list") this.#context.emit({ type: "listed", ticket: input.ticket, outcome: NOT_SERVING });
+    else if (input.type === "leave") this.#shift("leave asked");
+    else if (input.type === "configure") this.#refuseRule("configured", input.ticket, OUTSIDE);
+    else if (input.type === "revoke") this.#refuseRule("revoked", input.ticket, OUTSIDE);
   }
 
+  #persisted(ticket: Ticket): void {
+    this.#persistence.written(ticket);
+    if (this.#persistence.unwritten > 0) this.#writeAgainIn(milliseconds(0));
+  }
   #persistFailed(ticket: Ticket, reason: string): void {
     this.#persistence.failed(ticket, reason);
-    this.#context.later("write again", this.#context.settings.timing.antiEntropy, () =>
-      this.#persistence.retry((entry) => this.#holdings.store.find(entry.resource, entry.kind, entry.key) === entry),
-    );
+    this.#writeAgainIn(DISK_RETRY);
+  }
+  #writeAgainIn(delay: Duration): void {
+    this.#context.later("write again", delay, () => this.#holdings.disk.retry());
   }
 
   /** A box that is joining may ask the ring; one that has found none, not. */
   #isOutside(): boolean {
-    return this.#phase === "seeking" || this.#phase === "left";
+    return this.#phase === "seeking" || this.#phase === "left" || this.#phase === "revoked";
   }
 
   #list({ ticket, kind }: Extract<OverlayInput, { type: "list" }>): void {
     if (this.#isOutside()) return this.#context.emit({ type: "listed", ticket, outcome: NOT_SERVING });
     const parts = { context: this.#context, membership: this.#membership, exchanges: this.#exchanges };
-    new Listing({ ...parts, holdings: this.#holdings, operations: this.#operations }, ticket, kind).start();
+    const seek = (place: ResourceId, found: (nodeId: NodeId) => void): void => this.#findOwner(place, found);
+    new Listing({ ...parts, holdings: this.#holdings, operations: this.#operations, topology: this.#topology, seek }, ticket, kind).start();
   }
 
   #start(): void {
@@ -228,6 +329,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     this.#holdings.knowCertificate(settings.certificate);
     this.#holdings.restore(settings.rows, this.#context.now);
     for (const info of settings.members) this.#membership.remember(info);
+    if (this.#context.rules.isRevoked(this.#context.self)) return this.#shift("revoked");
     for (const { nodeId } of [...this.#membership.members]) this.#dialer.dial(nodeId);
     this.#seek();
   }
@@ -265,6 +367,12 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     this.#joining.proceed();
   }
 
+  /** Whoever is responsible for a place is asked to dial us, as an admitting peer is. */
+  #findOwner(place: ResourceId, found?: (nodeId: NodeId) => void): void {
+    const hop = this.#topology.nextHop(place);
+    if (hop !== undefined) this.#introductions.findAdmittingPeer(place, hop, found);
+  }
+
   #heard(member: Member): void {
     this.#verdicts.heard(member);
     this.#repair.missed();
@@ -274,15 +382,20 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   #lost(member: Member, was: MemberState): void {
     this.#verdicts.heard(member);
     this.#dialer.lost(member);
-    if (was === "serving" || was === "silent") this.#context.emit({ type: "member-gone", nodeId: member.nodeId });
+    this.#neighborhood.lost();
+    // Beyond the mesh limit a link may go and its box stay.
+    const isGone = (was === "serving" || was === "silent") && this.#neighborhood.isNeighbor(member.nodeId);
+    if (isGone) this.#context.emit({ type: "member-gone", nodeId: member.nodeId });
     if (was === "joining") this.#replication.viewChanged();
   }
 
   #viewChanged(change: ViewChange): void {
     this.#replication.viewChanged();
     this.#repair.viewChanged(change);
-    this.#joining.viewChanged();
+    this.#joining.viewChanged(change);
     this.#operations.viewChanged();
+    this.#neighborhood.viewChanged();
+    this.#stabilization.viewChanged();
     if (this.#phase === "joining" && this.#membership.view.size === 0) this.#shift("ring lost");
     const isFarAway = change.before.isSameAround(this.#context.self, this.#membership.view);
     if (this.#phase === "serving" && !isFarAway) this.#tellNeighborsLater();
@@ -317,6 +430,9 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       case "leaving":
         this.#replication.leave();
         return this.#leaving.begin();
+      case "revoked":
+        this.#context.report("warning", "This box was revoked: its fleet believes it no more, and it serves nobody.");
+        return this.#goAway();
       case "left":
         return this.#goAway();
     }
@@ -326,6 +442,8 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   #serve(alone: boolean): void {
     this.#membership.selfServes(true);
     this.#repair.begin(alone);
+    this.#neighborhood.begin();
+    this.#stabilization.begin();
     const [former] = this.#membership.view.successors(this.#context.self, 1);
     this.#replication.takeOverFrom(alone ? undefined : former);
     for (const { nodeId, links } of [...this.#membership.members]) {
@@ -339,6 +457,8 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     this.#joining.stop();
     this.#dialer.stop();
     this.#repair.stop();
+    this.#neighborhood.stop();
+    this.#stabilization.stop();
     this.#membership.selfServes(false);
     this.#operations.failAll();
     for (const member of [...this.#membership.members]) this.#membership.close(member, "this box leaves");
@@ -346,4 +466,5 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   }
 }
 
+const OUTSIDE = "This box does not belong to its fleet any more.";
 const NOT_SERVING = { ok: false, fault: { reason: "not-serving" } } as const;

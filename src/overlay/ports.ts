@@ -5,7 +5,10 @@
 // times and the liveness of the link; the core sees whole RELOAD messages and verdicts on links.
 
 import type { Address } from "../base/address.ts";
-import type { Duration, WallTime } from "../base/time.ts";
+import type { Duration, Instant, WallTime } from "../base/time.ts";
+import type { FleetConfiguration } from "./configuration/document.ts";
+import type { FleetRulesSettings } from "./configuration/fleet-rules.ts";
+import type { RevocationSigner } from "./configuration/revocations.ts";
 
 declare const nodeIdBrand: unique symbol;
 declare const resourceIdBrand: unique symbol;
@@ -76,6 +79,11 @@ export type StoreOutcome =
   | { readonly ok: true; readonly copies: number; readonly generation: number }
   | { readonly ok: false; readonly fault: OperationFault };
 
+/** A change of what is in force: how many of the linked boxes have said that they know, or why not, as a sentence. */
+export type RuleOutcome =
+  | { readonly ok: true; readonly told: number; readonly linked: number }
+  | { readonly ok: false; readonly text: string };
+
 /** A row as it lies on disk. `stored` is the StoredData structure of RFC 6940 section 7.1, byte for byte. */
 export interface StoredRow {
   readonly resource: ResourceId;
@@ -116,6 +124,10 @@ export type OverlayInput =
   /** The write that a `persist` with this ticket asked for is on disk and synced. */
   | { readonly type: "persisted"; readonly ticket: Ticket }
   | { readonly type: "persist-failed"; readonly ticket: Ticket; readonly reason: string }
+  /** A row was not as it was written, and is not on disk any more. */
+  | { readonly type: "row-damaged"; readonly row: Omit<StoredRow, "stored"> }
+  /** The disk was in doubt and was read again: everything of this class is to be written once more. */
+  | { readonly type: "disk-renewed"; readonly durability: Durability }
   | {
       readonly type: "fetch";
       readonly ticket: Ticket;
@@ -135,6 +147,12 @@ export type OverlayInput =
   | { readonly type: "list"; readonly ticket: Ticket; readonly kind: KindId }
   /** Hand everything over and go. */
   | { readonly type: "leave" }
+  /** A signed configuration document that its operator brings; answered by `configured`. */
+  | { readonly type: "configure"; readonly ticket: Ticket; readonly document: Uint8Array }
+  /** This box is not to be believed any more; answered by `revoked`. */
+  | { readonly type: "revoke"; readonly ticket: Ticket; readonly nodeId: NodeId }
+  /** This box's new certificate, and the credential that issues now. */
+  | { readonly type: "credential"; readonly certificate: Uint8Array; readonly issuing: RevocationSigner }
   | { readonly type: "tick" };
 
 export type OverlayEffect =
@@ -159,6 +177,15 @@ export type OverlayEffect =
         | { readonly ok: true; readonly found: readonly { readonly resource: ResourceId; readonly entries: readonly Entry[] }[] }
         | { readonly ok: false; readonly fault: OperationFault };
     }
+  | { readonly type: "configured"; readonly ticket: Ticket; readonly outcome: RuleOutcome }
+  | { readonly type: "revoked"; readonly ticket: Ticket; readonly outcome: RuleOutcome }
+  /** What is in force has changed: to be on disk before anything else of this step leaves the box. */
+  | {
+      readonly type: "rules-changed";
+      readonly document: Uint8Array | undefined;
+      readonly revocations: Uint8Array;
+      readonly configuration: FleetConfiguration | undefined;
+    }
   /** The members whose addresses are worth remembering over a restart have changed. */
   | { readonly type: "members-changed"; readonly members: readonly PeerInfo[] }
   | { readonly type: "phase-changed"; readonly phase: Phase }
@@ -178,7 +205,9 @@ export type Phase =
   | "serving"
   /** Handing its share over. */
   | "leaving"
-  | "left";
+  | "left"
+  /** Its fleet believes it no more. */
+  | "revoked";
 
 export interface KindDefinition {
   readonly id: KindId;
@@ -209,6 +238,10 @@ export interface OverlaySettings {
    */
   readonly mayStandAlone: boolean;
   readonly timing: OverlayTiming;
+  /** What the fleet has decided; without it this box knows no key of the fleet, and decides nothing. */
+  readonly rules?: FleetRulesSettings;
+  /** Boxes with links from each to each; beyond, a box keeps links to neighbors and fingers. Absent: the profile's. */
+  readonly meshLimit?: number;
 }
 
 /** Every waiting time of the overlay, in one place; docs/limits.md prints them. */
@@ -233,7 +266,11 @@ export interface OverlayTiming {
 /** The trust the core needs from X.509, answered at once (production: node:crypto, cached by hash). */
 export interface Trust {
   /** The Node-ID an enrolled certificate was issued for, or why it is not to be trusted. */
-  inspect(certificate: Uint8Array): { readonly nodeId: NodeId } | { readonly refused: string };
+  inspect(
+    certificate: Uint8Array,
+    /** `author`: of a value, who may have signed it with a credential that was in force then. */
+    as?: "peer" | "author",
+  ): { readonly nodeId: NodeId } | { readonly refused: string };
 }
 
 export interface ArcStatus {
@@ -241,8 +278,20 @@ export interface ArcStatus {
   readonly owner: NodeId;
   readonly replicas: readonly NodeId[];
   readonly entries: number;
-  /** Digests of all its replicas were equal at the last comparison, and nothing has changed since. */
+  /** Digests of all its replicas were equal at the last comparison, all is on disk, and no write has missed one since. */
   readonly inSync: boolean;
+  /** When all of its replicas were compared last; `undefined`: never yet. */
+  readonly comparedAt: Instant | undefined;
+}
+
+/** How it stands with what must be on this box's own disk. */
+export interface DiskStatus {
+  /** `failing`: the last durable write failed. `stalled`: the disk does not answer. */
+  readonly state: "ok" | "failing" | "stalled";
+  /** Durable entries that are in memory only. */
+  readonly unwritten: number;
+  /** Durable rows found damaged whose values have not come back from memory or from another box. */
+  readonly unrepaired: number;
 }
 
 /** A read-only picture for status, CLI and tests. */
@@ -263,7 +312,16 @@ export interface OverlaySnapshot {
   readonly owned: number;
   readonly held: number;
   readonly arc: ArcStatus | undefined;
+  readonly disk: DiskStatus;
   /** Order-independent digest, hex, of all living entries of this box's own arc. */
   readonly digest: string;
   readonly counters: Readonly<Record<string, number>>;
+  /** What is in force: the document's number and text, and who is believed no more. */
+  readonly rules: {
+    readonly sequence: number;
+    readonly document: Uint8Array | undefined;
+    readonly configuration: FleetConfiguration | undefined;
+    readonly epoch: number;
+    readonly revoked: readonly { readonly nodeId: NodeId; readonly revokedAt: WallTime | undefined }[];
+  };
 }

@@ -1,6 +1,7 @@
 import type { CoreContext } from "./core-context.ts";
 import type { Membership } from "./members/membership.ts";
-import type { OverlaySnapshot, Phase } from "./ports.ts";
+import type { Instant } from "../base/time.ts";
+import type { DiskStatus, OverlaySnapshot, Phase } from "./ports.ts";
 import { COPIES, shareOf } from "./ring/ring.ts";
 import { digestHex } from "./storage/digest.ts";
 import type { Holdings } from "./storage/holdings.ts";
@@ -12,6 +13,8 @@ export function pictureOf(parts: {
   readonly membership: Membership;
   readonly holdings: Holdings;
   readonly inSync: boolean;
+  readonly comparedAt: Instant | undefined;
+  readonly disk: DiskStatus;
 }): OverlaySnapshot {
   const { context, membership, holdings } = parts;
   const { view } = membership;
@@ -31,8 +34,16 @@ export function pictureOf(parts: {
       .sort((a, b) => (a.info.nodeId < b.info.nodeId ? -1 : 1)),
     owned: own?.count ?? 0,
     held: holdings.store.size,
-    arc: arc === undefined || own === undefined ? undefined : { owner: self, replicas: view.holders(self).slice(1), entries: own.count, inSync: parts.inSync },
+    arc: arc === undefined || own === undefined ? undefined : { owner: self, replicas: view.holders(self).slice(1), entries: own.count, inSync: parts.inSync, comparedAt: parts.comparedAt },
+    disk: parts.disk,
     digest: own === undefined ? "" : digestHex(own),
     counters: Object.fromEntries(context.counters),
+    rules: {
+      sequence: context.rules.sequence,
+      document: context.rules.document,
+      configuration: context.rules.configuration,
+      epoch: context.rules.epoch,
+      revoked: context.rules.revokedNodes().map((nodeId) => ({ nodeId, revokedAt: context.rules.revokedAt(nodeId) })),
+    },
   };
 }

@@ -2,16 +2,19 @@
 // the others take one or more operations of the overlay, each with what is to be done with its outcome.
 
 import { BoundedMap } from "../base/bounded-map.ts";
+import { fromOctets } from "../base/bytes.ts";
+import type { Crypto } from "../base/crypto.ts";
 import type { Instant, WallTime } from "../base/time.ts";
 import type { OverlayCore } from "../overlay/overlay-core.ts";
-import type { EntryChange, FetchOutcome, NodeId, OperationFault, OverlayEffect, OverlayInput, ResourceId, StoreOutcome } from "../overlay/ports.ts";
+import type { EntryChange, FetchOutcome, NodeId, OperationFault, OverlayEffect, OverlayInput, ResourceId, RuleOutcome, StoreOutcome } from "../overlay/ports.ts";
 import type { SipCore } from "../sip/sip-core.ts";
 import { decodeBinding } from "./binding-codec.ts";
-import type { ControlFault, ControlReply, ControlRequest, NewSubscriber } from "./control.ts";
+import type { ControlFault, ControlReply, DeskRequest, NewSubscriber } from "./control.ts";
 import { EDGE_BINDING, SUBSCRIBER, SUBSCRIBER_LIFETIME, SUBSCRIBER_TOMBSTONE } from "./kinds.ts";
 import { bindingsIn, type LocationService, subscriberIn } from "./location-service.ts";
 import type { PeerSettings } from "./ports.ts";
 import type { BindingReport, RegistrationReport, ReplicaReport, SubscriberReport } from "./reports.ts";
+import { boxesMeant, configurationReport } from "./rules-report.ts";
 import { bindingReport, boxReference, peerReports, statusReport } from "./status.ts";
 import { decodeSubscriber, encodeSubscriber } from "./subscriber-codec.ts";
 import { nameProblem } from "./subscriber-name.ts";
@@ -28,7 +31,8 @@ export interface DeskStep {
 type Waiting =
   | { readonly of: "fetch"; readonly then: (outcome: FetchOutcome) => DeskStep }
   | { readonly of: "store"; readonly then: (outcome: StoreOutcome) => DeskStep }
-  | { readonly of: "list"; readonly then: (outcome: ListOutcome) => DeskStep };
+  | { readonly of: "list"; readonly then: (outcome: ListOutcome) => DeskStep }
+  | { readonly of: "rule"; readonly then: (outcome: RuleOutcome) => DeskStep };
 
 /** At the bound further questions are refused: nobody types that fast. */
 const WAITING_MAX = 256;
@@ -40,6 +44,7 @@ export class ControlDesk {
   readonly #overlay: OverlayCore;
   readonly #sip: SipCore;
   readonly #location: LocationService;
+  readonly #crypto: Crypto;
   readonly #wall: () => WallTime;
   readonly #newTicket: () => number;
   readonly #waiting = new BoundedMap<number, Waiting>(WAITING_MAX, "refuse");
@@ -51,6 +56,7 @@ export class ControlDesk {
     overlay: OverlayCore,
     sip: SipCore,
     location: LocationService,
+    crypto: Crypto,
     wall: () => WallTime,
     newTicket: () => number,
   ) {
@@ -58,11 +64,12 @@ export class ControlDesk {
     this.#overlay = overlay;
     this.#sip = sip;
     this.#location = location;
+    this.#crypto = crypto;
     this.#wall = wall;
     this.#newTicket = newTicket;
   }
 
-  ask(now: Instant, ticket: number, request: ControlRequest, counters: ReadonlyMap<string, number>): DeskStep {
+  ask(now: Instant, ticket: number, request: DeskRequest, counters: ReadonlyMap<string, number>): DeskStep {
     if (this.#waiting.size >= WAITING_MAX) return refuse(ticket, "unavailable", "The box is busy with other questions; ask again.");
     switch (request.op) {
       case "status":
@@ -87,6 +94,12 @@ export class ControlDesk {
           : this.#registrationsOf(ticket, request.aor);
       case "where":
         return this.#where(ticket, request.aor);
+      case "configuration":
+        return reply(ticket, { ok: true, op: "configuration", configuration: configurationReport(this.#overlay.snapshot(), this.#crypto) });
+      case "configure":
+        return this.#configure(ticket, request.document);
+      case "revoke":
+        return this.#revoke(ticket, request.box);
     }
   }
 
@@ -106,6 +119,11 @@ export class ControlDesk {
     return waiting?.of === "list" ? waiting.then(outcome) : undefined;
   }
 
+  ruled(ticket: number, outcome: RuleOutcome): DeskStep | undefined {
+    const waiting = this.#take(ticket);
+    return waiting?.of === "rule" ? waiting.then(outcome) : undefined;
+  }
+
   /** The box has left the ring: those who asked for it are told. */
   left(): DeskStep {
     const replies = this.#leaving.splice(0).map((ticket) => ({ ticket, reply: { ok: true, op: "leave" } as const }));
@@ -115,6 +133,30 @@ export class ControlDesk {
   #leave(ticket: number): DeskStep {
     this.#leaving.push(ticket);
     return { operations: [{ type: "leave" }], replies: [] };
+  }
+
+  #configure(ticket: number, document: string): DeskStep {
+    const operation = this.#rule((outcome) => {
+      const { sequence } = this.#overlay.snapshot().rules;
+      return outcome.ok ? reply(ticket, { ...outcome, op: "configure", sequence }) : refuse(ticket, "invalid", outcome.text);
+    });
+    return { operations: [{ type: "configure", ticket: operation, document: fromOctets(document) }], replies: [] };
+  }
+
+  #revoke(ticket: number, box: string): DeskStep {
+    const [nodeId, ...others] = boxesMeant(box, this.#overlay.snapshot());
+    if (nodeId === undefined) return refuse(ticket, "absent", `No box that this one knows is called ${box}; look at \`ringbox peers\`.`);
+    if (others.length > 0) return refuse(ticket, "invalid", `${box} may be any of ${others.length + 1} boxes; give more of its Node-ID.`);
+    const operation = this.#rule((outcome) =>
+      outcome.ok ? reply(ticket, { ...outcome, op: "revoke", nodeId }) : refuse(ticket, "unavailable", outcome.text),
+    );
+    return { operations: [{ type: "revoke", ticket: operation, nodeId }], replies: [] };
+  }
+
+  #rule(then: (outcome: RuleOutcome) => DeskStep): number {
+    const ticket = this.#newTicket();
+    this.#waiting.set(ticket, { of: "rule", then });
+    return ticket;
   }
 
   #addSubscriber(ticket: number, subscriber: NewSubscriber, existing: "refuse" | "replace"): DeskStep {

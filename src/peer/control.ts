@@ -2,6 +2,7 @@
 // is plain data, so that a whole box can be asked in simulation too.
 
 import type {
+  ConfigurationReport,
   PeerReport,
   RegistrationReport,
   StatusReport,
@@ -20,7 +21,8 @@ export interface NewSubscriber {
   readonly ha1Sha256: string;
 }
 
-export type ControlRequest =
+/** What the control desk answers. */
+export type DeskRequest =
   | { readonly op: "status" }
   | { readonly op: "peers" }
   /** Answered once everything is handed over; the process then ends. */
@@ -35,7 +37,25 @@ export type ControlRequest =
   | { readonly op: "subscriber-list" }
   /** `aor`: `null` for all. */
   | { readonly op: "registration-list"; readonly aor: string | null }
-  | { readonly op: "where"; readonly aor: string };
+  | { readonly op: "where"; readonly aor: string }
+  | { readonly op: "configuration" }
+  /** `document`: whole, signed by the fleet's key. */
+  | { readonly op: "configure"; readonly document: string }
+  /** `box`: a Node-ID or how it begins, or an address as `peers` shows it. */
+  | { readonly op: "revoke"; readonly box: string };
+
+/** What a box answers that needs the ring. */
+export type PeerRequest =
+  | DeskRequest
+  /** Admit the box that shows this code (its eight characters, no dash). Asked again, says whether it has come. */
+  | { readonly op: "admit"; readonly code: string };
+
+export type ControlRequest =
+  | PeerRequest
+  /** Which boxes may go on while the issuing credential is renewed. */
+  | { readonly op: "known-boxes" }
+  /** A new issuing credential, and the signed document that says so. */
+  | { readonly op: "rotate"; readonly document: string; readonly issuingKeyPem: string };
 
 export type ControlOperation = ControlRequest["op"];
 
@@ -64,6 +84,15 @@ export interface ControlAnswers {
   readonly "subscriber-list": { readonly subscribers: readonly SubscriberReport[] };
   readonly "registration-list": { readonly registrations: readonly RegistrationReport[] };
   readonly where: { readonly where: WhereReport };
+  readonly configuration: { readonly configuration: ConfigurationReport };
+  /** `told` of the `linked` boxes have said that they know. */
+  readonly configure: { readonly sequence: number; readonly told: number; readonly linked: number };
+  /** `key`: SHA-256 of the box's public key, hex. */
+  readonly "known-boxes": { readonly boxes: readonly { readonly nodeId: string; readonly key: string }[] };
+  readonly rotate: { readonly sequence: number; readonly told: number; readonly linked: number };
+  readonly revoke: { readonly nodeId: string; readonly told: number; readonly linked: number };
+  /** The Node-ID of the box that was admitted; `null`: it has not come yet, and the code waits for it. */
+  readonly admit: { readonly nodeId: string | null };
 }
 
 export interface ControlRefusal {

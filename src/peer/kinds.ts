@@ -26,7 +26,18 @@ export const SUBSCRIBER: KindDefinition = {
   maxValueBytes: 2_048,
 };
 
-export const KINDS: readonly KindDefinition[] = [EDGE_BINDING, SUBSCRIBER];
+/** Who used which ticket, and which codes operators typed: what the boxes of a ring must know together to admit others. */
+export const ADMISSION: KindDefinition = {
+  id: 0xf0000005,
+  name: "ADMISSION",
+  model: "dictionary",
+  durability: "durable",
+  signed: true,
+  maxEntries: 256,
+  maxValueBytes: 64,
+};
+
+export const KINDS: readonly KindDefinition[] = [EDGE_BINDING, SUBSCRIBER, ADMISSION];
 
 /** How long a removed subscriber is remembered as removed: longer than any box may be away and come back. */
 export const SUBSCRIBER_TOMBSTONE = hours(24 * 30);

@@ -5,15 +5,17 @@
 import { assert } from "../base/assert.ts";
 import type { Crypto } from "../base/crypto.ts";
 import type { Random } from "../base/random.ts";
-import { after, earliest, hours, type Instant, instant, milliseconds, minutes, seconds, type WallTime, wallTime } from "../base/time.ts";
+import { after, earliest, type Instant, instant, milliseconds, seconds, type WallTime, wallTime } from "../base/time.ts";
 import { OverlayCore } from "../overlay/overlay-core.ts";
 import type { OverlayEffect, OverlayInput, OverlaySnapshot, OverlayTiming, Trust } from "../overlay/ports.ts";
 import type { SipEffect, SipInput, SipSettings } from "../sip/ports.ts";
 import { SipCore, type SipSnapshot } from "../sip/sip-core.ts";
+import { AdmissionOffice, type OfficeStep } from "./admission-office.ts";
 import { ControlDesk, type DeskStep } from "./control-desk.ts";
 import { KINDS } from "./kinds.ts";
 import { LocationService, type Settled } from "./location-service.ts";
 import type { PeerEffect, PeerInput, PeerSettings } from "./ports.ts";
+import { USUAL_REGISTRATION } from "./rules-report.ts";
 
 /** Every waiting time of the overlay (docs/limits.md). */
 export const OVERLAY_TIMING: OverlayTiming = {
@@ -27,9 +29,6 @@ export const OVERLAY_TIMING: OverlayTiming = {
   seek: milliseconds(1_500),
 };
 
-/** How long phones may register for (RFC 3261 section 10.3; RFC 3665 phones ask for an hour). */
-const EXPIRY: SipSettings["expiry"] = { minimum: minutes(1), standard: hours(1), maximum: hours(2) };
-
 /** Steps of the relay between the cores within one step of the box; passing it is our own fault. */
 const RELAY_MAX = 1_000_000;
 
@@ -39,6 +38,9 @@ const SEARCHED_AT_ONCE = 50;
 /** Longer than a look-up takes that is answered. */
 const SEARCH_PAUSE = milliseconds(250);
 
+/** After a renewal: flow tokens of the former secret are in bindings that live as long as this. */
+const FORMER_SECRET = USUAL_REGISTRATION.maximum;
+
 export const SOFTWARE = "Ringbox/0.1";
 
 export class Peer {
@@ -46,6 +48,8 @@ export class Peer {
   readonly #overlay: OverlayCore;
   readonly #location: LocationService;
   readonly #desk: ControlDesk;
+  readonly #openRegistration: boolean;
+  readonly #office: AdmissionOffice;
   readonly #counters = new Map<string, number>();
   /** UNBOUNDED: lives within one step, bounded by RELAY_MAX. */
   readonly #overlayInputs: OverlayInput[] = [];
@@ -57,10 +61,12 @@ export class Peer {
   #hasLeft = false;
   #ticket = 0;
   #searchAt: Instant | undefined;
+  #forgetSecretAt: Instant | undefined;
   /** How many there were at the last search. */
   #orphans = Number.POSITIVE_INFINITY;
 
   constructor(settings: PeerSettings, crypto: Crypto, random: Random, trust: Trust) {
+    this.#openRegistration = settings.openRegistration;
     const ownWall = (): WallTime => wallTime(this.#now + this.#wallOffset);
     this.#overlay = new OverlayCore(
       {
@@ -72,6 +78,7 @@ export class Peer {
         members: settings.members,
         mayStandAlone: settings.mayStandAlone,
         timing: settings.timing ?? OVERLAY_TIMING,
+        ...(settings.rules === undefined ? {} : { rules: settings.rules }),
       },
       crypto,
       random,
@@ -88,8 +95,7 @@ export class Peer {
         sipPort: settings.self.sip.port,
         localAddresses: settings.localAddresses,
         software: SOFTWARE,
-        registration: settings.openRegistration ? "open" : "authenticated",
-        expiry: EXPIRY,
+        ...this.#registrationRules(),
       },
       crypto,
       random,
@@ -101,7 +107,8 @@ export class Peer {
       holders: (resource) => this.#overlay.locate(resource).replicas,
       nextTicket: () => this.#nextTicket(),
     });
-    this.#desk = new ControlDesk(settings, this.#overlay, this.#sip, this.#location, wall, () => this.#nextTicket());
+    this.#desk = new ControlDesk(settings, this.#overlay, this.#sip, this.#location, crypto, wall, () => this.#nextTicket());
+    this.#office = new AdmissionOffice(crypto, () => this.#nextTicket());
     this.#sip.setServing(false);
     this.#sip.setFleetAddresses(settings.members.map(({ sip }) => sip));
   }
@@ -119,7 +126,7 @@ export class Peer {
 
   nextDeadline(): Instant | undefined {
     if (this.#hasLeft) return undefined;
-    return earliest(earliest(this.#sip.nextDeadline(), this.#overlay.nextDeadline()), this.#searchAt);
+    return earliest(earliest(this.#sip.nextDeadline(), this.#overlay.nextDeadline()), earliest(this.#searchAt, this.#forgetSecretAt));
   }
 
   /** For tests and simulation: the overlay as it stands. */
@@ -147,13 +154,22 @@ export class Peer {
       case "resolved":
         this.#sipInputs.push(input);
         return;
+      case "credential":
+        this.#sip.setFleetSecret(input.fleetSecret);
+        this.#forgetSecretAt = after(this.#now, FORMER_SECRET);
+        this.#overlayInputs.push(input);
+        return;
       case "clock":
         this.#wallOffset = input.wall - this.#now;
         return;
       case "local-addresses":
         this.#sip.setLocalAddresses(input.addresses);
         return;
+      case "admission":
+        this.#followOffice(this.#office.ask(input.ticket, input.request));
+        return;
       case "control":
+        if (input.request.op === "admit") return this.#followOffice(this.#office.admit(this.#now, input.ticket, input.request.code));
         this.#follow(this.#desk.ask(this.#now, input.ticket, input.request, this.#counters));
         return;
       case "shut-down":
@@ -171,6 +187,10 @@ export class Peer {
   }
 
   #tick(): void {
+    if (this.#forgetSecretAt !== undefined && this.#forgetSecretAt <= this.#now) {
+      this.#sip.forgetFormerSecret();
+      this.#forgetSecretAt = undefined;
+    }
     this.#search();
     const sipDue = this.#sip.nextDeadline();
     if (sipDue !== undefined && sipDue <= this.#now) this.#sipInputs.push({ type: "tick" });
@@ -210,13 +230,17 @@ export class Peer {
     switch (effect.type) {
       case "fetched": {
         const settled = this.#location.fetched(effect.ticket, effect.outcome, this.#overlay.wall());
+        const office = this.#office.fetched(effect.ticket, effect.outcome);
         if (settled !== undefined) this.#settle(settled);
+        else if (office !== undefined) this.#followOffice(office);
         else this.#follow(this.#desk.fetched(effect.ticket, effect.outcome));
         return;
       }
       case "stored": {
         const settled = this.#location.stored(effect.ticket, effect.outcome, this.#overlay.wall());
+        const office = this.#office.stored(effect.ticket, effect.outcome);
         if (settled !== undefined) this.#settle(settled);
+        else if (office !== undefined) this.#followOffice(office);
         else this.#follow(this.#desk.stored(effect.ticket, effect.outcome));
         return;
       }
@@ -225,6 +249,14 @@ export class Peer {
         return;
       case "count":
         this.#count(effect.event);
+        return;
+      case "configured":
+      case "revoked":
+        this.#follow(this.#desk.ruled(effect.ticket, effect.outcome));
+        return;
+      case "rules-changed":
+        this.#sip.setRegistration(this.#registrationRules());
+        this.#outward.push(effect);
         return;
       case "member-gone":
         this.#searchAt = after(this.#now, SETTLING);
@@ -241,6 +273,12 @@ export class Peer {
       default:
         this.#outward.push(effect);
     }
+  }
+
+  /** As the fleet's document has them; this box may be opened by its own command line. */
+  #registrationRules(): Pick<SipSettings, "registration" | "expiry"> {
+    const { open, ...expiry } = this.#overlay.snapshot().rules.configuration?.registration ?? USUAL_REGISTRATION;
+    return { registration: open || this.#openRegistration ? "open" : "authenticated", expiry };
   }
 
   #settle({ answer, operations }: Settled): void {
@@ -273,6 +311,11 @@ export class Peer {
     if (step === undefined) return;
     for (const operation of step.operations) this.#overlayInputs.push(operation);
     for (const { ticket, reply } of step.replies) this.#outward.push({ type: "replied", ticket, reply });
+  }
+
+  #followOffice({ operations, answers, replies }: OfficeStep): void {
+    this.#follow({ operations, replies });
+    for (const { ticket, answer } of answers) this.#outward.push({ type: "admission-answered", ticket, answer });
   }
 
   #count(event: string): void {

@@ -2,19 +2,25 @@
 // and what it wants done. A batch of inputs makes one step; the effects come back in order.
 
 import type { WallTime } from "../base/time.ts";
+import type { FleetRulesSettings } from "../overlay/configuration/fleet-rules.ts";
 import type { OverlayEffect, OverlayInput, OverlayTiming, PeerInfo, Phase, StoredRow } from "../overlay/ports.ts";
 import type { SipEffect, SipInput } from "../sip/ports.ts";
-import type { ControlReply, ControlRequest } from "./control.ts";
+import type { AdmissionAnswer, AdmissionRequest } from "./admission-office.ts";
+import type { ControlReply, PeerRequest } from "./control.ts";
 
 export type PeerInput =
   | Exclude<SipInput, { type: "user-found" | "bindings-changed" | "tick" }>
-  | Exclude<OverlayInput, { type: "fetch" | "store" | "list" | "leave" | "tick" }>
+  | Exclude<OverlayInput, { type: "fetch" | "store" | "list" | "leave" | "configure" | "revoke" | "credential" | "tick" }>
+  /** This box's new certificate, the credential that issues now, and the secret that follows from it. */
+  | (Extract<OverlayInput, { type: "credential" }> & { readonly fleetSecret: Uint8Array })
   /** A reading of the wall clock, at the instant of the step. The first input of a box's life. */
   | { readonly type: "clock"; readonly wall: WallTime }
   /** SIP is served on these local addresses now. */
   | { readonly type: "local-addresses"; readonly addresses: readonly string[] }
   /** From the command line or the agent; answered by `replied` with the same ticket. */
-  | { readonly type: "control"; readonly ticket: number; readonly request: ControlRequest }
+  | { readonly type: "control"; readonly ticket: number; readonly request: PeerRequest }
+  /** From this box's enrollment desk; answered by `admission-answered` with the same ticket. */
+  | { readonly type: "admission"; readonly ticket: number; readonly request: AdmissionRequest }
   /** Something at the overlay port that never became an input of the overlay. */
   | { readonly type: "count"; readonly event: DoorEvent }
   /** Stop in good order: hand the share over, then `phase-changed` to `left`. */
@@ -32,8 +38,9 @@ export type DoorEvent =
 
 export type PeerEffect =
   | Exclude<SipEffect, { type: "find-user" | "change-bindings" | "count" }>
-  | Exclude<OverlayEffect, { type: "fetched" | "stored" | "listed" | "count" | "member-gone" }>
-  | { readonly type: "replied"; readonly ticket: number; readonly reply: ControlReply };
+  | Exclude<OverlayEffect, { type: "fetched" | "stored" | "listed" | "configured" | "revoked" | "count" | "member-gone" }>
+  | { readonly type: "replied"; readonly ticket: number; readonly reply: ControlReply }
+  | { readonly type: "admission-answered"; readonly ticket: number; readonly answer: AdmissionAnswer };
 
 /** What a box is told once, when it starts. */
 export interface PeerSettings {
@@ -51,6 +58,8 @@ export interface PeerSettings {
   readonly localAddresses: readonly string[];
   /** Whether whoever can reach the box may register as anybody. */
   readonly openRegistration: boolean;
+  /** What the fleet has decided. */
+  readonly rules?: FleetRulesSettings;
   /** Waiting times of the overlay if not the usual ones: a simulated day of many boxes has rarer chores. */
   readonly timing?: OverlayTiming;
 }

@@ -33,8 +33,10 @@ export interface StatusReport {
   readonly copies: number;
   /** How many should. */
   readonly copiesWanted: number;
-  /** All copies of this box's entries were equal at the last comparison, and nothing has changed since. */
+  /** All copies of this box's entries were equal at the last comparison and on disk where they must be, and no write has missed one since. */
   readonly inSync: boolean;
+  /** Since the last comparison with all copies; `null`: none yet. */
+  readonly comparedSecondsAgo: number | null;
   /** This box included. */
   readonly boxes: { readonly serving: number; readonly known: number };
   /** Entries for which this box is the responsible peer; all entries it holds, those included. */
@@ -48,7 +50,7 @@ export interface PeerReport {
   readonly nodeId: string;
   /** Whether it is the box that answers. */
   readonly self: boolean;
-  readonly state: "linked" | "joining" | "serving" | "silent" | "gone" | "left" | "seeking" | "leaving";
+  readonly state: "linked" | "joining" | "serving" | "silent" | "gone" | "left" | "seeking" | "leaving" | "revoked";
   readonly overlay: Address;
   readonly sip: Address;
   readonly zone: string;
@@ -56,6 +58,33 @@ export interface PeerReport {
   readonly share: number;
   /** `null` for this box itself, and before the first answer. */
   readonly roundTripMs: number | null;
+}
+
+/** What the fleet's key holder has decided, and who is believed no more. */
+export interface ConfigurationReport {
+  /** Number of the document in force. */
+  readonly sequence: number;
+  /** Whether this box has a document that the fleet's key has signed; without one it goes by its usual settings. */
+  readonly signed: boolean;
+  readonly registration: {
+    readonly minimumSeconds: number;
+    readonly standardSeconds: number;
+    readonly maximumSeconds: number;
+    /** Whether whoever can reach a box may register as anybody. */
+    readonly open: boolean;
+  };
+  /** Rises with each revocation. */
+  readonly revocationEpoch: number;
+  /** `revokedAt`: milliseconds since 1970, `null` if only the document names the box. */
+  readonly revoked: readonly { readonly nodeId: string; readonly revokedAt: number | null }[];
+  /** SHA-256 of the certificate that issues, hex. */
+  readonly issuing: string | null;
+  /** SHA-256 of certificates that issued before, hex. */
+  readonly retired: readonly string[];
+  /** Serials of tickets that admit nobody any more. */
+  readonly refusedTickets: readonly string[];
+  /** The whole text, signature included. */
+  readonly document: string | null;
 }
 
 export interface SubscriberReport {

@@ -33,6 +33,7 @@ export function statusReport(
     copies: snapshot.copies,
     copiesWanted: COPIES_WANTED,
     inSync: snapshot.arc?.inSync ?? false,
+    comparedSecondsAgo: snapshot.arc?.comparedAt === undefined ? null : Math.floor(between(snapshot.arc.comparedAt, now) / 1_000),
     boxes: { serving, known: snapshot.members.filter(({ state }) => state !== "left").length + 1 },
     entries: { owned: snapshot.owned, held: snapshot.held },
     uptimeSeconds: Math.floor(between(PROCESS_START, now) / 1_000),
@@ -46,13 +47,24 @@ const servingBoxes = (snapshot: OverlaySnapshot): number =>
 
 function conditions(snapshot: OverlaySnapshot, serving: number): ConditionReport[] {
   const found: ConditionReport[] = [];
+  if (snapshot.phase === "revoked") return [REVOKED];
   if (snapshot.phase === "seeking") found.push(SEEKING);
   if (snapshot.phase === "serving" && serving === 1) found.push(ALONE);
+  if (snapshot.disk.state === "stalled") found.push(DISK_STALLED);
+  if (snapshot.disk.state === "failing") found.push(diskFailing(snapshot.disk.unwritten));
+  if (snapshot.disk.unrepaired > 0) found.push(rowsDamaged(snapshot.disk.unrepaired));
   const gone = snapshot.members.filter(({ state }) => state === "gone" || state === "silent").length;
   if (gone > 0) found.push(boxesGone(gone));
   if (snapshot.phase === "serving" && snapshot.arc?.inSync === false && serving > 1) found.push(COPYING);
   return found;
 }
+
+const REVOKED: ConditionReport = {
+  code: "revoked",
+  severity: "alarm",
+  text: "This box was revoked: the other boxes believe it no more, and it serves nobody.",
+  next: "To use it again, empty its data directory and give it a ticket; it will be a new box.",
+};
 
 const SEEKING: ConditionReport = {
   code: "seeking",
@@ -74,6 +86,27 @@ const COPYING: ConditionReport = {
   text: "Copies on the other boxes are being compared and brought up to date.",
   next: "",
 };
+
+const DISK_STALLED: ConditionReport = {
+  code: "disk-stalled",
+  severity: "alarm",
+  text: "The disk of this box does not answer: it takes no subscriber changes. Calls and registrations go on.",
+  next: "Look at its disk; replace the box if it stays so.",
+};
+
+const diskFailing = (unwritten: number): ConditionReport => ({
+  code: "disk-failing",
+  severity: "alarm",
+  text: `The disk of this box does not take what must be on it: ${unwritten === 1 ? "1 entry is" : `${unwritten} entries are`} in memory only. Calls and registrations go on.`,
+  next: "Make room on its disk, or replace the box.",
+});
+
+const rowsDamaged = (count: number): ConditionReport => ({
+  code: "rows-damaged",
+  severity: "warning",
+  text: `${count === 1 ? "1 entry" : `${count} entries`} on the disk of this box ${count === 1 ? "was" : "were"} damaged, and no other box has given ${count === 1 ? "it" : "them"} back yet.`,
+  next: "Look at the subscribers; enter again who is missing. A disk that damages what it holds is worn out: replace the box.",
+});
 
 const boxesGone = (count: number): ConditionReport => ({
   code: "boxes-gone",

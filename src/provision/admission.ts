@@ -41,8 +41,8 @@ export type AdmissionEffect =
   | { readonly type: "report"; readonly level: "info" | "warning"; readonly text: string };
 
 export interface AdmissionSettings {
-  /** `undefined`: no ticket, the box stays blank. */
-  readonly ticket: "fleet" | "join" | undefined;
+  /** `code`: none, but it shows a code, and waits for it at members of whatever fleet. `undefined`: the box stays blank. */
+  readonly ticket: "fleet" | "join" | "code" | undefined;
   readonly fleetHash: string;
   readonly instance: string;
   /** Whether anything may be heard by multicast at all. */
@@ -62,6 +62,8 @@ export const ADMISSION_TIMING: {
 } = { listen: milliseconds(1_500), patience: seconds(6), rumor: seconds(15), stagger: seconds(1) };
 
 const MAX_DIALS = 4;
+/** Members at which a box with a code waits at once. */
+const MAX_WAITS = 16;
 
 type Trigger = AdmissionInput["type"];
 type Action = "begin" | "learn" | "forget" | "refusal" | "failure" | "enrolled" | "advance";
@@ -153,7 +155,7 @@ export class Admission implements Machine<AdmissionInput, AdmissionEffect> {
     const { ticket, listening } = this.#settings;
     if (ticket === undefined) return this.#report("info", "no ticket: this box waits to be given one");
     this.#enter("seeking");
-    if (ticket === "join") return;
+    if (ticket !== "fleet") return;
     if (listening) this.#timers.start("listen", now, ADMISSION_TIMING.listen);
     this.#timers.start("patience", now, ADMISSION_TIMING.patience);
     this.#timers.start("rumor", now, ADMISSION_TIMING.rumor);
@@ -163,7 +165,8 @@ export class Admission implements Machine<AdmissionInput, AdmissionEffect> {
     if (input.type === "hint") return this.#candidates.addHint(now, input.address);
     if (input.type !== "heard") return;
     const { fleetHash, instance, state } = input.announcement;
-    if (instance === this.#settings.instance || fleetHash !== this.#settings.fleetHash) return;
+    if (instance === this.#settings.instance) return;
+    if (this.#settings.ticket !== "code" && fleetHash !== this.#settings.fleetHash) return;
     this.#candidates.addRumor(now, input.address, instance, state === "serving");
   }
 
@@ -202,7 +205,8 @@ export class Admission implements Machine<AdmissionInput, AdmissionEffect> {
   }
 
   #mayDialMore(): boolean {
-    return this.#candidates.dialing < MAX_DIALS && !this.#timers.isRunning("stagger");
+    const most = this.#settings.ticket === "code" ? MAX_WAITS : MAX_DIALS;
+    return this.#candidates.dialing < most && !this.#timers.isRunning("stagger");
   }
 
   /** With a fleet ticket: when nobody serves, as far as this box can know without waiting for ever. */

@@ -19,6 +19,8 @@ interface FleetClaims extends CommonClaims {
   readonly issuing: string;
   /** PEM. */
   readonly issuingKey: string;
+  /** ASCII: the configuration document. */
+  readonly configuration?: string;
 }
 interface JoinClaims extends CommonClaims {
   readonly kind: "join";
@@ -46,6 +48,7 @@ export function parseClaims(json: Readonly<Record<string, unknown>> | undefined,
 function fleetClaims(json: Readonly<Record<string, unknown>>): Result<TicketClaims, string> {
   if (typeof json["issuing"] !== "string") return missing("issuing");
   if (typeof json["issuingKey"] !== "string") return missing("issuingKey");
+  if (json["configuration"] !== undefined && typeof json["configuration"] !== "string") return missing("configuration");
   return ok(json as unknown as FleetClaims);
 }
 

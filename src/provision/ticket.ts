@@ -6,7 +6,7 @@ import { concatBytes, fromOctets, fromUtf8Octets, toOctets, utf8Octets } from ".
 import type { Crypto } from "../base/crypto.ts";
 import { fault, ok, type Result } from "../base/result.ts";
 import type { WallTime } from "../base/time.ts";
-import { parseBase64, parseBase64Url, toBase64, toBase64Url } from "./base64.ts";
+import { parseBase64, parseBase64Url, toBase64, toBase64Url } from "../base/base64.ts";
 import { formatDay } from "./calendar.ts";
 import { formatHint, type Hint, parseHint } from "./hint.ts";
 import { parseClaims, type TicketClaims } from "./ticket-claims.ts";
@@ -34,6 +34,8 @@ export interface FleetTicket extends TicketCommon {
   readonly issuingCertificate: Uint8Array;
   /** PKCS #8 PEM: whoever has it can admit boxes. */
   readonly issuingKeyPem: string;
+  /** The signed configuration document that the fleet begins with, or had when the ticket was made. */
+  readonly configuration?: Uint8Array | undefined;
 }
 
 /** Admits a box through a member, until its end. */
@@ -51,6 +53,8 @@ export interface TokenClaims {
   readonly zone: string;
   /** `undefined`: no end (fleet ticket). */
   readonly expiresAt: WallTime | undefined;
+  /** How many boxes it admits; `undefined`: any number (fleet ticket). */
+  readonly uses: number | undefined;
 }
 
 /** By the fleet's root key: ECDSA P-256 with SHA-256, DER. */
@@ -61,6 +65,8 @@ const END = "-----END RINGBOX TICKET-----";
 const MAX_TICKET_CHARACTERS = 65_536;
 const MAX_TOKEN_CHARACTERS = 2_048;
 const FORMAT = 1;
+/** Boxes that one join ticket may admit: each use is an entry of one resource of the ring. */
+export const MAX_USES = 100;
 /** What is signed begins with its purpose, so that a signed token never passes for a signed ticket. */
 const TICKET_PURPOSE = "ringbox ticket 1\n";
 const TOKEN_PURPOSE = "ringbox token 1\n";
@@ -107,10 +113,17 @@ export function foreignTicket(
 }
 
 export function serializeToken(claims: TokenClaims, sign: Signer): string {
-  const { overlayName: overlay, serial, zone, expiresAt } = claims;
-  const octets = utf8Octets(JSON.stringify({ overlay, serial, zone, expires: expiresAt ?? null }));
+  const { overlayName: overlay, serial, zone, expiresAt, uses } = claims;
+  const octets = utf8Octets(JSON.stringify({ overlay, serial, zone, expires: expiresAt ?? null, uses: uses ?? null }));
   const signature = sign(fromOctets(TOKEN_PURPOSE + octets));
   return `${toBase64Url(fromOctets(octets))}.${toBase64Url(signature)}`;
+}
+
+/** The serial in a token, unchecked; none if it cannot be read. */
+export function tokenSerial(token: string): readonly string[] {
+  const bytes = parseBase64Url(token.slice(0, Math.max(token.indexOf("."), 0)));
+  const claims = bytes === undefined ? undefined : tokenClaimsOf(parseJsonObject(bytes));
+  return claims === undefined ? [] : [claims.serial];
 }
 
 /** The token's claims if the fleet's root signed them, they are for this overlay and have not expired. */
@@ -164,7 +177,7 @@ function claimsOf(ticket: AdmissionTicket): TicketClaims {
     zone: ticket.zone,
   };
   return ticket.kind === "fleet"
-    ? { ...common, kind: "fleet", issuing: toBase64(ticket.issuingCertificate), issuingKey: ticket.issuingKeyPem }
+    ? { ...common, kind: "fleet", issuing: toBase64(ticket.issuingCertificate), issuingKey: ticket.issuingKeyPem, ...configurationClaim(ticket) }
     : { ...common, kind: "join", expires: ticket.expiresAt };
 }
 
@@ -184,15 +197,20 @@ function ticketOf(claims: TicketClaims): AdmissionTicket | undefined {
   if (claims.kind === "join") return { ...common, kind: "join", expiresAt: claims.expires as WallTime };
   const issuingCertificate = parseBase64(claims.issuing);
   if (issuingCertificate === undefined) return undefined;
-  return { ...common, kind: "fleet", issuingCertificate, issuingKeyPem: claims.issuingKey };
+  const configuration = claims.configuration === undefined ? undefined : fromOctets(claims.configuration);
+  return { ...common, kind: "fleet", issuingCertificate, issuingKeyPem: claims.issuingKey, configuration };
 }
+
+const configurationClaim = ({ configuration }: FleetTicket): { readonly configuration?: string } =>
+  configuration === undefined ? {} : { configuration: toOctets(configuration) };
 
 function tokenClaimsOf(json: Readonly<Record<string, unknown>> | undefined): TokenClaims | undefined {
   if (json === undefined) return undefined;
-  const { overlay, serial, zone, expires } = json;
+  const { overlay, serial, zone, expires, uses = null } = json;
   if (typeof overlay !== "string" || typeof serial !== "string" || typeof zone !== "string") return undefined;
   if (expires !== null && !Number.isSafeInteger(expires)) return undefined;
-  return { overlayName: overlay, serial, zone, expiresAt: expires === null ? undefined : (expires as WallTime) };
+  if (uses !== null && !isCount(uses)) return undefined;
+  return { overlayName: overlay, serial, zone, expiresAt: expires === null ? undefined : (expires as WallTime), uses: uses ?? undefined };
 }
 
 function parseJsonObject(bytes: Uint8Array): Readonly<Record<string, unknown>> | undefined {
@@ -203,6 +221,8 @@ function parseJsonObject(bytes: Uint8Array): Readonly<Record<string, unknown>> |
     return undefined; // not JSON: the writer's fault, a value
   }
 }
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && typeof value === "number" && value >= 1 && value <= MAX_USES;
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);

@@ -28,7 +28,7 @@ export interface CoreParts {
 }
 
 export class CoreContext implements CoreParts {
-  readonly settings: SipSettings;
+  settings: SipSettings;
   readonly crypto: Crypto;
   readonly random: Random;
   readonly wallClock: () => WallTime;

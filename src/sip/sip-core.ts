@@ -36,6 +36,7 @@ export interface SipSnapshot {
 
 export class SipCore implements Machine<SipInput, SipEffect> {
   readonly #core: CoreContext;
+  readonly #gatekeeper: Gatekeeper;
   readonly #registrar: Registrar;
   readonly #proxy: StatefulProxy;
 
@@ -56,6 +57,7 @@ export class SipCore implements Machine<SipInput, SipEffect> {
       questions: new Questions(outbox),
     });
     const gatekeeper = new Gatekeeper(settings, crypto, wallClock);
+    this.#gatekeeper = gatekeeper;
     this.#registrar = new Registrar(this.#core, gatekeeper);
     this.#proxy = new StatefulProxy(this.#core, gatekeeper, this.#registrar, toHex(random.bytes(6)));
   }
@@ -68,6 +70,20 @@ export class SipCore implements Machine<SipInput, SipEffect> {
   /** The SIP addresses of the other boxes of the fleet: in a URI they mean our domain. */
   setFleetAddresses(addresses: readonly Address[]): void {
     this.#core.ends.setFleetAddresses(addresses);
+  }
+
+  /** From here on: how long phones may register for, and who may. */
+  setRegistration(rules: Pick<SipSettings, "registration" | "expiry">): void {
+    this.#core.settings = { ...this.#core.settings, ...rules };
+  }
+
+  /** Nonces and flow tokens are made with this from here on; those of the former secret are still taken. */
+  setFleetSecret(secret: Uint8Array): void {
+    this.#core.tokens.setSecret(secret);
+    this.#gatekeeper.setSecret(secret);
+  }
+  forgetFormerSecret(): void {
+    this.#core.tokens.forgetFormerSecret();
   }
 
   /** Whether OPTIONS to this box may say that it serves. */

@@ -65,11 +65,12 @@ export class Box<Place extends Home = Host> {
   readonly logFile: string;
   /** TLS secrets of its links, if it was started with `keepTlsKeys`. */
   readonly keyLogFile: string;
-  readonly #ticket: string;
+  readonly #ticket: string | undefined;
   readonly #parameters: readonly string[];
   #program: ChildProcess | undefined;
 
-  constructor(host: Place, ticket: string, parameters: readonly string[] = []) {
+  /** `ticket` undefined: the box shows a code and waits. */
+  constructor(host: Place, ticket: string | undefined, parameters: readonly string[] = []) {
     this.name = host.name;
     this.host = host;
     this.dataDirectory = join(host.directory, host.name);
@@ -90,7 +91,7 @@ export class Box<Place extends Home = Host> {
         ? [join(DIST, "node"), `--tls-keylog=${this.keyLogFile}`, join(DIST, "ringboxd.mjs")]
         : [join(DIST, "ringboxd")];
     this.#program = this.host.start(
-      [...program, "--data", this.dataDirectory, "--ticket", this.#ticket, ...this.#parameters],
+      [...program, "--data", this.dataDirectory, ...(this.#ticket === undefined ? [] : ["--ticket", this.#ticket]), ...this.#parameters],
       { file: this.logFile },
     );
   }

@@ -333,18 +333,26 @@ export class Telephony implements Observer, Work {
     this.#seen.registrations = true;
   }
 
-  /** Every box says the same, and each replica says that it holds what is there. */
-  #askWhere(aor: string): void {
+  /**
+   * Every box says the same, and each replica says that it holds what is there. A binding may end between two
+   * answers: what differs is asked once more.
+   */
+  #askWhere(aor: string, again = false): void {
     const boxes = this.#random.shuffle(this.#serving()).slice(0, 3);
     let first: string | undefined;
     let answers = 0;
+    let asksAgain = false;
     for (const box of boxes) {
       this.#ask({ op: "where", aor }, (reply) => {
-        if (!reply.ok || reply.op !== "where") return;
+        if (!reply.ok || reply.op !== "where" || asksAgain) return;
         const { where } = reply;
         // A replica that was asked over a lossy path may be "unknown"; nothing else may differ.
         const text = JSON.stringify({ ...where, replicas: where.replicas.map(({ nodeId }) => nodeId) });
         first ??= text;
+        if (text !== first && !again) {
+          asksAgain = true;
+          return this.#askWhere(aor, true);
+        }
         if (text !== first) throw new InvariantBroken(`${box.name} says ${text}, another box ${first}`);
         const isThere = where.subscriber || where.bindings.length > 0;
         if (isThere && where.replicas.some(({ holds }) => holds === "no")) {

@@ -54,10 +54,10 @@ export function makeFleet(directory: string, name = "acme"): Fleet {
 }
 
 /** A join ticket's file; `expires` may be in the past. */
-export function joinTicket({ directory, ticket }: Fleet, expires: Duration = hours(1)): string {
+export function joinTicket({ directory, ticket }: Fleet, expires: Duration = hours(1), uses = 10): string {
   const file = join(directory, `${randomInt(1e12)}.ticket`);
   const rootKeyPem = readFileSync(join(directory, "fleet.key"), "utf8");
-  writeFileSync(file, createJoinTicket({ rootKeyPem, fleetTicket: readFileSync(ticket, "utf8"), expires, hints: [], zone: "" }));
+  writeFileSync(file, createJoinTicket({ rootKeyPem, fleetTicket: readFileSync(ticket, "utf8"), expires, uses, hints: [], zone: "" }));
   return file;
 }
 
@@ -92,7 +92,7 @@ export type BuiltBox = Box<Place>;
 
 export interface BoxWishes {
   readonly name?: string;
-  readonly ticket: string;
+  readonly ticket: string | undefined;
   /** Boxes at which the fleet may be found. */
   readonly hints?: readonly BuiltBox[];
   readonly parameters?: readonly string[];

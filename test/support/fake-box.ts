@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ControlServer } from "../../src/io/control-server.ts";
 import type { ControlReply, ControlRequest, NewSubscriber } from "../../src/peer/control.ts";
-import { SAMPLE_BINDING, SAMPLE_PEERS, SAMPLE_STATUS, SAMPLE_WHERE } from "./sample-reports.ts";
+import { SAMPLE_BINDING, SAMPLE_CONFIGURATION, SAMPLE_PEERS, SAMPLE_STATUS, SAMPLE_WHERE } from "./sample-reports.ts";
 
 export class FakeBox {
   readonly directory: string;
@@ -59,8 +59,20 @@ export class FakeBox {
         };
       case "registration-list":
         return { ok: true, op: "registration-list", registrations: [{ aor: "100@acme.example", bindings: [SAMPLE_BINDING] }] };
+      case "admit":
+        return { ok: true, op: "admit", nodeId: null };
       case "where":
         return { ok: true, op: "where", where: { ...SAMPLE_WHERE, aor: request.aor } };
+      case "configuration":
+        return { ok: true, op: "configuration", configuration: SAMPLE_CONFIGURATION };
+      case "configure":
+        return { ok: true, op: "configure", sequence: 2, told: 2, linked: 2 };
+      case "known-boxes":
+        return { ok: true, op: "known-boxes", boxes: [] };
+      case "rotate":
+        return { ok: true, op: "rotate", sequence: 2, told: 2, linked: 2 };
+      case "revoke":
+        return { ok: true, op: "revoke", nodeId: request.box, told: 1, linked: 1 };
     }
   }
 

@@ -28,11 +28,11 @@ class OpenBox implements BoxMachine {
   }
 }
 
-export function openWorld(): { readonly world: World; readonly replies: object[]; readonly sent: string[] } {
+export function openWorld(seed = 5): { readonly world: World; readonly replies: object[]; readonly sent: string[] } {
   const replies: object[] = [];
   const sent: string[] = [];
   const world = new World({
-    seed: 5,
+    seed,
     network: { delayLeast: 1, delayMost: 5, loss: 0, duplicate: 0 },
     disk: { syncLeast: 2, syncMost: 10, batch: 1_000 },
     makeMachine: (boot) => new OpenBox(boot),

@@ -7,6 +7,7 @@ import type { Crypto } from "../../src/base/crypto.ts";
 import { DeadlineQueue } from "../../src/base/deadline-queue.ts";
 import type { Random } from "../../src/base/random.ts";
 import { instant, type Instant, milliseconds, minutes, seconds, wallTime } from "../../src/base/time.ts";
+import type { FleetRulesSettings } from "../../src/overlay/configuration/fleet-rules.ts";
 import { OverlayCore } from "../../src/overlay/overlay-core.ts";
 import type {
   EntryChange,
@@ -18,6 +19,7 @@ import type {
   OverlayTiming,
   PeerInfo,
   ResourceId,
+  RuleOutcome,
   StoredRow,
   StoreOutcome,
   Trust,
@@ -112,6 +114,8 @@ export interface BoxOptions {
   readonly disk?: Map<string, StoredRow>;
   readonly members?: readonly PeerInfo[];
   readonly incarnation?: number;
+  /** What its fleet has decided, as far as it knows. */
+  readonly rules?: FleetRulesSettings | undefined;
 }
 
 type Wanted = { [Type in OverlayEffect["type"]]: Extract<OverlayEffect, { type: Type }> };
@@ -122,6 +126,8 @@ export class WorldBox {
   readonly disk: Map<string, StoredRow>;
   readonly effects: OverlayEffect[] = [];
   readonly answers = new Map<number, (effect: OverlayEffect) => void>();
+  /** As on its disk. */
+  rules: FleetRulesSettings | undefined;
   alive = true;
   /** No messages leave or arrive, links stay open: a power cut, or a pulled cable. */
   unplugged = false;
@@ -149,6 +155,8 @@ export class OverlayWorld {
   readonly boxes: WorldBox[] = [];
   readonly links: Link[] = [];
   now = 0;
+  /** For boxes started from now on. */
+  meshLimit: number | undefined;
   /** Whether two boxes cannot reach each other. */
   cut: (a: WorldBox, b: WorldBox) => boolean = () => false;
   delay: (from: WorldBox, to: WorldBox) => number = () => 1 + this.random.below(3);
@@ -179,7 +187,7 @@ export class OverlayWorld {
   restart(old: WorldBox, options: BoxOptions = {}): WorldBox {
     const members = old.seen("members-changed").at(-1)?.members ?? [];
     this.boxes.splice(this.boxes.indexOf(old), 1);
-    return this.#start({ ...old.info, incarnation: old.info.incarnation + 1 }, { disk: old.disk, members, mayStandAlone: true, ...options });
+    return this.#start({ ...old.info, incarnation: old.info.incarnation + 1 }, { disk: old.disk, members, mayStandAlone: true, rules: old.rules, ...options });
   }
 
   #start(info: PeerInfo, options: BoxOptions): WorldBox {
@@ -188,6 +196,8 @@ export class OverlayWorld {
       {
         overlayName: "test.ring", self: info, certificate: certificateOf(info.nodeId), kinds: [SOFT, DURABLE], rows: [...disk.values()],
         members: options.members ?? [], mayStandAlone: options.mayStandAlone ?? this.boxes.length === 0, timing: TIMING,
+        ...(options.rules === undefined ? {} : { rules: options.rules }),
+        ...(this.meshLimit === undefined ? {} : { meshLimit: this.meshLimit }),
       },
       cryptoFor(info.nodeId),
       new SeededRandom(this.random.below(2 ** 32)),
@@ -195,6 +205,7 @@ export class OverlayWorld {
       () => wallTime(WALL_START + this.now + (options.clockError ?? 0)),
     );
     const box = new WorldBox(core, info, disk);
+    box.rules = options.rules;
     this.boxes.push(box);
     this.give(box, { type: "tick" });
     for (const hint of options.hints ?? this.boxes.slice(0, -1).slice(0, 2)) this.give(box, { type: "candidate", address: hint.info.overlay, source: "hint" });
@@ -202,10 +213,11 @@ export class OverlayWorld {
   }
 
   /** N boxes, one ring, quiet. */
-  static ring(count: number, seed = 1): OverlayWorld {
+  static ring(count: number, seed = 1, options: BoxOptions & { readonly meshLimit?: number } = {}): OverlayWorld {
     const world = new OverlayWorld(seed);
+    world.meshLimit = options.meshLimit;
     for (let i = 0; i < count; i++) {
-      world.add();
+      world.add(options);
       world.until(() => world.serving().length === i + 1, 20_000);
     }
     world.run(5_000);
@@ -297,6 +309,19 @@ export class OverlayWorld {
     this.#close(link, "closed by the test");
   }
 
+  /** What came of a decision for the whole fleet. */
+  decideNow(box: WorldBox, decision: { readonly type: "configure"; readonly document: Uint8Array } | { readonly type: "revoke"; readonly nodeId: NodeId }): RuleOutcome {
+    let outcome: RuleOutcome | undefined;
+    const ticket = this.#nextTicket++;
+    box.answers.set(ticket, (effect) => {
+      if (effect.type === "configured" || effect.type === "revoked") outcome = effect.outcome;
+    });
+    this.give(box, { ...decision, ticket });
+    this.until(() => outcome !== undefined, 10_000);
+    if (outcome === undefined) throw new Error("a decision without an answer");
+    return outcome;
+  }
+
   store(box: WorldBox, resource: ResourceId, kind: KindDefinition, changes: readonly EntryChange[], told: (outcome: StoreOutcome) => void = () => {}): void {
     const ticket = this.#nextTicket++;
     box.answers.set(ticket, (effect) => effect.type === "stored" && told(effect.outcome));
@@ -338,9 +363,14 @@ export class OverlayWorld {
       }
       case "persist":
         return this.#persist(box, effect);
+      case "rules-changed":
+        if (box.rules !== undefined) box.rules = { ...box.rules, document: effect.document, revocations: effect.revocations };
+        return;
       case "fetched":
       case "stored":
       case "listed":
+      case "configured":
+      case "revoked":
         box.answers.get(effect.ticket)?.(effect);
         box.answers.delete(effect.ticket);
         return;

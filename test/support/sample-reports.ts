@@ -1,4 +1,4 @@
-import type { BindingReport, BoxReference, PeerReport, StatusReport, WhereReport } from "../../src/peer/reports.ts";
+import type { BindingReport, BoxReference, ConfigurationReport, PeerReport, StatusReport, WhereReport } from "../../src/peer/reports.ts";
 
 /** The n-th box of a made-up ring. */
 export const sampleBox = (n: number): BoxReference => ({
@@ -20,6 +20,7 @@ export const SAMPLE_STATUS: StatusReport = {
   copies: 3,
   copiesWanted: 3,
   inSync: true,
+  comparedSecondsAgo: 12,
   boxes: { serving: 5, known: 5 },
   entries: { owned: 412, held: 1_230 },
   uptimeSeconds: 273_600,
@@ -62,4 +63,16 @@ export const SAMPLE_WHERE: WhereReport = {
     { ...sampleBox(3), sip: null, overlay: null, holds: "unknown" },
   ],
   bindings: [SAMPLE_BINDING],
+};
+
+export const SAMPLE_CONFIGURATION: ConfigurationReport = {
+  sequence: 3,
+  signed: true,
+  registration: { minimumSeconds: 60, standardSeconds: 3_600, maximumSeconds: 7_200, open: false },
+  revocationEpoch: 1,
+  revoked: [{ nodeId: sampleBox(7).nodeId, revokedAt: 1_800_000_000_000 }],
+  issuing: "ab".repeat(32),
+  retired: [],
+  refusedTickets: [],
+  document: "<overlay/>",
 };

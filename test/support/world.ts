@@ -19,12 +19,14 @@ export type BoxInput =
   | SipInput
   | { readonly type: "clock"; readonly wall: WallTime }
   | { readonly type: "control"; readonly ticket: number; readonly request: object }
+  | { readonly type: "admission"; readonly ticket: number; readonly request: object }
   | { readonly type: "shut-down" };
 
 export type BoxEffect =
   | OverlayEffect
   | SipEffect
-  | { readonly type: "replied"; readonly ticket: number; readonly reply: object };
+  | { readonly type: "replied"; readonly ticket: number; readonly reply: object }
+  | { readonly type: "admission-answered"; readonly ticket: number; readonly answer: object };
 
 export interface BoxMachine {
   step(now: Instant, inputs: readonly BoxInput[]): readonly BoxEffect[];

@@ -9,7 +9,7 @@ import type { Received } from "../routing/router.ts";
 import { EXTENSION } from "../wire/code-points.ts";
 import type { MessageExtension } from "../wire/message.ts";
 import type { AttachReq, UpdateReq } from "../wire/message-body.ts";
-import { decodePeerInfo, encodePeerInfo } from "../wire/peer-info.ts";
+import { decodeIntroduction, encodeIntroduction, type Introduction } from "../wire/peer-info.ts";
 
 /** Asked for through others so many times; then it is given up until it is named again. */
 const ATTEMPTS = 4;
@@ -24,6 +24,12 @@ interface Events {
   introduced(member: Member): void;
   /** Somebody who was named is linked now, or given up. */
   namedSettled(): void;
+  /** Our successor list, as far as they are there. */
+  successors(): readonly NodeId[];
+  /** Whether a link to somebody who was named is wanted. */
+  wants(nodeId: NodeId): boolean;
+  /** We know only a part of our ring. */
+  isPartial(): boolean;
 }
 
 /** Who is who, and getting linked to everybody: Attach and Update (RFC 6940 sections 6.5.1, 10.6, 10.7). */
@@ -60,7 +66,8 @@ export class Introductions {
 
   /** A box that is named by one that is linked: asked, through it, to dial us. */
   heardOf(nodeId: NodeId, informer: NodeId): void {
-    if (nodeId === this.#context.self || this.#membership.isLinked(nodeId)) return;
+    if (nodeId === this.#context.self || this.#membership.isLinked(nodeId) || this.#context.rules.isRevoked(nodeId)) return;
+    if (!this.#events.wants(nodeId)) return;
     const known = this.#named.get(nodeId);
     if (known !== undefined) {
       if (!known.informers.includes(informer)) known.informers.push(informer);
@@ -71,23 +78,27 @@ export class Introductions {
   }
 
   /** RFC 6940 section 10.5: find whoever is responsible for the place just after ours. */
-  findAdmittingPeer(resource: ResourceId, through: NodeId): void {
+  findAdmittingPeer(resource: ResourceId, through: NodeId, found: (nodeId: NodeId) => void = () => {}): void {
     const request = {
       hop: through,
       beyond: [{ type: "resource", resource } as const],
       body: this.#attachRequest(),
-      extensions: [this.#ownInfo()],
+      extensions: [this.#introduction()],
       signed: true,
       timeout: this.#context.settings.timing.attempt,
     };
-    this.#exchanges.request(request, (outcome) => this.#remember(outcome));
+    this.#exchanges.request(request, (outcome) => {
+      const info = this.#remember(outcome);
+      if (info !== undefined) found(info.nodeId);
+    });
   }
 
   attachReceived(received: Received, body: AttachReq): void {
-    const info = peerInfoIn(received.message.extensions);
-    if (info === undefined || info.nodeId !== received.sender) return received.refuse("Error_Invalid_Message", "peer info is missing");
-    received.respond({ ...body, type: "attach_ans", role: ACTIVE, sendUpdate: false, candidates: this.#candidates() }, [this.#ownInfo()]);
-    if (received.direct) return this.#know(received.hop, info, received.link);
+    const introduction = introductionIn(received.message.extensions);
+    const info = introduction?.info;
+    if (introduction === undefined || info?.nodeId !== received.sender) return received.refuse("Error_Invalid_Message", "peer info is missing");
+    received.respond({ ...body, type: "attach_ans", role: ACTIVE, sendUpdate: false, candidates: this.#candidates() }, [this.#introduction()]);
+    if (received.direct) return this.#know(received.hop, introduction, received.link);
     // The sender of an Attach is the TLS server: whoever answers dials (RFC 6940 section 6.5.1.13).
     this.#membership.remember(info);
     if (!this.#membership.isLinked(info.nodeId)) this.#dialer.dial(info.nodeId);
@@ -97,15 +108,17 @@ export class Introductions {
   /** The ids an Update names. */
   updateReceived(member: Member, { update }: UpdateReq): void {
     if (update.type === "peer_ready") return;
-    const fingers = update.type === "full" ? update.fingers : [];
-    for (const id of [...update.predecessors, ...update.successors, ...fingers]) this.heardOf(id, member.nodeId);
+    for (const id of update.predecessors) this.heardOf(id, member.nodeId);
+    for (const id of update.successors) this.heardOf(id, member.nodeId);
+    if (update.type === "full") for (const id of update.fingers) this.heardOf(id, member.nodeId);
   }
 
   /** `known` is called when the other side has taken it in. */
   sendUpdate(to: NodeId, update: UpdateReq["update"], known: () => void = () => {}): void {
     if (!this.#membership.view.has(this.#context.self)) return;
     const body = { type: "update_req", uptime: this.#context.uptimeSeconds, update } as const;
-    this.#exchanges.request({ hop: to, body, timeout: this.#context.settings.timing.attempt }, (outcome) => {
+    const extensions = this.#events.isPartial() ? [PARTIAL_VIEW] : [];
+    this.#exchanges.request({ hop: to, body, extensions, timeout: this.#context.settings.timing.attempt }, (outcome) => {
       if (outcome.type === "timeout") this.sendUpdate(to, update, known);
       else if (outcome.type === "answer") known();
     });
@@ -124,27 +137,29 @@ export class Introductions {
   #neighbors(): { predecessors: readonly NodeId[]; successors: readonly NodeId[] } {
     const { view } = this.#membership;
     const { self } = this.#context;
-    return { predecessors: view.predecessors(self, 3), successors: view.successors(self, 3) };
+    return { predecessors: view.predecessors(self, 3), successors: this.#events.successors() };
   }
 
   #greet(member: Member, attempt: number): void {
     const request = {
       hop: member.nodeId,
       body: this.#attachRequest(),
-      extensions: [this.#ownInfo()],
+      extensions: [this.#introduction()],
       timeout: this.#context.settings.timing.attempt,
     };
     const link = this.#membership.linkTo(member.nodeId);
     this.#exchanges.request(request, (outcome) => {
-      const info = outcome.type === "answer" ? peerInfoIn(outcome.message.extensions) : undefined;
-      if (info !== undefined && info.nodeId === member.nodeId && link !== undefined) return this.#know(member, info, link);
+      const introduction = outcome.type === "answer" ? introductionIn(outcome.message.extensions) : undefined;
+      if (introduction?.info.nodeId === member.nodeId && link !== undefined) return this.#know(member, introduction, link);
       if (outcome.type === "timeout" && attempt < ATTEMPTS) return this.#greet(member, attempt + 1);
       if (outcome.type !== "unreachable") this.#membership.close(member, "it does not say who it is");
     });
   }
 
-  #know(member: Member, info: PeerInfo, link: LinkId): void {
+  #know(member: Member, { info, inRing, time }: Introduction, link: LinkId): void {
     this.#membership.heardInfo(member, info, link);
+    member.introducedAs = inRing ? "in the ring" : "outside";
+    member.clockDifference = time - this.#context.clock.now();
     this.#events.introduced(member);
   }
 
@@ -159,7 +174,7 @@ export class Introductions {
       hop: informer,
       beyond: [{ type: "node", nodeId } as const],
       body: this.#attachRequest(),
-      extensions: [this.#ownInfo()],
+      extensions: [this.#introduction()],
       signed: true,
       answeredBy: nodeId,
       timeout: attempt,
@@ -172,9 +187,10 @@ export class Introductions {
     });
   }
 
-  #remember(outcome: Outcome): void {
-    const info = outcome.type === "answer" ? peerInfoIn(outcome.message.extensions) : undefined;
-    if (info !== undefined) this.#membership.remember(info);
+  #remember(outcome: Outcome): PeerInfo | undefined {
+    const introduction = outcome.type === "answer" ? introductionIn(outcome.message.extensions) : undefined;
+    if (introduction !== undefined) this.#membership.remember(introduction.info);
+    return introduction?.info;
   }
 
   #settle(nodeId: NodeId): void {
@@ -189,12 +205,15 @@ export class Introductions {
     const address = this.#context.settings.self.overlay;
     return [{ address, overlayLink: TLS_TCP_FH_NO_ICE, foundation: NOTHING, priority: 0, candidateType: HOST, relatedAddress: undefined, extensions: [] }];
   }
-  #ownInfo(): MessageExtension {
-    return { type: EXTENSION.peer_info, critical: false, contents: encodePeerInfo(this.#context.settings.self) };
+  #introduction(): MessageExtension {
+    const { settings, self, clock } = this.#context;
+    const introduction = { info: settings.self, inRing: this.#membership.view.has(self), time: clock.now() };
+    return { type: EXTENSION.peer_info, critical: false, contents: encodeIntroduction(introduction) };
   }
 }
 
 const NOTHING = new Uint8Array(0);
+const PARTIAL_VIEW: MessageExtension = { type: EXTENSION.partial_view, critical: false, contents: NOTHING };
 const octets = (text: string): Uint8Array => Uint8Array.from(text, (char) => char.charCodeAt(0));
 const PASSIVE = octets("passive");
 const ACTIVE = octets("active");
@@ -202,8 +221,8 @@ const ACTIVE = octets("active");
 const TLS_TCP_FH_NO_ICE = 4;
 const HOST = 1;
 
-function peerInfoIn(extensions: readonly MessageExtension[]): PeerInfo | undefined {
+function introductionIn(extensions: readonly MessageExtension[]): Introduction | undefined {
   const extension = extensions.find(({ type }) => type === EXTENSION.peer_info);
-  const info = extension === undefined ? undefined : decodePeerInfo(extension.contents);
-  return info?.ok === true ? info.value : undefined;
+  const introduction = extension === undefined ? undefined : decodeIntroduction(extension.contents);
+  return introduction?.ok === true ? introduction.value : undefined;
 }

@@ -1,12 +1,13 @@
 import { ArcSync, type SyncTask } from "../replicas/arc-sync.ts";
+import { milliseconds } from "../../base/time.ts";
 import type { CoreContext } from "../core-context.ts";
-import type { Exchanges, Outcome } from "../routing/exchanges.ts";
+import type { Exchanges } from "../routing/exchanges.ts";
 import type { Introductions } from "./introductions.ts";
-import type { Membership } from "./membership.ts";
+import type { Membership, ViewChange } from "./membership.ts";
+import type { Neighborhood } from "./neighborhood.ts";
 import type { NodeId } from "../ports.ts";
 import { nextId } from "../ring/ring.ts";
 import type { Holdings } from "../storage/holdings.ts";
-import { ERROR } from "../wire/code-points.ts";
 
 interface Parts {
   readonly context: CoreContext;
@@ -14,6 +15,7 @@ interface Parts {
   readonly exchanges: Exchanges;
   readonly holdings: Holdings;
   readonly introductions: Introductions;
+  readonly neighborhood: Neighborhood;
 }
 
 /**
@@ -30,8 +32,9 @@ export class Joining {
   /** Members that answered our Join, and those that were sent it. BOUNDED: by members. */
   readonly #admitted = new Set<NodeId>();
   readonly #asked = new Set<NodeId>();
-  /** Linked boxes that are not in the ring themselves, as they say. BOUNDED: by members. */
-  readonly #outside = new Set<NodeId>();
+  #through: NodeId;
+  /** Responsible for our place before us; ourselves until it is found. */
+  #admittingPeer: NodeId;
   #sync: ArcSync | undefined;
   /** Rises with every change of the ring: what was fetched before may not be all. */
   #round = 0;
@@ -41,25 +44,39 @@ export class Joining {
     this.#context = parts.context;
     this.#membership = parts.membership;
     this.#ready = ready;
+    this.#through = parts.context.self;
+    this.#admittingPeer = parts.context.self;
   }
 
   begin(through: NodeId): void {
     this.#active = true;
     this.#admitted.clear();
     this.#asked.clear();
-    this.#outside.clear();
-    this.#parts.introductions.findAdmittingPeer(nextId(this.#context.self), through);
+    this.#through = through;
+    this.#seekAdmittingPeer();
     this.proceed();
+  }
+  /** Where not all know all, our neighbors are whom it names: nothing can be fetched before it is met. */
+  #seekAdmittingPeer(): void {
+    if (this.#context.agenda.isSet("admitting peer")) return;
+    const { view } = this.#membership;
+    const through = view.has(this.#through) ? this.#through : (view.ids[0] ?? this.#through);
+    this.#parts.introductions.findAdmittingPeer(nextId(this.#context.self), through, (nodeId) => (this.#admittingPeer = nodeId));
+    this.#context.later("admitting peer", milliseconds(2 * this.#context.settings.timing.attempt), () => this.proceed());
   }
   stop(): void {
     this.#active = false;
     this.#abandonSync();
   }
 
-  viewChanged(): void {
+  viewChanged({ before, added, orderly }: ViewChange): void {
     if (!this.#active) return;
-    for (const id of [...this.#admitted]) if (!this.#membership.view.has(id)) this.#admitted.delete(id);
-    this.#abandonSync();
+    const { view } = this.#membership;
+    const { self } = this.#context;
+    for (const id of [...this.#admitted]) if (!view.has(id)) this.#admitted.delete(id);
+    // Boxes from another ring may have what will be ours wherever they stand; others only if they are near.
+    const isFarAway = (orderly || added.length === 0) && before.with(self).isSameAround(self, view.with(self));
+    if (!isFarAway) this.#abandonSync();
     this.proceed();
   }
 
@@ -67,36 +84,30 @@ export class Joining {
   proceed(): void {
     if (!this.#active || this.#parts.introductions.unsettled > 0) return;
     const { view } = this.#membership;
-    // All that are linked, not only those known to be in the ring: the Update of one may be late.
-    const members = [...this.#membership.members].filter(({ links }) => links.length > 0).map(({ nodeId }) => nodeId);
-    const unsettled = members.filter((id) => !this.#admitted.has(id) && !(this.#outside.has(id) && !view.has(id)));
-    for (const id of unsettled) this.#sendJoin(id);
-    if (unsettled.length === 0 && view.size > 0 && this.#sync === undefined) this.#fetchShare();
+    let waiting = view.size === 0;
+    for (const { nodeId, links, introducedAs } of this.#membership.members) {
+      if (links.length === 0 || this.#admitted.has(nodeId)) continue;
+      // Whoever has not introduced itself yet, or is in the ring and its Update is late, is waited for.
+      if (introducedAs === "outside" && !view.has(nodeId)) continue;
+      waiting = true;
+      if (view.has(nodeId)) this.#sendJoin(nodeId);
+    }
+    if (waiting || this.#sync !== undefined) return;
+    if (this.#parts.neighborhood.isPartial && !view.has(this.#admittingPeer)) return this.#seekAdmittingPeer();
+    this.#fetchShare();
   }
 
   #sendJoin(nodeId: NodeId): void {
     if (this.#asked.has(nodeId)) return;
     this.#asked.add(nodeId);
-    const timeout = this.#context.settings.timing.attempt;
-    const ping = { hop: nodeId, body: { type: "ping_req", padding: new Uint8Array(0) }, timeout } as const;
-    const join = { hop: nodeId, body: { type: "join_req", nodeId: this.#context.self, overlayData: new Uint8Array(0) }, timeout } as const;
-    // What is received must not be taken for expired by a clock that is wrong: first what time it is there.
-    this.#parts.exchanges.request(ping, (outcome) => {
-      const member = this.#membership.find(nodeId);
-      const time = outcome.type === "answer" && outcome.body.type === "ping_ans" ? outcome.body.time : undefined;
-      if (member === undefined || time === undefined) return this.#joinAnswered(nodeId, outcome);
-      member.clockDifference = time - this.#context.clock.now();
-      this.#parts.exchanges.request(join, (answer) => this.#joinAnswered(nodeId, answer));
+    const body = { type: "join_req", nodeId: this.#context.self, overlayData: new Uint8Array(0) } as const;
+    this.#parts.exchanges.request({ hop: nodeId, body, timeout: this.#context.settings.timing.attempt }, (outcome) => {
+      this.#asked.delete(nodeId);
+      if (!this.#active) return;
+      if (outcome.type === "answer") this.#admitted.add(nodeId);
+      if (outcome.type === "answer" || outcome.type === "timeout") return this.proceed();
+      this.#context.later("join again", this.#context.settings.timing.attempt, () => this.proceed());
     });
-  }
-  #joinAnswered(nodeId: NodeId, outcome: Outcome): void {
-    this.#asked.delete(nodeId);
-    if (!this.#active) return;
-    if (outcome.type === "answer") this.#admitted.add(nodeId);
-    const outside = outcome.type === "error" && outcome.code === ERROR.Error_Not_Found;
-    if (outside) this.#outside.add(nodeId);
-    if (outcome.type === "answer" || outcome.type === "timeout" || (outside && !this.#membership.view.has(nodeId))) return this.proceed();
-    this.#context.later("join again", this.#context.settings.timing.attempt, () => this.proceed());
   }
 
   #abandonSync(): void {
@@ -105,7 +116,10 @@ export class Joining {
     this.#round++;
   }
 
-  /** From every box that holds a piece of it now; what this box still had from before is given back. */
+  /**
+   * From every box that holds a piece of it now; what this box still had from before is given back. What is
+   * received must not be taken for expired by a clock that is wrong: first, what time it is there.
+   */
   #fetchShare(): void {
     this.#takeTime();
     const { self } = this.#context;

@@ -25,6 +25,8 @@ export interface Member {
   certificate: Uint8Array;
   /** Links in the order of preference: what is sent goes over the first. BOUNDED: MAX_LINKS. */
   links: readonly OpenLink[];
+  /** How it stood when it introduced itself over its present links; whether it is in the ring is `state`'s to say. */
+  introducedAs: "in the ring" | "outside" | undefined;
   /** Clock of the other side minus ours when last heard, milliseconds. */
   clockDifference: number | undefined;
   roundTrip: Duration | undefined;
@@ -65,6 +67,7 @@ export class Membership {
   readonly #byLink = new Map<LinkId, Member>();
   #view: RingView;
   #selfServes = false;
+  #knowsZones = true;
 
   constructor(context: CoreContext, events: MembershipEvents) {
     this.#context = context;
@@ -100,13 +103,19 @@ export class Membership {
 
   /** Remembers a box from before, or one that was named to us. */
   remember(info: PeerInfo): void {
-    if (info.nodeId === this.#context.self) return;
+    if (info.nodeId === this.#context.self || this.#context.rules.isRevoked(info.nodeId)) return;
     const member = this.#members.get(info.nodeId) ?? this.#add(info.nodeId, new Uint8Array(0));
     if (member !== undefined && (member.info === undefined || info.incarnation >= member.info.incarnation)) member.info = info;
   }
 
   selfServes(serves: boolean): void {
     this.#selfServes = serves;
+    this.#refresh(true);
+  }
+
+  /** Copies are spread over zones only where all boxes see the same: otherwise they would not agree on where they are. */
+  spreadOverZones(spread: boolean): void {
+    this.#knowsZones = spread;
     this.#refresh(true);
   }
 
@@ -131,7 +140,9 @@ export class Membership {
     this.#byLink.delete(link);
     this.#context.agenda.cancel(`drain ${link}`);
     member.links = member.links.filter((open) => open.id !== link);
-    if (member.links.length === 0) this.apply(member, "link closed");
+    if (member.links.length > 0) return;
+    member.introducedAs = undefined;
+    this.apply(member, "link closed");
   }
 
   /** Gives a member up: its links are closed, and it is gone at once. */
@@ -164,6 +175,14 @@ export class Membership {
     if (member === undefined || member.links.length > 0) return;
     this.#members.delete(nodeId);
     this.#announce();
+  }
+
+  /** Its fleet believes it no more: its links are cut, and nobody remembers it. */
+  revoked(nodeId: NodeId): void {
+    const member = this.#members.get(nodeId);
+    if (member === undefined) return;
+    this.close(member, "it was revoked");
+    this.movedOut(nodeId);
   }
 
   /** What a box says of itself. A higher incarnation than known: what we knew of it is over. */
@@ -230,6 +249,7 @@ export class Membership {
   }
 
   #zoneOf(id: NodeId): string {
+    if (!this.#knowsZones) return "";
     return id === this.#context.self ? this.#context.settings.self.zone : (this.#members.get(id)?.info?.zone ?? "");
   }
 
@@ -238,7 +258,7 @@ export class Membership {
       const spare = [...this.#members.values()].find(({ state }) => state === "gone" || state === "left");
       if (spare !== undefined) this.#members.delete(spare.nodeId);
     }
-    const member: Member = { nodeId, state: "gone", info: undefined, certificate, links: [], clockDifference: undefined, roundTrip: undefined };
+    const member: Member = { nodeId, state: "gone", info: undefined, certificate, links: [], introducedAs: undefined, clockDifference: undefined, roundTrip: undefined };
     return this.#members.set(nodeId, member) ? member : undefined;
   }
 

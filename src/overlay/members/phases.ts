@@ -12,7 +12,9 @@ export type PhaseTrigger =
   /** No linked member is in a ring any more. */
   | "ring lost"
   | "leave asked"
-  | "handed over";
+  | "handed over"
+  /** The fleet believes this box no more. */
+  | "revoked";
 
 export type PhaseCell = Phase | "ignore";
 
@@ -24,6 +26,7 @@ export const PHASE_TRANSITIONS = {
     "ring lost": "ignore",
     "leave asked": "left",
     "handed over": "ignore",
+    revoked: "revoked",
   },
   joining: {
     "ring found": "ignore",
@@ -32,6 +35,7 @@ export const PHASE_TRANSITIONS = {
     "ring lost": "seeking",
     "leave asked": "left",
     "handed over": "ignore",
+    revoked: "revoked",
   },
   serving: {
     // Two rings meet: both go on serving and unite.
@@ -42,6 +46,7 @@ export const PHASE_TRANSITIONS = {
     "ring lost": "ignore",
     "leave asked": "leaving",
     "handed over": "ignore",
+    revoked: "revoked",
   },
   leaving: {
     "ring found": "ignore",
@@ -50,6 +55,7 @@ export const PHASE_TRANSITIONS = {
     "ring lost": "ignore",
     "leave asked": "ignore",
     "handed over": "left",
+    revoked: "revoked",
   },
   left: {
     "ring found": "ignore",
@@ -58,5 +64,15 @@ export const PHASE_TRANSITIONS = {
     "ring lost": "ignore",
     "leave asked": "ignore",
     "handed over": "ignore",
+    revoked: "ignore",
+  },
+  revoked: {
+    "ring found": "ignore",
+    alone: "ignore",
+    "share received": "ignore",
+    "ring lost": "ignore",
+    "leave asked": "left",
+    "handed over": "ignore",
+    revoked: "ignore",
   },
 } as const satisfies Record<Phase, Record<PhaseTrigger, PhaseCell>>;

@@ -18,10 +18,17 @@ export interface ComparedPart {
   readonly arc: Arc;
   readonly digest: Digest;
 }
-export type SummaryRequest =
-  | { readonly type: "compare"; readonly time: WallTime; readonly parts: readonly ComparedPart[] }
-  /** Entries of the arc behind the cursor; of one kind, or of all (0). */
-  | { readonly type: "list"; readonly time: WallTime; readonly arc: Arc; readonly cursor: RingId; readonly kind: KindId };
+interface Head {
+  readonly time: WallTime;
+  /** `RingView.tag` of who sends this. */
+  readonly view: number;
+}
+export type SummaryRequest = Head &
+  (
+    | { readonly type: "compare"; readonly parts: readonly ComparedPart[] }
+    /** Entries of the arc behind the cursor; of one kind, or of all (0). */
+    | { readonly type: "list"; readonly arc: Arc; readonly cursor: RingId; readonly kind: KindId }
+  );
 
 /** What is said of an entry without sending it. */
 export interface EntryNote {
@@ -33,12 +40,13 @@ export interface EntryNote {
   readonly high: number;
   readonly low: number;
 }
-interface AnswerHead {
-  readonly time: WallTime;
+interface AnswerHead extends Head {
   /** The answering box is responsible for all of the arcs, and all its replicas have what it has. */
   readonly inSync: boolean;
   /** The answering box, too, takes the asker to be responsible for all of the arcs. */
   readonly agreed: boolean;
+  /** All that the answering box must have on disk is there. */
+  readonly onDisk: boolean;
 }
 export type SummaryAnswer = AnswerHead &
   (
@@ -59,9 +67,10 @@ const COMPARE = 1;
 const LIST = 2;
 const IN_SYNC = 1;
 const AGREED = 2;
+const ON_DISK = 4;
 
 export function encodeSummaryRequest(request: SummaryRequest): Uint8Array {
-  const writer = new ByteWriter(64).u8(request.type === "compare" ? COMPARE : LIST).u64(request.time);
+  const writer = new ByteWriter(64).u8(request.type === "compare" ? COMPARE : LIST).u64(request.time).u32(request.view);
   if (request.type === "compare") {
     writer.u8(request.parts.length);
     for (const { arc, digest } of request.parts) writeDigest(writeArc(writer, arc), digest);
@@ -76,7 +85,8 @@ export function encodeSummaryAnswer(answer: SummaryAnswer): Uint8Array {
   const writer = new ByteWriter(64)
     .u8(answer.type === "compared" ? COMPARE : LIST)
     .u64(answer.time)
-    .u8((answer.inSync ? IN_SYNC : 0) | (answer.agreed ? AGREED : 0));
+    .u32(answer.view)
+    .u8((answer.inSync ? IN_SYNC : 0) | (answer.agreed ? AGREED : 0) | (answer.onDisk ? ON_DISK : 0));
   if (answer.type === "compared") {
     writer.u8(answer.differing.length);
     for (const { index, count } of answer.differing) writer.u8(index).u32(count);
@@ -92,18 +102,19 @@ export function encodeSummaryAnswer(answer: SummaryAnswer): Uint8Array {
 export const decodeSummaryRequest = (bytes: Uint8Array): Result<SummaryRequest, string> =>
   decoded(bytes, (reader) => {
     const type = reader.u8();
-    const time = wallTime(reader.u64());
-    if (type === COMPARE) return { type: "compare", time, parts: readMany(reader, reader.u8(), MAX_PARTS, readPart) };
+    const head = { time: wallTime(reader.u64()), view: reader.u32() };
+    if (type === COMPARE) return { ...head, type: "compare", parts: readMany(reader, reader.u8(), MAX_PARTS, readPart) };
     if (type !== LIST) throw new DecodeError(`summary of type ${type}`);
-    return { type: "list", time, arc: readArc(reader), cursor: readNodeId(reader), kind: reader.u32() };
+    return { ...head, type: "list", arc: readArc(reader), cursor: readNodeId(reader), kind: reader.u32() };
   });
 
 export const decodeSummaryAnswer = (bytes: Uint8Array): Result<SummaryAnswer, string> =>
   decoded(bytes, (reader) => {
     const type = reader.u8();
     const time = wallTime(reader.u64());
+    const view = reader.u32();
     const flags = reader.u8();
-    const head = { time, inSync: (flags & IN_SYNC) !== 0, agreed: (flags & AGREED) !== 0 };
+    const head = { time, view, inSync: (flags & IN_SYNC) !== 0, agreed: (flags & AGREED) !== 0, onDisk: (flags & ON_DISK) !== 0 };
     if (type === COMPARE) {
       const differing = readMany(reader, reader.u8(), MAX_PARTS, (part) => ({ index: part.u8(), count: part.u32() }));
       return { ...head, type: "compared", differing };

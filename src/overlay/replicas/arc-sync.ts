@@ -1,4 +1,5 @@
 import { type ComparedPart, decodeSummaryAnswer, type EntryNote, encodeSummaryRequest, MAX_PARTS, type SummaryAnswer, type SummaryRequest } from "./arc-summary.ts";
+import type { WallTime } from "../../base/time.ts";
 import type { CoreContext } from "../core-context.ts";
 import type { Exchanges, Outcome } from "../routing/exchanges.ts";
 import type { Membership } from "../members/membership.ts";
@@ -44,6 +45,10 @@ export interface SyncOutcome {
   readonly partnerInSync: boolean;
   /** The partner, too, takes this box to be responsible for the arc. */
   readonly agreed: boolean;
+  /** The partner sees the same ring. */
+  readonly sameView: boolean;
+  /** What the partner must have on disk is there. */
+  readonly onDisk: boolean;
 }
 
 /** Fetch what the partner has of a resource, or Store there what we have. */
@@ -78,6 +83,8 @@ export class ArcSync {
   #pushed = 0;
   #partnerInSync = true;
   #agreed = true;
+  #sameView = true;
+  #onDisk = true;
   #over = false;
 
   constructor(
@@ -113,12 +120,15 @@ export class ArcSync {
   #finish(complete: boolean): void {
     if (this.#over) return;
     this.#over = true;
-    this.#told({ complete, pulled: this.#pulled, pushed: this.#pushed, partnerInSync: this.#partnerInSync && complete, agreed: this.#agreed });
+    this.#told({
+      complete, pulled: this.#pulled, pushed: this.#pushed, partnerInSync: this.#partnerInSync && complete,
+      agreed: this.#agreed, sameView: this.#sameView, onDisk: this.#onDisk,
+    });
   }
 
   #compare(arcs: readonly Arc[]): void {
     const parts: readonly ComparedPart[] = arcs.map((arc) => ({ arc, digest: this.#holdings.store.digest(arc) }));
-    this.#ask({ type: "compare", time: this.#context.clock.now(), parts }, (answer) => {
+    this.#ask({ type: "compare", ...this.#head(), parts }, (answer) => {
       if (answer.type !== "compared") return this.#finish(false);
       for (const { index, count } of answer.differing) {
         const part = parts[index];
@@ -135,7 +145,7 @@ export class ArcSync {
   }
 
   #list(arc: Arc, cursor: RingId): void {
-    this.#ask({ type: "list", time: this.#context.clock.now(), arc, cursor, kind: 0 }, (answer) => {
+    this.#ask({ type: "list", ...this.#head(), arc, cursor, kind: 0 }, (answer) => {
       if (answer.type !== "listed") return this.#finish(false);
       const { next } = answer;
       this.#plan({ after: cursor, upTo: next ?? arc.upTo }, cursor === arc.after && next === undefined ? arc : undefined, answer.entries);
@@ -236,6 +246,10 @@ export class ArcSync {
     this.#transferred();
   }
 
+  #head(): { time: WallTime; view: number } {
+    return { time: this.#context.clock.now(), view: this.#membership.view.tag };
+  }
+
   #ask(request: SummaryRequest, told: (answer: SummaryAnswer) => void): void {
     const body = { type: "exp_a_req", body: encodeSummaryRequest(request) } as const;
     this.#exchanges.request({ hop: this.#task.partner, body, timeout: this.#context.settings.timing.attempt }, (outcome) => {
@@ -245,6 +259,8 @@ export class ArcSync {
         this.#retries = 0;
         this.#partnerInSync &&= answer.value.inSync;
         this.#agreed &&= answer.value.agreed;
+        this.#sameView &&= answer.value.view === this.#membership.view.tag;
+        this.#onDisk &&= answer.value.onDisk;
         const member = this.#membership.find(this.#task.partner);
         if (member !== undefined) member.clockDifference = answer.value.time - this.#context.clock.now();
         return told(answer.value);

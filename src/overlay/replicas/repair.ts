@@ -8,6 +8,7 @@ import { type Arc, intersect, type Placement, RingView } from "../ring/ring.ts";
 import { entriesOf } from "./summaries.ts";
 import { sameDigest } from "../storage/digest.ts";
 import type { Holdings } from "../storage/holdings.ts";
+import type { Surplus } from "./surplus.ts";
 
 /** What one partner brought has to reach the others too: so many rounds, then the next turn goes on. */
 const MAX_ROUNDS = 4;
@@ -23,6 +24,7 @@ interface Parts {
   readonly membership: Membership;
   readonly exchanges: Exchanges;
   readonly holdings: Holdings;
+  readonly surplus: Surplus;
   readonly tellWhomWeKnow: (member: NodeId) => void;
 }
 
@@ -45,6 +47,8 @@ export class Repair {
   #aloneSince: Instant | undefined;
   /** All replicas had everything when last compared, and no write has missed one since. */
   #inSync = false;
+  /** When all replicas were compared last. */
+  #comparedAt: Instant | undefined;
   /** Rises when what is being compared has changed meanwhile. */
   #revision = 0;
   /** Rises when replicas have something to catch up on. */
@@ -61,6 +65,9 @@ export class Repair {
   }
   get unsettled(): boolean {
     return this.#unsettled;
+  }
+  get comparedAt(): Instant | undefined {
+    return this.#comparedAt;
   }
 
   /** This box has begun to serve. */
@@ -102,7 +109,7 @@ export class Repair {
   isInSync(arc: Arc): boolean {
     const { view } = this.#membership;
     const { self } = this.#context;
-    if (!this.#inSync || this.#unsettled || !view.has(self)) return false;
+    if (!this.#inSync || this.#unsettled || !view.has(self) || !this.#parts.holdings.disk.isWhole) return false;
     const [piece, ...others] = intersect(arc, view.arcOf(self));
     return others.length === 0 && piece?.after === arc.after && piece.upTo === arc.upTo;
   }
@@ -138,15 +145,7 @@ export class Repair {
   #run(): void {
     if (this.#running !== undefined || !this.#membership.view.has(this.#context.self)) return;
     this.#correctClock();
-    this.#gossip();
     this.#round(0);
-  }
-
-  /** Whom this box knows, to one member at random: so that no two stay unknown to each other. */
-  #gossip(): void {
-    const others = this.#membership.view.ids.filter((id) => id !== this.#context.self);
-    const chosen = others[others.length === 0 ? 0 : this.#context.random.below(others.length)];
-    if (chosen !== undefined) this.#parts.tellWhomWeKnow(chosen);
   }
 
   #round(number: number): void {
@@ -154,6 +153,7 @@ export class Repair {
     const misses = this.#misses;
     const tasks = this.#ownTasks();
     this.#runAll(tasks, (outcomes) => {
+      this.#tellWhomWeKnow(tasks, outcomes);
       const complete = outcomes.length === tasks.length && outcomes.every((outcome) => outcome.complete);
       if (revision !== this.#revision || !complete) return this.#turnEnds(false);
       const moved = outcomes.some(({ pulled }) => pulled > 0) && tasks.length > 1;
@@ -161,9 +161,19 @@ export class Repair {
       // Who still sees another box responsible (one we have no link to) knows of writes that we do not.
       if (!outcomes.every(({ agreed }) => agreed)) return this.#turnEnds(false);
       this.#settled();
-      this.#inSync = !moved && misses === this.#misses;
+      this.#comparedAt = this.#context.now;
+      this.#inSync = !moved && misses === this.#misses && outcomes.every(({ onDisk }) => onDisk);
       this.#offerSurplus();
     });
+  }
+
+  /**
+   * To partners that see another ring; they do the same. All partners, neighbor by neighbor, seeing the same ring
+   * means that all boxes do: no two stay unknown to each other.
+   */
+  #tellWhomWeKnow(tasks: readonly SyncTask[], outcomes: readonly SyncOutcome[]): void {
+    const strangers = tasks.filter((_, index) => outcomes[index]?.sameView === false).map(({ partner }) => partner);
+    for (const partner of new Set(strangers)) this.#parts.tellWhomWeKnow(partner);
   }
 
   #settled(): void {
@@ -189,16 +199,12 @@ export class Repair {
 
   /** What this box holds of arcs where it holds no copy by the ring. */
   #offerSurplus(): void {
-    const { self } = this.#context;
-    const revision = this.#revision;
-    const foreign = this.#membership.view.placements().filter(
-      ({ arc, holders }) => !holders.includes(self) && this.#parts.holdings.store.digest(arc).count > 0,
-    );
-    const tasks = foreign.map(({ arc, holders }) => ({ partner: holders[0] ?? self, arc, pull: false, push: true }));
+    const { tasks, waiting } = this.#parts.surplus.offers();
     const { store } = this.#parts.holdings;
+    const revision = this.#revision;
     const offered = tasks.map(({ arc }) => store.digest(arc));
     this.#runAll(tasks, (outcomes) => {
-      let left = outcomes.length < tasks.length;
+      let left = waiting || outcomes.length < tasks.length;
       outcomes.forEach(({ complete, pushed, partnerInSync }, index) => {
         const task = tasks[index];
         const digest = offered[index];
@@ -241,13 +247,15 @@ export class Repair {
   }
 
   #correctClock(): void {
-    const members = [...this.#membership.members];
-    const differences = members.flatMap(({ clockDifference, links }) => (clockDifference === undefined || links.length === 0 ? [] : [clockDifference]));
-    if (differences.length === 0) return;
-    const corrected = this.#context.clock.agreeWith([0, ...differences]);
+    const differences = [0];
+    for (const { clockDifference, links } of this.#membership.members) {
+      if (clockDifference !== undefined && links.length > 0) differences.push(clockDifference);
+    }
+    if (differences.length === 1) return;
+    const corrected = this.#context.clock.agreeWith(differences);
     this.#parts.holdings.mendFutureStamps();
     if (!corrected) return;
-    for (const member of members) member.clockDifference = undefined;
+    for (const member of this.#membership.members) member.clockDifference = undefined;
     this.#context.report("warning", "This box's clock differs from the others'; theirs is used.");
   }
 }

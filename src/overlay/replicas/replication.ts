@@ -41,6 +41,8 @@ interface Write {
   readonly copies: Set<NodeId>;
   /** Those that were sent it and have not answered, with the number of the attempt. */
   readonly waitingFor: Map<NodeId, number>;
+  /** Those that were not in the ring yet when they were sent it: they may be responsible by the time it arrives. */
+  readonly newcomers: Set<NodeId>;
   readonly refused: Set<NodeId>;
   told: ((outcome: Replicated) => void) | undefined;
 }
@@ -98,7 +100,7 @@ export class Replication {
   write(resource: ResourceId, entries: readonly StoredEntry[], durable: boolean, told: (outcome: Replicated) => void): void {
     for (const entry of entries) this.#holdings.accept(entry);
     const id = ++this.#lastId;
-    const write: Write = { id, resource, entries, durable, copies: new Set(), waitingFor: new Map(), refused: new Set(), told };
+    const write: Write = { id, resource, entries, durable, copies: new Set(), waitingFor: new Map(), newcomers: new Set(), refused: new Set(), told };
     if (!this.#writes.set(id, write)) return this.#context.soon(() => told({ ok: false, reason: "timeout" }));
     const { self } = this.#context;
     if (durable) this.#persistence.whenOnDisk((onDisk) => this.#answered(write, self, onDisk));
@@ -117,6 +119,10 @@ export class Replication {
   }
   takenOver(): void {
     this.#predecessorInOffice = undefined;
+  }
+  /** Whether it may still send us writes as the responsible peer, which were on their way when we took over. */
+  isInOffice(peer: NodeId): boolean {
+    return peer === this.#predecessorInOffice;
   }
 
   viewChanged(): void {
@@ -152,6 +158,7 @@ export class Replication {
       index++;
       if (target === this.#context.self || write.copies.has(target) || write.waitingFor.has(target) || write.refused.has(target)) continue;
       kinds ??= this.#kindData(write);
+      if (index >= holders.length) write.newcomers.add(target);
       this.#send(write, target, kinds, Math.min(Math.max(1, index), COPIES - 1), 1);
     }
   }
@@ -221,13 +228,12 @@ export class Replication {
 
   #judge(write: Write): void {
     const { view } = this.#membership;
-    const { joining } = this.targets(write.resource);
-    const lateJoiner = joining.some((id) => write.waitingFor.has(id) && this.#membership.isLinked(id));
+    const lateNewcomer = [...write.newcomers].some((id) => write.waitingFor.has(id) && this.#membership.isLinked(id));
     const former = this.#predecessorInOffice;
     const unknowing = former !== undefined && write.waitingFor.has(former) && this.#membership.isLinked(former);
     const copies = [...write.copies].filter((id) => view.has(id));
     const needed = Math.min(ACKNOWLEDGED_COPIES, Math.max(1, view.size));
-    if (write.told !== undefined && copies.length >= needed && !lateJoiner && !unknowing) {
+    if (write.told !== undefined && copies.length >= needed && !lateNewcomer && !unknowing) {
       const { told } = write;
       write.told = undefined;
       this.#context.agenda.cancel(write);

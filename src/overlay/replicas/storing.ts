@@ -78,7 +78,7 @@ export class Storing {
     const { view } = this.#membership;
     const owner = view.owner(resource);
     if (!view.has(this.#context.self) || owner === undefined || owner === sender) return true;
-    return owner !== this.#context.self && this.#membership.isSilent(owner);
+    return owner === this.#context.self ? this.#replication.isInOffice(sender) : this.#membership.isSilent(owner);
   }
 
   /**

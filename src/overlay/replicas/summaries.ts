@@ -6,19 +6,27 @@ import { type Arc, nextId, type RingId } from "../ring/ring.ts";
 import type { Received } from "../routing/router.ts";
 import { sameDigest } from "../storage/digest.ts";
 import type { StoredEntry } from "../storage/entry.ts";
+import type { Holdings } from "../storage/holdings.ts";
 import type { EntryStore } from "../storage/store.ts";
 
 /** Answers what this box holds in an arc. */
 export class Summaries {
   readonly #context: CoreContext;
+  readonly #holdings: Holdings;
   readonly #store: EntryStore;
   readonly #membership: Membership;
   readonly #isInSync: (arc: Arc) => boolean;
+  readonly #tellWhomWeKnow: (member: NodeId) => void;
 
-  constructor(context: CoreContext, membership: Membership, store: EntryStore, isInSync: (arc: Arc) => boolean) {
-    this.#context = context;
-    this.#membership = membership;
-    this.#store = store;
+  constructor(
+    parts: { context: CoreContext; membership: Membership; holdings: Holdings; tellWhomWeKnow: (member: NodeId) => void },
+    isInSync: (arc: Arc) => boolean,
+  ) {
+    this.#context = parts.context;
+    this.#membership = parts.membership;
+    this.#holdings = parts.holdings;
+    this.#store = parts.holdings.store;
+    this.#tellWhomWeKnow = parts.tellWhomWeKnow;
     this.#isInSync = isInSync;
   }
 
@@ -26,13 +34,15 @@ export class Summaries {
     const request = decodeSummaryRequest(bytes);
     if (!request.ok) return received.refuse("Error_Invalid_Message", request.fault);
     received.hop.clockDifference = request.value.time - this.#context.clock.now();
+    // Those on their way in hear it with the answer to their Join.
+    if (this.#membership.view.has(received.hop.nodeId) && request.value.view !== this.#membership.view.tag) this.#tellWhomWeKnow(received.hop.nodeId);
     received.respond({ type: "exp_a_ans", body: this.#answerTo(request.value, received.sender) });
   }
   #answerTo(request: SummaryRequest, asker: NodeId): Uint8Array {
     const arcs = request.type === "compare" ? request.parts.map(({ arc }) => arc) : [request.arc];
     const inSync = arcs.every((arc) => this.#isInSync(arc));
     const agreed = arcs.every((arc) => this.#isResponsible(asker, arc));
-    const head = { time: this.#context.clock.now(), inSync, agreed };
+    const head = { time: this.#context.clock.now(), view: this.#membership.view.tag, inSync, agreed, onDisk: this.#holdings.disk.isWhole };
     return encodeSummaryAnswer(request.type === "compare" ? { ...head, ...this.#compare(request) } : { ...head, ...this.#list(request) });
   }
   #isResponsible(asker: NodeId, { after, upTo }: Arc): boolean {
@@ -53,7 +63,7 @@ export class Summaries {
   }
 }
 
-type Head = "time" | "inSync" | "agreed";
+type Head = "time" | "view" | "inSync" | "agreed" | "onDisk";
 type Compared = Omit<Extract<SummaryAnswer, { type: "compared" }>, Head>;
 type Listed = Omit<Extract<SummaryAnswer, { type: "listed" }>, Head>;
 

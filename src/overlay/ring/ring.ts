@@ -25,6 +25,8 @@ export function nextId(id: RingId): ResourceId {
   const digits = (BigInt(`0x${id}`) + 1n).toString(16).padStart(32, "0");
   return digits.slice(-32) as ResourceId;
 }
+/** The identifier just before `id`: where an arc begins that has `id` as its first place. */
+export const previousId = (id: RingId): ResourceId => ((BigInt(`0x${id}`) + (1n << 128n) - 1n) % (1n << 128n)).toString(16).padStart(32, "0") as ResourceId;
 
 /** The part of the ring that an arc covers, above 0 to 1. */
 export function shareOf({ after, upTo }: Arc): number {
@@ -60,12 +62,20 @@ export interface Placement {
   readonly holders: readonly NodeId[];
 }
 
+function tagOf(ids: readonly NodeId[]): number {
+  let hash = 0x811c9dc5;
+  for (const id of ids) for (let i = 0; i < id.length; i++) hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
+}
+
 /** The serving peers in ring order, as one box sees them at one moment. Never changes. */
 export class RingView {
   readonly ids: readonly NodeId[];
   readonly #zoneOf: (id: NodeId) => string;
   readonly #holders: (readonly NodeId[] | undefined)[];
   #hasZones: boolean | undefined;
+  #placements: readonly Placement[] | undefined;
+  #tag: number | undefined;
 
   /** `sorted`: the ids are in ring order already, each once. */
   constructor(ids: Iterable<NodeId>, zoneOf: (id: NodeId) => string, sorted = false) {
@@ -76,6 +86,10 @@ export class RingView {
 
   get size(): number {
     return this.ids.length;
+  }
+  /** u32 over all ids (FNV-1a): two boxes with the same tag see the same ring. */
+  get tag(): number {
+    return (this.#tag ??= tagOf(this.ids));
   }
   has(id: NodeId): boolean {
     return this.ids[this.#indexAt(id)] === id;
@@ -92,6 +106,10 @@ export class RingView {
   /** The responsible peer: the first at or after the place. */
   owner(place: RingId): NodeId | undefined {
     return this.ids[this.#indexAt(place)];
+  }
+  /** The last one before the place, which may be the place of another. */
+  before(place: RingId): NodeId | undefined {
+    return this.ids.length === 0 ? undefined : this.#at(this.#indexAt(place) - 1);
   }
   /** Responsible peer first, then those that hold the copies. Empty in an empty ring. */
   holders(place: RingId): readonly NodeId[] {
@@ -114,7 +132,7 @@ export class RingView {
 
   /** Every responsible peer's arc with its holders, in ring order. */
   placements(): readonly Placement[] {
-    return this.ids.map((id, index) => ({ arc: this.arcOf(id), holders: this.#holdersAt(index) }));
+    return (this.#placements ??= this.ids.map((id, index) => ({ arc: this.arcOf(id), holders: this.#holdersAt(index) })));
   }
   /** How the pieces of an arc are placed in this view, clockwise from its start. */
   placementsIn(arc: Arc): readonly Placement[] {

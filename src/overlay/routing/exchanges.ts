@@ -4,6 +4,7 @@ import { between, type Duration, type Instant, milliseconds } from "../../base/t
 import type { CoreContext } from "../core-context.ts";
 import type { Member, Membership } from "../members/membership.ts";
 import type { LinkId, NodeId } from "../ports.ts";
+import { ERROR } from "../wire/code-points.ts";
 import { UNSIGNED } from "../wire/security-block.ts";
 import type { Destination } from "../wire/destination.ts";
 import { type ForwardingHeader, INITIAL_TTL } from "../wire/forwarding-header.ts";
@@ -18,9 +19,6 @@ import {
   verifyMessage,
 } from "../wire/message.ts";
 import type { MessageBody } from "../wire/message-body.ts";
-
-/** This overlay's configuration document has not changed since it was made. */
-export const CONFIGURATION_SEQUENCE = 1;
 
 /** Requests of this box that wait for an answer; above, a request fails at once as unreachable. */
 const MAX_OUTSTANDING = 65_536;
@@ -45,10 +43,17 @@ export interface Request {
   readonly certificates?: readonly Uint8Array[];
   /** Who must have signed the answer, if not the hop. */
   readonly answeredBy?: NodeId;
+  /** `configuration_sequence`, if not that of the document in force. */
+  readonly sequence?: number;
   readonly timeout: Duration;
 }
 
 interface Outstanding {
+  readonly request: Request;
+  /** `configuration_sequence` it was sent with. */
+  readonly sequence: number;
+  /** It was refused for its sequence before. */
+  readonly again: boolean;
   readonly link: LinkId;
   readonly hop: NodeId;
   readonly signed: boolean;
@@ -69,11 +74,14 @@ function measure(member: Member, roundTrip: Duration): void {
 export class Exchanges {
   readonly #context: CoreContext;
   readonly #membership: Membership;
+  readonly #behind: (hop: Member) => void;
   readonly #outstanding = new BoundedMap<TransactionId, Outstanding>(MAX_OUTSTANDING, "refuse");
 
-  constructor(context: CoreContext, membership: Membership) {
+  /** `behind`: that box has an older configuration than this one, and is to be told. */
+  constructor(context: CoreContext, membership: Membership, behind: (hop: Member) => void) {
     this.#context = context;
     this.#membership = membership;
+    this.#behind = behind;
   }
 
   get outstanding(): number {
@@ -82,22 +90,33 @@ export class Exchanges {
 
   /** `told` is called once, never within this call. */
   request(request: Request, told: (outcome: Outcome) => void): void {
+    this.#request(request, told, false);
+  }
+
+  #request(request: Request, told: (outcome: Outcome) => void, again: boolean): void {
     const link = this.#membership.linkTo(request.hop);
     const transactionId = newTransactionId(this.#context.random);
     const signed = request.signed ?? false;
     const measuredFrom = ANSWERED_AT_ONCE.has(request.body.type) ? this.#context.now : undefined;
-    const waiting = { link: link ?? -1, hop: request.hop, signed, answeredBy: request.answeredBy, measuredFrom, told };
+    const sequence = request.sequence ?? this.#context.rules.sequence;
+    const waiting: Outstanding = { request, sequence, again, link: link ?? -1, hop: request.hop, signed, answeredBy: request.answeredBy, measuredFrom, told };
     if (link === undefined || !this.#outstanding.set(transactionId, waiting)) {
       this.#context.soon(() => told({ type: "unreachable" }));
       return;
     }
     this.#context.later(waiting, request.timeout, () => this.#end(transactionId, { type: "timeout" }));
     const message: Message = {
-      header: this.#header(transactionId, request.hop, request.beyond ?? []),
+      header: this.#header(transactionId, request.hop, request.beyond ?? [], sequence),
       body: request.body,
       extensions: request.extensions ?? [],
     };
     this.#context.emit({ type: "link-send", link, message: this.#encode(message, signed, request.certificates) });
+  }
+
+  /** Says something over a link without waiting for an answer, whoever is at its end. */
+  announce(link: LinkId, to: NodeId, body: MessageBody, extensions: readonly MessageExtension[], sequence: number): void {
+    const header = this.#header(newTransactionId(this.#context.random), to, [], sequence);
+    this.#context.emit({ type: "link-send", link, message: encodeMessage({ header, body, extensions }) });
   }
 
   /** Answers a request that came over the link of `hop`: along its via list, backwards (RFC 6940 section 6.2.2). */
@@ -119,10 +138,15 @@ export class Exchanges {
   }
 
   /** Of a message that begins here: to `hop`, and beyond it. */
-  #header(transactionId: TransactionId, hop: NodeId, beyond: readonly Destination[]): ForwardingHeader {
+  #header(
+    transactionId: TransactionId,
+    hop: NodeId,
+    beyond: readonly Destination[],
+    sequence = this.#context.rules.sequence,
+  ): ForwardingHeader {
     return {
       overlay: this.#context.overlay,
-      configurationSequence: CONFIGURATION_SEQUENCE,
+      configurationSequence: sequence,
       ttl: INITIAL_TTL,
       transactionId,
       maxResponseLength: 0,
@@ -138,6 +162,7 @@ export class Exchanges {
     if (waiting === undefined) return this.#context.count("answer-unexpected");
     if (!this.#isGenuine(waiting, hop, message)) return this.#context.count("answer-not-genuine");
     const { body } = message;
+    if (body.type === "error" && this.#retriesInStep(hop, message.header.transactionId, waiting, body.code)) return;
     if (waiting.measuredFrom !== undefined) measure(hop, between(waiting.measuredFrom, this.#context.now));
     this.#end(
       message.header.transactionId,
@@ -145,6 +170,21 @@ export class Exchanges {
         ? { type: "error", code: body.code, text: fromUtf8Octets(toOctets(body.info)) }
         : { type: "answer", message, body },
     );
+  }
+
+  /**
+   * Refused for its configuration_sequence (RFC 6940 section 6.3.2.1): whoever was behind has been told before
+   * the answer came, or is told now, and the request is sent once more.
+   */
+  #retriesInStep(hop: Member, transactionId: TransactionId, waiting: Outstanding, code: number): boolean {
+    const isBehind = code === ERROR.Error_Config_Too_New;
+    const wasBehind = code === ERROR.Error_Config_Too_Old && waiting.sequence !== this.#context.rules.sequence;
+    if (waiting.again || !(isBehind || wasBehind)) return false;
+    if (isBehind) this.#behind(hop);
+    this.#outstanding.delete(transactionId);
+    this.#context.agenda.cancel(waiting);
+    this.#request(waiting.request, waiting.told, true);
+    return true;
   }
 
   /** Whatever waits for an answer over this link will not get it. */
@@ -160,7 +200,7 @@ export class Exchanges {
     const verified = verifyMessage(message, this.#context.crypto);
     if (!verified.ok) return false;
     const signer = this.#context.trust.inspect(verified.value);
-    return "nodeId" in signer && (waiting.answeredBy === undefined || signer.nodeId === waiting.answeredBy || message.body.type === "error");
+    return "nodeId" in signer && !this.#context.rules.isRevoked(signer.nodeId) && (waiting.answeredBy === undefined || signer.nodeId === waiting.answeredBy || message.body.type === "error");
   }
 
   #end(transactionId: TransactionId, outcome: Outcome): void {

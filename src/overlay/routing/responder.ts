@@ -1,7 +1,9 @@
 import { ByteWriter, toHex } from "../../base/bytes.ts";
+import type { ConfigUpdates } from "../configuration/config-updates.ts";
 import type { CoreContext } from "../core-context.ts";
 import type { Introductions } from "../members/introductions.ts";
 import type { Member, Membership } from "../members/membership.ts";
+import type { Neighborhood } from "../members/neighborhood.ts";
 import type { Phase } from "../ports.ts";
 import type { Reading } from "../operations/reading.ts";
 import type { Repair } from "../replicas/repair.ts";
@@ -12,6 +14,7 @@ import type { Holdings } from "../storage/holdings.ts";
 import { placeOf, type StoredEntry } from "../storage/entry.ts";
 import type { Storing } from "../replicas/storing.ts";
 import type { Summaries } from "../replicas/summaries.ts";
+import type { Stabilization } from "../ring/stabilization.ts";
 import type { Topology } from "../ring/topology.ts";
 import { EXTENSION } from "../wire/code-points.ts";
 import type { FetchReq, FindReq, JoinReq, LeaveReq, ProbeInformation, ProbeReq, RouteQueryReq, StatReq, StoreReq, UpdateReq } from "../wire/message-body.ts";
@@ -27,6 +30,9 @@ interface Parts {
   readonly summaries: Summaries;
   readonly introductions: Introductions;
   readonly repair: Repair;
+  readonly updates: ConfigUpdates;
+  readonly stabilization: Stabilization;
+  readonly neighborhood: Neighborhood;
   readonly phase: () => Phase;
 }
 
@@ -42,19 +48,14 @@ const SHA256 = 4;
 export class Responder {
   readonly #parts: Parts;
   readonly #events: Events;
-  /** A configuration document that somebody pushed; the newest is kept, nobody reads it yet. */
-  #document: Uint8Array | undefined;
 
   constructor(parts: Parts, events: Events) {
     this.#parts = parts;
     this.#events = events;
   }
 
-  get configuration(): Uint8Array | undefined {
-    return this.#document;
-  }
-
   answer(received: Received): void {
+    if (!this.#parts.updates.isInStep(received)) return;
     const critical = received.message.extensions.find(({ type, critical: must }) => must && !KNOWN_EXTENSIONS.has(type));
     if (critical !== undefined) return received.refuse("Error_Unknown_Extension", new ByteWriter(3).u8(2).u16(critical.type).finish());
     const { body } = received.message;
@@ -86,8 +87,7 @@ export class Responder {
       case "find_req":
         return this.#find(received, body);
       case "config_update_req":
-        if (body.update.type === "config") this.#document = body.update.document;
-        return received.respond({ type: "config_update_ans" });
+        return this.#parts.updates.received(received, body);
       case "exp_a_req":
         if (!received.direct) return received.refuse("Error_Forbidden", "between neighbors only");
         return this.#parts.summaries.answer(received, body.body);
@@ -131,18 +131,20 @@ export class Responder {
     if (!received.direct) return received.refuse("Error_Forbidden", "not over its own link");
     received.respond({ type: "update_ans" });
     this.#parts.membership.apply(received.hop, "ready");
+    if (received.message.extensions.some(({ type }) => type === EXTENSION.partial_view)) this.#parts.neighborhood.othersArePartial();
     this.#parts.introductions.updateReceived(received.hop, body);
+    if (body.update.type !== "peer_ready") this.#parts.stabilization.updateReceived(received.hop.nodeId, body.update.successors);
     this.#events.updated(received.hop);
   }
 
   #routeQuery(received: Received, { destination, sendUpdate }: RouteQueryReq): void {
-    const { context, topology, introductions } = this.#parts;
+    const { context, topology, introductions, stabilization } = this.#parts;
     if (destination.type !== "node" && destination.type !== "resource") return received.refuse("Error_Not_Found", "not a place on the ring");
     const place = destination.type === "node" ? destination.nodeId : destination.resource;
     const mine = destination.type === "resource" ? topology.isResponsible(destination.resource) : place === context.self;
     const nextPeer = mine ? context.self : topology.nextHop(place);
     if (nextPeer === undefined) return received.refuse("Error_Not_Found", "no way to the destination");
-    received.respond({ type: "route_query_ans", nextPeer });
+    received.respond({ type: "route_query_ans", nextPeer }, stabilization.told(received.message.extensions));
     if (sendUpdate) introductions.sendUpdate(received.hop.nodeId, introductions.fullUpdate());
   }
 

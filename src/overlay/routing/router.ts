@@ -1,6 +1,6 @@
 import type { CoreContext } from "../core-context.ts";
 import { textBytes } from "../core-context.ts";
-import { CONFIGURATION_SEQUENCE, type Exchanges } from "./exchanges.ts";
+import type { Exchanges } from "./exchanges.ts";
 import type { Member, Membership } from "../members/membership.ts";
 import type { LinkId, NodeId } from "../ports.ts";
 import type { Topology } from "../ring/topology.ts";
@@ -113,13 +113,7 @@ export class Router {
     if (!isRequest(message.body)) return this.#exchanges.answered(hop, message);
     const sender = this.#senderOf(hop, message);
     if (sender === undefined) return this.#context.count("message-not-genuine");
-    const received = this.#receivedFrom(link, hop, message, sender);
-    const { configurationSequence } = message.header;
-    if (configurationSequence < CONFIGURATION_SEQUENCE) return received.refuse("Error_Config_Too_Old");
-    if (configurationSequence > CONFIGURATION_SEQUENCE && message.body.type !== "config_update_req") {
-      return received.refuse("Error_Config_Too_New");
-    }
-    this.#deliver(received);
+    this.#deliver(this.#receivedFrom(link, hop, message, sender));
   }
 
   #refuseMalformed(link: LinkId, hop: Member, fault: Extract<ReturnType<typeof decodeMessage>, { ok: false }>["fault"]): void {
@@ -149,7 +143,7 @@ export class Router {
     const verified = verifyMessage(message, this.#context.crypto);
     if (!verified.ok) return undefined;
     const signer = this.#context.trust.inspect(verified.value);
-    return "nodeId" in signer ? signer.nodeId : undefined;
+    return "nodeId" in signer && !this.#context.rules.isRevoked(signer.nodeId) ? signer.nodeId : undefined;
   }
 }
 

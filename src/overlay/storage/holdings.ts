@@ -9,6 +9,7 @@ import type { ErrorName } from "../wire/code-points.ts";
 import type { StoreKindData } from "../wire/message-body.ts";
 import { decodeStoredData, encodeUnsignedStoredData, signStoredData, verifyStoredData } from "../wire/stored-data.ts";
 import { decodeEntry, entryFrom, placeOf, type StoredEntry } from "./entry.ts";
+import { DiskRepair } from "./disk-repair.ts";
 import { EntryStore, MAX_ENTRIES, type MergeOutcome } from "./store.ts";
 
 /** Expiry is looked at once a second. */
@@ -22,6 +23,7 @@ export interface Refusal {
 /** What this box holds, in memory and on disk: every way in goes through `accept`. */
 export class Holdings {
   readonly store = new EntryStore();
+  readonly disk: DiskRepair;
   readonly #context: CoreContext;
   readonly #persistence: Persistence;
   /** Certificates by the hash that signatures name. BOUNDED: the oldest makes room. */
@@ -30,6 +32,7 @@ export class Holdings {
   constructor(context: CoreContext, persistence: Persistence) {
     this.#context = context;
     this.#persistence = persistence;
+    this.disk = new DiskRepair(context, persistence, this.store);
   }
 
   /** What was on disk; a row that cannot be read is left where it is and counted. */
@@ -64,9 +67,12 @@ export class Holdings {
       this.#context.clock.observe(entry.storedAt);
       this.store.raiseGeneration(entry.resource, entry.kind, generation);
     }
-    // The same bytes again: a repeated request, whose first copy may still be on its way to the disk.
-    if (outcome === "stored" || (outcome === "same" && this.#durability(entry.kind) === "durable")) {
-      this.#persistence.put(entry, this.#durability(entry.kind));
+    const durability = this.#durability(entry.kind);
+    // The same again, or an older one: what stands in its place may still be on its way to the disk, or have failed.
+    const standing = outcome === "stored" ? entry : durability === "durable" ? this.store.find(entry.resource, entry.kind, entry.key) : undefined;
+    if (standing !== undefined) {
+      this.#persistence.put(standing, durability);
+      this.disk.received(standing);
     }
     return outcome;
   }
@@ -170,16 +176,25 @@ export class Holdings {
       if (known === undefined) this.#context.count("value-of-unknown-writer");
       else if (!verifyStoredData(resource, kind.id, stored.value, [known], this.#context.crypto)) {
         return fault({ error: "Error_Forbidden", info: "wrong signature" });
-      }
+      } else if (this.#isFromRevoked(known, storageTime)) return fault({ error: "Error_Forbidden", info: "its writer was revoked" });
     }
     return ok(entryFrom(resource, kind.id, bytes, stored.value));
+  }
+
+  /** What a box signed before it was revoked stays valid. */
+  #isFromRevoked(certificate: Uint8Array, storedAt: number): boolean {
+    const { trust, rules } = this.#context;
+    if (rules.epoch === 0) return false;
+    const writer = trust.inspect(certificate, "author");
+    const revokedAt = "nodeId" in writer ? rules.revokedAt(writer.nodeId) : undefined;
+    return revokedAt !== undefined && storedAt >= revokedAt;
   }
 
   #certificateNamed(hash: string, offered: readonly Uint8Array[]): Uint8Array | undefined {
     const known = this.#certificates.get(hash);
     if (known !== undefined) return known;
     for (const certificate of offered) {
-      if ("nodeId" in this.#context.trust.inspect(certificate)) this.knowCertificate(certificate);
+      if ("nodeId" in this.#context.trust.inspect(certificate, "author")) this.knowCertificate(certificate);
     }
     return this.#certificates.get(hash);
   }

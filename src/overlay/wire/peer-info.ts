@@ -1,23 +1,34 @@
-// PeerInfo as the contents of a message extension (`EXTENSION.peer_info`) of Attach. Not an RFC's:
-// Node-ID | overlay IpAddressPort | SIP IpAddressPort | zone<u8> | incarnation u64 | software<u8>,
-// texts in UTF-8; bytes behind that are for later versions and are skipped.
+// An introduction, the contents of a message extension (`EXTENSION.peer_info`) of Attach. Not an RFC's: PeerInfo
+// (Node-ID | overlay IpAddressPort | SIP IpAddressPort | zone<u8> | incarnation u64 | software<u8>, texts in UTF-8),
+// then in_ring Boolean | time u64; bytes behind that are for later versions and are skipped.
 
 import { ByteReader, ByteWriter, fromOctets, fromUtf8Octets, toOctets, utf8Octets } from "../../base/bytes.ts";
 import type { Result } from "../../base/result.ts";
 import type { PeerInfo } from "../ports.ts";
-import { readOpaque, writeOpaque } from "./fields.ts";
+import { readBoolean, readOpaque, writeBoolean, writeOpaque } from "./fields.ts";
 import { readNodeId, writeNodeId } from "./identifiers.ts";
 import { readIpAddressPort, writeIpAddressPort } from "./ip-address-port.ts";
 import { decoded, type WireFault } from "./wire-fault.ts";
 
+/** What a box says when it is linked: who it is, and how things stand with it just now. */
+export interface Introduction {
+  readonly info: PeerInfo;
+  /** It is in the ring: its Update follows over the same link. */
+  readonly inRing: boolean;
+  /** What it takes the time to be, ms since 1970. */
+  readonly time: number;
+}
+
 /** Zone and software have at most 255 octets in UTF-8 each: who takes them from outside sees to that. */
-export function encodePeerInfo(info: PeerInfo): Uint8Array {
-  const writer = new ByteWriter(96);
+export function encodeIntroduction({ info, inRing, time }: Introduction): Uint8Array {
+  const writer = new ByteWriter(112);
   writePeerInfo(writer, info);
+  writeBoolean(writer, inRing);
+  writer.u64(time);
   return writer.finish();
 }
 
-export function writePeerInfo(writer: ByteWriter, info: PeerInfo): void {
+function writePeerInfo(writer: ByteWriter, info: PeerInfo): void {
   writeNodeId(writer, info.nodeId);
   writeIpAddressPort(writer, info.overlay);
   writeIpAddressPort(writer, info.sip);
@@ -26,10 +37,12 @@ export function writePeerInfo(writer: ByteWriter, info: PeerInfo): void {
   writeText(writer, info.software);
 }
 
-export const decodePeerInfo = (bytes: Uint8Array): Result<PeerInfo, WireFault> =>
-  decoded(() => readPeerInfo(new ByteReader(bytes)));
+export function decodeIntroduction(bytes: Uint8Array): Result<Introduction, WireFault> {
+  const reader = new ByteReader(bytes);
+  return decoded(() => ({ info: readPeerInfo(reader), inRing: readBoolean(reader), time: reader.u64() }));
+}
 
-export const readPeerInfo = (reader: ByteReader): PeerInfo => ({
+const readPeerInfo = (reader: ByteReader): PeerInfo => ({
   nodeId: readNodeId(reader),
   overlay: readIpAddressPort(reader),
   sip: readIpAddressPort(reader),

@@ -33,7 +33,10 @@ interface Used {
 
 export class Gatekeeper {
   readonly #crypto: Crypto;
-  readonly #secret: Uint8Array;
+  #secret: Uint8Array;
+  /** The one before: its nonces are good for the rest of their life. */
+  #formerSecret: Uint8Array | undefined;
+  #renewedAt = 0;
   readonly #realm: string;
   readonly #wallClock: () => WallTime;
   #issued = 0;
@@ -56,11 +59,25 @@ export class Gatekeeper {
     for (const credentials of candidates) {
       if (credentials.realm !== this.#realm || credentials.algorithm === undefined) continue;
       if (credentials.qop !== undefined && credentials.qop.toLowerCase() !== "auth") continue;
-      const verdict = checkNonce(this.#crypto, this.#secret, this.#wallClock(), this.#realm, credentials.nonce, NONCE_LIFETIME);
+      const verdict = this.#check(credentials.nonce);
       if (verdict === "good") return { type: "credentials", credentials };
       if (verdict === "stale") stale = true;
     }
     return { type: "challenge", stale };
+  }
+
+  setSecret(secret: Uint8Array): void {
+    this.#formerSecret = this.#secret;
+    this.#secret = secret;
+    this.#renewedAt = this.#wallClock();
+  }
+
+  #check(nonce: string): ReturnType<typeof checkNonce> {
+    const wall = this.#wallClock();
+    const verdict = checkNonce(this.#crypto, this.#secret, wall, this.#realm, nonce, NONCE_LIFETIME);
+    if (verdict !== "foreign" || this.#formerSecret === undefined) return verdict;
+    if (Math.abs(wall - this.#renewedAt) > NONCE_LIFETIME) this.#formerSecret = undefined;
+    return this.#formerSecret === undefined ? verdict : checkNonce(this.#crypto, this.#formerSecret, wall, this.#realm, nonce, NONCE_LIFETIME);
   }
 
   /**

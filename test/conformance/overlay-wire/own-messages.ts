@@ -13,7 +13,7 @@ import { decodeHeader } from "../../../src/overlay/wire/forwarding-header.ts";
 import { parseNodeId, parseResourceId, type TransactionId } from "../../../src/overlay/wire/identifiers.ts";
 import { encodeMessage, encodeSignedMessage, type MessageExtension } from "../../../src/overlay/wire/message.ts";
 import type { MessageBody } from "../../../src/overlay/wire/message-body.ts";
-import { encodePeerInfo } from "../../../src/overlay/wire/peer-info.ts";
+import { encodeIntroduction } from "../../../src/overlay/wire/peer-info.ts";
 import { makeSigner, type Signer } from "../../../src/overlay/wire/security-block.ts";
 import { ALL_OF, encodeSelection, encodeUnsignedStoredData, signStoredData } from "../../../src/overlay/wire/stored-data.ts";
 import { nodeCrypto } from "../../support/node-crypto.ts";
@@ -106,7 +106,8 @@ const attach = (type: "attach_req" | "attach_ans", role: string): MessageBody =>
   sendUpdate: true,
 });
 
-const peerInfo: MessageExtension = { type: EXTENSION.peer_info, critical: false, contents: encodePeerInfo(PEER) };
+const introduction = { info: PEER, inRing: true, time: 1_767_225_600_000 };
+const peerInfo: MessageExtension = { type: EXTENSION.peer_info, critical: false, contents: encodeIntroduction(introduction) };
 const replicaRead: MessageExtension = { type: EXTENSION.replica_read, critical: false, contents: new Uint8Array(0) };
 
 const specifiers = [

@@ -88,10 +88,6 @@ suite("a start that cannot be", { skip: skipWithoutBox, timeout: 300_000 }, () =
     assertOneLine(refusedStart(...at.usual, "--ticket", at.directory), /cannot be read/);
   });
 
-  test("a blank box without a ticket is one line that says what to do", (t) => {
-    assertOneLine(refusedStart(...setting(t).usual), /--ticket/);
-  });
-
   test("a ticket cut short anywhere, changed anywhere, empty or of random bytes is one line, and the whole one works after it", async (t) => {
     const at = setting(t);
     const file = join(at.directory, "bad.ticket");

@@ -13,6 +13,7 @@ import { Links } from "../../../src/io/links.ts";
 import { formatMultipart, parseMultipart } from "../../../src/io/multipart.ts";
 import { makeCertificateRequest, makePrivateKey } from "../../../src/io/pki.ts";
 import { SystemRandom } from "../../../src/io/random.ts";
+import { RulesInForce } from "../../../src/io/rules-in-force.ts";
 import type { AdmissionTicket } from "../../../src/provision/ticket.ts";
 import { days } from "../../support/days.ts";
 import { makeBox, makeFleet, readTicket, type TestBox, type TestFleet } from "../../support/test-fleet.ts";
@@ -23,15 +24,18 @@ interface Member {
 }
 
 /** A member of the fleet, whose clock is `ahead` of ours. */
-async function member(t: TestContext, fleet: TestFleet, box: TestBox, ahead = 0): Promise<Member> {
+async function member(t: TestContext, fleet: TestFleet, box: TestBox, ahead = 0, office: "allowed" | "used-up" | "unknown" = "allowed"): Promise<Member> {
   const reports: string[] = [];
   const { ticket } = fleet;
   const onReport = (_: string, text: string): void => void reports.push(text);
+  const rules = new RulesInForce(ticket, { document: ticket.configuration, revocations: new Uint8Array(0) });
   const server = new EnrollmentServer({
-    overlayName: ticket.overlayName, root: ticket.rootCertificate, issuing: box.enrolled.issuing, onReport,
+    fleetName: ticket.fleetName, overlayName: ticket.overlayName, domain: ticket.domain, root: ticket.rootCertificate, issuing: box.enrolled.issuing, onReport,
     crypto: new NodeCrypto(box.privateKeyPem), random: new SystemRandom(),
     clock: { ...systemClock, wall: () => wallTime(systemClock.wall() + ahead) },
+    rules: () => rules, trust: box.trust,
     members: () => [{ nodeId: box.enrolled.nodeId, zone: "" }],
+    askOffice: async ({ op }) => ({ outcome: op === "use" ? office : "unknown" }),
   });
   const links = new Links({
     overlayName: ticket.overlayName, certificate: box.enrolled.certificate, issuingCertificate: ticket.issuingCertificate,
@@ -56,7 +60,7 @@ describe("enrollment", { timeout: 30_000 }, () => {
     join = ticketFor(days(1));
   });
   const ticketFor = (expires: Duration): AdmissionTicket =>
-    readTicket(createJoinTicket({ rootKeyPem: fleet.rootKeyPem, fleetTicket: fleet.text, expires, hints: [], zone: "z1" }));
+    readTicket(createJoinTicket({ rootKeyPem: fleet.rootKeyPem, fleetTicket: fleet.text, expires, uses: 3, hints: [], zone: "z1" }));
   const ask = (at: Member, ticket: AdmissionTicket, privateKeyPem = makePrivateKey(), previousCertificate?: Uint8Array): Promise<EnrollmentAnswer> =>
     requestEnrollment({ address: { host: "127.0.0.1", port: at.port }, ticket, privateKeyPem, clock: systemClock, previousCertificate });
 
@@ -113,6 +117,14 @@ describe("enrollment", { timeout: 30_000 }, () => {
     assert.ok(answer.outcome === "declined");
     assert.match(answer.reason, /^the ticket expired on \d{4}-\d\d-\d\d$/);
     assert.match(at.reports.join(), /refused to enroll the box at 127.0.0.1: the ticket expired on/);
+  });
+
+  test("with a ticket that the ring says is used up is declined, and with one of which it cannot say is worth another try", async (t) => {
+    const usedUp = await ask(await member(t, fleet, first, 0, "used-up"), join);
+    assert.ok(usedUp.outcome === "declined" && /has admitted the 3 boxes/.test(usedUp.reason), JSON.stringify(usedUp));
+    const unknown = await ask(await member(t, fleet, first, 0, "unknown"), join);
+    assert.ok(unknown.outcome === "unreachable" && /503.*how often/.test(unknown.reason), JSON.stringify(unknown));
+    assert.equal((await ask(await member(t, fleet, first, 0, "used-up"), fleet.ticket)).outcome, "granted", "a fleet ticket has no count");
   });
 
   test("with a token that was changed is declined", async (t) => {

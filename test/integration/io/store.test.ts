@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import Database from "better-sqlite3";
-import { type PersistCommand, type PersistEvent, Store, StoreError } from "../../../src/io/store.ts";
+import { type DiskEvent, type PersistCommand, type PersistEvent, Store, StoreError } from "../../../src/io/store.ts";
 import type { ResourceId, StoredRow } from "../../../src/overlay/ports.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { until } from "../../support/until.ts";
@@ -20,12 +20,12 @@ const put = (ticket: number | undefined, rows: readonly StoredRow[], durability:
 interface OpenStore {
   readonly store: Store;
   readonly rows: readonly StoredRow[];
-  readonly events: PersistEvent[];
+  readonly events: (PersistEvent | DiskEvent)[];
   readonly reports: string[];
 }
 
 async function openStore(t: TestContext, directory: string): Promise<OpenStore> {
-  const events: PersistEvent[] = [];
+  const events: (PersistEvent | DiskEvent)[] = [];
   const reports: string[] = [];
   const store = new Store({ directory, onInput: (event) => events.push(event), onReport: (_, text) => reports.push(text) });
   t.after(() => store.close());

@@ -32,7 +32,8 @@ const STABLE = [
   "ringbox fleet",
   "ringbox fleet init <dir> --name --domain",
   "ringbox ticket",
-  "ringbox ticket new --fleet --expires --hint --zone",
+  "ringbox ticket new --fleet --expires --uses --hint --zone",
+  "ringbox admit <code>",
 ];
 
 suite("commands of ringbox", () => {

@@ -16,6 +16,12 @@ const QUESTIONS: { readonly [Op in ControlRequest["op"]]: Extract<ControlRequest
   "subscriber-list": { op: "subscriber-list" },
   "registration-list": { op: "registration-list", aor: null },
   where: { op: "where", aor: "100@acme.example" },
+  configuration: { op: "configuration" },
+  configure: { op: "configure", document: "<overlay>\n</overlay>" },
+  revoke: { op: "revoke", box: "0a1b" },
+  "known-boxes": { op: "known-boxes" },
+  rotate: { op: "rotate", document: "<overlay/>", issuingKeyPem: "key" },
+  admit: { op: "admit", code: "ABCDEFGH" },
 };
 
 suite("frames of the control socket", () => {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { fromHex, fromOctets } from "../../../src/base/bytes.ts";
 import { minutes } from "../../../src/base/time.ts";
 import type { StoreOutcome } from "../../../src/overlay/ports.ts";
-import { CONFIGURATION_SEQUENCE } from "../../../src/overlay/routing/exchanges.ts";
+import { FIRST_SEQUENCE } from "../../../src/overlay/configuration/document.ts";
 import { ERROR } from "../../../src/overlay/wire/code-points.ts";
 import { overlayHash, type TransactionId } from "../../../src/overlay/wire/identifiers.ts";
 import { type DecodedMessage, decodeMessage, encodeMessage, encodeSignedMessage, type Message } from "../../../src/overlay/wire/message.ts";
@@ -255,7 +255,7 @@ function ask(world: OverlayWorld, destinations: Message["header"]["destinations"
   const link = world.links.find(({ ends }) => ends.includes(from) && ends.includes(to));
   const transactionId = (++transactions).toString(16).padStart(16, "0") as TransactionId;
   const message: Message = {
-    header: { overlay, configurationSequence: options.sequence ?? CONFIGURATION_SEQUENCE, ttl: options.ttl ?? 100, transactionId, maxResponseLength: 0, via: [], destinations, options: [] },
+    header: { overlay, configurationSequence: options.sequence ?? FIRST_SEQUENCE, ttl: options.ttl ?? 100, transactionId, maxResponseLength: 0, via: [], destinations, options: [] },
     body,
     extensions: options.extensions ?? [],
   };

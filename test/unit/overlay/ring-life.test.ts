@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { minutes } from "../../../src/base/time.ts";
-import { DURABLE, OverlayWorld, resourceOf, SOFT, type WorldBox } from "../../support/overlay-world.ts";
+import { DURABLE, OverlayWorld, resourceOf, shown, SOFT, type WorldBox } from "../../support/overlay-world.ts";
 
 const fill = (world: OverlayWorld, count: number, prefix = "user"): string[] => {
   const names = Array.from({ length: count }, (_, index) => `${prefix}${index}`);
@@ -126,6 +126,28 @@ test("a box joins under load: no store and no fetch fails, and it gets its share
   assert.equal(failures, 0, `of ${operations}`);
   for (const [name, value] of written) assert.deepEqual(world.fetchNow(newcomer, resourceOf(name)), { aa: value });
   assert.ok(newcomer.core.snapshot().owned > 0);
+});
+
+test("a write that meets the newcomer on its way is read there: the newcomer serves only with it", () => {
+  for (let seed = 1; seed <= 25; seed++) {
+    const world = OverlayWorld.ring(4, seed);
+    world.run(3_000);
+    world.delay = () => (world.random.below(4) === 0 ? 10 + world.random.below(40) : 1 + world.random.below(3));
+    const newcomer = world.add();
+    const stale: string[] = [];
+    for (let i = 0; i < 300; i++) {
+      const [writer, reader] = [world.serving()[i % 4], world.serving()[(i + 1) % 4]] as [WorldBox, WorldBox];
+      const name = `user${i}`;
+      world.after(2 * i, () =>
+        world.storeText(writer, name, "aa", "1", (stored) => {
+          if (stored.ok) world.fetch(reader, resourceOf(name), (found) => JSON.stringify(shown(found)) === '{"aa":"1"}' || stale.push(name));
+        }),
+      );
+    }
+    assert.ok(world.until(() => newcomer.core.phase === "serving", 5_000));
+    world.run(8_000);
+    assert.deepEqual(stale, [], `seed ${seed}`);
+  }
 });
 
 test("surplus copies are dropped once the replica set has them", () => {

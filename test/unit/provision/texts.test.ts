@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { wallTime } from "../../../src/base/time.ts";
-import { parseBase64, parseBase64Url, toBase64, toBase64Url } from "../../../src/provision/base64.ts";
+import { parseBase64, parseBase64Url, toBase64, toBase64Url } from "../../../src/base/base64.ts";
 import { formatDay } from "../../../src/provision/calendar.ts";
 import { formatHint, parseHint } from "../../../src/provision/hint.ts";
 

@@ -38,7 +38,7 @@ describe("a ticket", () => {
   let join: string;
   before(async () => {
     fleet = await createFleet({ name: "Zürich Office", domain: "Example.ORG" });
-    join = createJoinTicket({ ...fleet, expires: days(7), hints: ["10.0.0.1:6084", "[2001:db8::1]:7000"], zone: "rack 2" });
+    join = createJoinTicket({ ...fleet, expires: days(7), uses: 1, hints: ["10.0.0.1:6084", "[2001:db8::1]:7000"], zone: "rack 2" });
   });
 
   test("of a fleet holds what founding needs", () => {
@@ -128,17 +128,17 @@ describe("a ticket", () => {
   test("cannot be made with the key of another fleet", async () => {
     const other = await createFleet({ name: "Bern", domain: "example.org" });
     assert.throws(
-      () => createJoinTicket({ rootKeyPem: other.rootKeyPem, fleetTicket: fleet.fleetTicket, expires: days(1), hints: [], zone: "" }),
+      () => createJoinTicket({ rootKeyPem: other.rootKeyPem, fleetTicket: fleet.fleetTicket, expires: days(1), uses: 1, hints: [], zone: "" }),
       (error) => error instanceof FleetError && /not the key of this fleet/.test(error.message),
     );
     assert.throws(
-      () => createJoinTicket({ rootKeyPem: "nonsense", fleetTicket: fleet.fleetTicket, expires: days(1), hints: [], zone: "" }),
+      () => createJoinTicket({ rootKeyPem: "nonsense", fleetTicket: fleet.fleetTicket, expires: days(1), uses: 1, hints: [], zone: "" }),
       /does not hold a private key/,
     );
   });
 
   test("cannot be made with a wrong hint, domain or name", async () => {
-    assert.throws(() => createJoinTicket({ ...fleet, expires: days(1), hints: ["a:b:c"], zone: "" }), /not HOST:PORT/);
+    assert.throws(() => createJoinTicket({ ...fleet, expires: days(1), uses: 1, hints: ["a:b:c"], zone: "" }), /not HOST:PORT/);
     await assert.rejects(createFleet({ name: "x", domain: "not a domain" }), /not a domain name/);
     await assert.rejects(createFleet({ name: " ", domain: "example.org" }), /1 to 64 characters/);
   });

@@ -7,7 +7,7 @@ import { rewriteForForwarding } from "../../../../src/overlay/wire/forwarding.ts
 import { decodeHeader, type DecodedHeader, endMessage, unsupportedOption, writeHeader } from "../../../../src/overlay/wire/forwarding-header.ts";
 import { FRAGMENT_LIFETIME, FragmentCollector } from "../../../../src/overlay/wire/fragments.ts";
 import { decodeMessage, encodeMessage, encodeSignedMessage, verifyMessage } from "../../../../src/overlay/wire/message.ts";
-import { decodePeerInfo, encodePeerInfo } from "../../../../src/overlay/wire/peer-info.ts";
+import { decodeIntroduction, encodeIntroduction } from "../../../../src/overlay/wire/peer-info.ts";
 import { nodeCrypto } from "../../../support/node-crypto.ts";
 import { destination, header, peerInfo } from "../../../support/reload-arbitraries.ts";
 import { A, ALICE, B, bindingStore, header as headerTo, OVERLAY, PUBLIC_KEY, signerWith } from "../../../conformance/overlay-wire/own-messages.ts";
@@ -113,12 +113,12 @@ test("fragments of more than the limit are forgotten", () => {
   assert.equal(collector.add(instant(0), second, headerOf(second)), undefined);
 });
 
-test("peer info decodes to what was encoded, and bytes of a later version are skipped", () => {
+test("an introduction decodes to what was encoded, and bytes of a later version are skipped", () => {
   fc.assert(
-    fc.property(peerInfo, fc.uint8Array({ maxLength: 4 }), (info, later) => {
-      const bytes = encodePeerInfo(info);
-      const longer = new Uint8Array([...bytes, ...later]);
-      assert.deepEqual(decodePeerInfo(longer), { ok: true, value: info });
+    fc.property(peerInfo, fc.boolean(), fc.maxSafeNat(), fc.uint8Array({ maxLength: 4 }), (info, inRing, time, later) => {
+      const introduction = { info, inRing, time };
+      const longer = new Uint8Array([...encodeIntroduction(introduction), ...later]);
+      assert.deepEqual(decodeIntroduction(longer), { ok: true, value: introduction });
     }),
   );
 });

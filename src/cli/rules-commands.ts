@@ -1,0 +1,119 @@
+// What is decided for the whole fleet: `config show`, `config set`, `revoke`.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fromOctets, toOctets } from "../base/bytes.ts";
+import { seconds } from "../base/time.ts";
+import { type FleetConfiguration, type RegistrationRules, registrationProblem } from "../overlay/configuration/document.ts";
+import type { ConfigurationReport } from "../peer/reports.ts";
+import { CliError } from "./cli-error.ts";
+import type { ControlClient } from "./control-client.ts";
+import { FLEET_KEY, FLEET_TICKET } from "./fleet-commands.ts";
+import { counted, short, table } from "./plain-words.ts";
+import { plainReason } from "./plain-reason.ts";
+import type { Terminal } from "./terminal.ts";
+
+type Change = (rules: RegistrationRules) => RegistrationRules;
+
+/** What can be set, and how a value of it reads. */
+const KEYS: Readonly<Record<string, (value: string) => Change | undefined>> = {
+  "registration-minimum": time((rules, minimum) => ({ ...rules, minimum })),
+  "registration-standard": time((rules, standard) => ({ ...rules, standard })),
+  "registration-maximum": time((rules, maximum) => ({ ...rules, maximum })),
+  "open-registration": (value) => (value === "yes" || value === "no" ? (rules) => ({ ...rules, open: value === "yes" }) : undefined),
+};
+
+const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600 };
+
+/** `90`, `90s`, `15m`, `2h`. */
+function time(set: (rules: RegistrationRules, value: RegistrationRules["minimum"]) => RegistrationRules): (value: string) => Change | undefined {
+  return (value) => {
+    const [, digits = "", unit = "s"] = /^(\d{1,6})([smh]?)$/.exec(value) ?? [];
+    const length = Number(digits) * (UNITS[unit === "" ? "s" : unit] ?? 0);
+    return digits === "" || length === 0 ? undefined : (rules) => set(rules, seconds(length));
+  };
+}
+
+export function configurationText(report: ConfigurationReport): string {
+  const { registration, revoked } = report;
+  const rows = [
+    ["registration-minimum", `${registration.minimumSeconds}s`],
+    ["registration-standard", `${registration.standardSeconds}s`],
+    ["registration-maximum", `${registration.maximumSeconds}s`],
+    ["open-registration", registration.open ? "yes" : "no"],
+  ];
+  const heading = report.signed
+    ? `Configuration ${report.sequence}, signed by the fleet's key.`
+    : "This box has no configuration signed by the fleet's key; it goes by its usual settings.";
+  const gone = revoked.map(({ nodeId, revokedAt }) => [nodeId, revokedAt === null ? "" : `since ${new Date(revokedAt).toISOString()}`]);
+  const revocations = gone.length === 0 ? "No box is revoked." : `${counted(gone.length, "box", "boxes")} revoked:`;
+  return [heading, "", ...table(rows), "", revocations, ...table(gone)].join("\n").trimEnd();
+}
+
+export async function setConfiguration(
+  assignments: readonly string[],
+  fleetDirectory: string,
+  box: ControlClient,
+  terminal: Terminal,
+): Promise<void> {
+  const changes = assignments.map(parseAssignment);
+  const rootKeyPem = readFleetFile(fleetDirectory, FLEET_KEY);
+  const { configuration: report } = await box.ask<"configuration">({ op: "configuration" });
+  const known = await currentConfiguration(report, fleetDirectory);
+  let registration = known.registration;
+  for (const change of changes) registration = change(registration);
+  const problem = registrationProblem(registration);
+  if (problem !== undefined) throw new CliError(`${problem}; nothing was changed`);
+  const { signConfiguration, successor } = await import("../io/fleet-configuration.ts");
+  const badNodes = badNodesOf(report);
+  const document = signConfiguration(successor(known, { registration, badNodes }), rootKeyPem);
+  const { sequence, told, linked } = await box.ask<"configure">({ op: "configure", document: toOctets(document) });
+  terminal.print(`Configuration ${sequence} is in force on ${counted(told + 1, "box", "boxes")}${told < linked ? `; ${linked - told} have not answered yet` : ""}.`);
+}
+
+function parseAssignment(text: string): Change {
+  const at = text.indexOf("=");
+  const key = at < 0 ? text : text.slice(0, at);
+  const read = Object.hasOwn(KEYS, key) ? KEYS[key] : undefined;
+  if (read === undefined) throw new CliError(`"${key}" cannot be set; what can is ${Object.keys(KEYS).join(", ")}`);
+  const change = at < 0 ? undefined : read(text.slice(at + 1));
+  if (change !== undefined) return change;
+  throw new CliError(key === "open-registration" ? `${key} is yes or no, as in ${key}=no` : `${key} is a time, as in ${key}=90s, 15m or 2h`);
+}
+
+/** Whoever is revoked by a box is named by the fleet's key too, at its next signature. */
+export const badNodesOf = ({ revoked }: ConfigurationReport): FleetConfiguration["badNodes"] =>
+  revoked.map(({ nodeId }) => nodeId as FleetConfiguration["badNodes"][number]);
+
+/** What is in force at the box; it must be of the fleet whose directory this is. */
+export async function currentConfiguration({ document }: ConfigurationReport, fleetDirectory: string): Promise<FleetConfiguration> {
+  const [{ readFleetTicket, FleetError }, { firstConfiguration, readConfiguration }] = await Promise.all([
+    import("../io/fleet.ts"), import("../io/fleet-configuration.ts"),
+  ]);
+  try {
+    const fleet = readFleetTicket(readFleetFile(fleetDirectory, FLEET_TICKET), readFleetFile(fleetDirectory, FLEET_KEY));
+    if (document === null) return firstConfiguration(fleet);
+    const read = readConfiguration(fromOctets(document), fleet);
+    if (!read.ok) throw new CliError(`the box is not of this fleet: its configuration is refused, because ${read.fault}`);
+    return read.value;
+  } catch (error) {
+    if (error instanceof FleetError) throw new CliError(error.message);
+    throw error;
+  }
+}
+
+export function readFleetFile(directory: string, name: string): string {
+  const path = join(directory, name);
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw new CliError(`${path} cannot be read: ${plainReason(error)}`);
+  }
+}
+
+export async function revokeBox(name: string, box: ControlClient, terminal: Terminal): Promise<void> {
+  const { nodeId, told, linked } = await box.ask<"revoke">({ op: "revoke", box: name });
+  const late = linked - told;
+  terminal.print(`Revoked ${nodeId}: ${counted(told + 1, "box", "boxes")} refuse it now${late > 0 ? `, ${late} have not answered yet` : ""}.`);
+  terminal.note(`${short(nodeId)} may know how to make certificates. If somebody else has it, go on with: ringbox fleet rotate`);
+}

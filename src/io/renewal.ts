@@ -1,0 +1,67 @@
+// A box whose issuing credential was retired asks a member that has the new one: a POST over mutual TLS, with
+// the certificate it has. Who may not have one is decided by the fleet's configuration: the revoked, and
+// whoever is not among the boxes that it keeps.
+
+import { request as httpsRequest } from "node:https";
+import type { TLSSocket } from "node:tls";
+import type { Address } from "../base/address.ts";
+import type { Clock } from "./clock.ts";
+import { type Answer, type EnrollmentAnswer, grantedOf, readAnswer } from "./enrollment.ts";
+import type { FleetMembership } from "./identity-files.ts";
+import { describeSocketError } from "./link-connection.ts";
+import { ENROLLMENT_ALPN, identifyPeer, tlsIdentity } from "./tls-identity.ts";
+import type { CertificateTrust } from "./trust.ts";
+
+export const RENEWAL_PATH = "/renew";
+const TIMEOUT_MS = 8_000;
+
+export interface RenewalRequest {
+  readonly address: Address;
+  readonly membership: FleetMembership;
+  readonly privateKeyPem: string;
+  readonly trust: CertificateTrust;
+  readonly clock: Clock;
+}
+
+export async function requestRenewal(request: RenewalRequest): Promise<EnrollmentAnswer> {
+  const { membership, privateKeyPem, clock } = request;
+  try {
+    const answer = await post(request);
+    if (answer.status === 200) return grantedOf({ ...membership, privateKeyPem, clock }, answer);
+    const reason = `it answered ${answer.status}`;
+    return answer.status === 403 ? { outcome: "declined", reason } : { outcome: "unreachable", reason };
+  } catch (error) {
+    return { outcome: "unreachable", reason: error instanceof Error ? describeSocketError(error) : String(error) };
+  }
+}
+
+function post({ address, membership, privateKeyPem, trust }: RenewalRequest): Promise<Answer> {
+  const { certificate, issuing } = membership.enrolled;
+  return new Promise((resolve, reject) => {
+    const message = httpsRequest({
+      ...tlsIdentity({ certificate, issuingCertificate: issuing.certificate, privateKeyPem }),
+      host: address.host,
+      port: address.port,
+      path: RENEWAL_PATH,
+      method: "POST",
+      agent: false,
+      ...{ ALPNProtocols: [ENROLLMENT_ALPN] }, // goes through to tls.connect, though the types do not say so
+      rejectUnauthorized: false, // identifyPeer decides
+      checkServerIdentity: () => undefined,
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      headers: { host: membership.overlayName, accept: "multipart/mixed", "content-length": 0, connection: "close" },
+    });
+    message.on("error", reject);
+    message.on("socket", (socket) => {
+      socket.once("secureConnect", () => {
+        const peer = identifyPeer(socket as TLSSocket, trust);
+        if ("nodeId" in peer) return void message.end();
+        reject(new Error(`it is not believed: ${peer.refused}`));
+        message.destroy();
+      });
+    });
+    message.on("response", (response) => {
+      readAnswer(response).then(resolve, reject);
+    });
+  });
+}

@@ -1,0 +1,40 @@
+// What is in force in the fleet, as a box tells it; and which box an operator means.
+
+import { toHex, toOctets } from "../base/bytes.ts";
+import type { Crypto } from "../base/crypto.ts";
+import { formatAddress } from "../base/address.ts";
+import { hours, minutes } from "../base/time.ts";
+import type { RegistrationRules } from "../overlay/configuration/document.ts";
+import type { NodeId, OverlaySnapshot } from "../overlay/ports.ts";
+import type { ConfigurationReport } from "./reports.ts";
+
+/** How long phones may register for where no document says anything else (RFC 3261 section 10.3; RFC 3665 phones ask for an hour). */
+export const USUAL_REGISTRATION: RegistrationRules = { minimum: minutes(1), standard: hours(1), maximum: hours(2), open: false };
+
+export function configurationReport({ rules }: OverlaySnapshot, crypto: Crypto): ConfigurationReport {
+  const { configuration, document } = rules;
+  const { minimum, standard, maximum, open } = configuration?.registration ?? USUAL_REGISTRATION;
+  return {
+    sequence: rules.sequence,
+    signed: configuration !== undefined,
+    registration: { minimumSeconds: minimum / 1_000, standardSeconds: standard / 1_000, maximumSeconds: maximum / 1_000, open },
+    revocationEpoch: rules.epoch,
+    revoked: rules.revoked.map(({ nodeId, revokedAt }) => ({ nodeId, revokedAt: revokedAt ?? null })),
+    issuing: configuration === undefined ? null : toHex(crypto.sha256(configuration.issuingCertificate)),
+    retired: (configuration?.retired ?? []).map((certificate) => toHex(crypto.sha256(certificate))),
+    refusedTickets: configuration?.refusedTickets ?? [],
+    document: document === undefined ? null : toOctets(document),
+  };
+}
+
+/** Fewer digits than this name nobody. */
+const PREFIX_LEAST = 4;
+
+/** The boxes that `text` may mean: a Node-ID or how it begins, an address as `peers` shows it, or its host. */
+export function boxesMeant(text: string, snapshot: OverlaySnapshot): readonly NodeId[] {
+  const wanted = text.trim().toLowerCase();
+  const known = [snapshot.self, ...snapshot.members.map(({ info }) => info)];
+  const whole = known.filter(({ nodeId, sip, overlay }) => nodeId === wanted || formatAddress(sip) === wanted || formatAddress(overlay) === wanted);
+  const near = known.filter(({ nodeId, sip }) => (wanted.length >= PREFIX_LEAST && nodeId.startsWith(wanted)) || sip.host === wanted);
+  return (whole.length > 0 ? whole : near).map(({ nodeId }) => nodeId);
+}

@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { fromOctets, toOctets } from "../../../../src/base/bytes.ts";
+import { seconds } from "../../../../src/base/time.ts";
+import { compareSequences, nextSequence, readDocument, registrationProblem } from "../../../../src/overlay/configuration/document.ts";
+import type { NodeId } from "../../../../src/overlay/ports.ts";
+import { CONFIGURATION, CRYPTO, documentWith, ISSUING, ROOT } from "../../../support/fleet-rules.ts";
+
+const check = { rootCertificate: ROOT, overlayName: "test.ring", crypto: CRYPTO };
+const refusal = (document: Uint8Array): string | undefined => {
+  const read = readDocument(document, check);
+  return read.ok ? undefined : read.fault;
+};
+
+test("a document says what was written into it", () => {
+  const configuration = {
+    ...CONFIGURATION,
+    sequence: 65_534,
+    bootstrapNodes: [{ host: "192.0.2.1", port: 6_084 }, { host: "2001:db8::1", port: 7_000 }],
+    badNodes: ["0a".repeat(16) as NodeId],
+    registration: { minimum: seconds(30), standard: seconds(600), maximum: seconds(1_800), open: true },
+    retired: [ISSUING, ROOT],
+    kept: [{ nodeId: "0b".repeat(16) as NodeId, key: "0c".repeat(32) }],
+    refusedTickets: ["one", "two & <three>"],
+  };
+  assert.deepEqual(readDocument(documentWith(configuration), check), { ok: true, value: configuration });
+});
+
+test("it has the elements of RFC 6940 section 11.1", () => {
+  const text = toOctets(documentWith({ badNodes: ["0a".repeat(16) as NodeId] }));
+  for (const element of [
+    `<configuration instance-name="test.ring" sequence="1" expiration="2046-01-01T00:00:00Z">`, "<topology-plugin>CHORD-RELOAD</topology-plugin>",
+    "<node-id-length>16</node-id-length>", "<root-cert>", "<clients-permitted>true</clients-permitted>", "<no-ice>true</no-ice>",
+    "<max-message-size>5000</max-message-size>", "<initial-ttl>100</initial-ttl>", "<configuration-signer>", "<bad-node>0a0a",
+    "<required-kinds>", `<kind-block><kind id="4026531841"><data-model>DICTIONARY</data-model>`, "<signature>",
+  ]) assert.ok(text.includes(element), element);
+});
+
+test("one changed, missing or added octet anywhere makes it another document, and that is refused", () => {
+  const document = documentWith();
+  const signed = toOctets(document).indexOf("<configuration");
+  const end = toOctets(document).indexOf("</signature>");
+  fc.assert(
+    fc.property(fc.integer({ min: signed, max: end - 1 }), fc.integer({ min: 1, max: 255 }), (at, mask) => {
+      const flipped = document.slice();
+      flipped[at] = (flipped[at] as number) ^ mask;
+      const shorter = Uint8Array.from([...document.subarray(0, at), ...document.subarray(at + 1)]);
+      for (const changed of [flipped, shorter]) {
+        const said = refusal(changed);
+        // White space around the signature and between the two elements is nobody's.
+        const harmless = said === undefined && readDocument(changed, check).ok && sameSigned(changed, document);
+        assert.ok(said !== undefined || harmless, `octet ${at}`);
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+const sameSigned = (a: Uint8Array, b: Uint8Array): boolean => signedPart(a) === signedPart(b);
+const signedPart = (document: Uint8Array): string => toOctets(document).split("</configuration>")[0]?.split("<configuration ")[1] ?? "";
+
+test("cut short at any octet it is refused", () => {
+  const document = documentWith();
+  for (let length = 0; length < document.length - 2; length += 7) assert.notEqual(refusal(document.subarray(0, length)), undefined, `${length} octets`);
+});
+
+test("another key's, another overlay's and another root's are refused, and say why", () => {
+  assert.equal(refusal(documentWith({}, "somebody")), "it is not signed by the fleet's key");
+  assert.equal(refusal(documentWith({ overlayName: "other.ring" })), "it is of the overlay other.ring");
+  assert.match(refusal(documentWith({ rootCertificate: ISSUING }, "issuing 1")) ?? "", /not signed by the fleet's key/);
+  assert.equal(refusal(fromOctets("<overlay><configuration/></overlay>")), "it is not signed");
+  assert.match(refusal(fromOctets("<overlay/>")) ?? "", /not an overlay/);
+});
+
+test("values that cannot be in force are refused", () => {
+  const registration = { minimum: seconds(600), standard: seconds(60), maximum: seconds(7_200), open: false };
+  assert.match(refusal(documentWith({ registration })) ?? "", /not of its kind/);
+  assert.notEqual(registrationProblem(registration), undefined);
+  assert.notEqual(registrationProblem({ minimum: seconds(1), standard: seconds(60), maximum: seconds(60), open: false }), undefined);
+  assert.notEqual(registrationProblem({ minimum: seconds(60), standard: seconds(60), maximum: seconds(86_400), open: false }), undefined);
+});
+
+test("numbers are compared round the circle, and 65535 is none of them", () => {
+  assert.equal(nextSequence(65_534), 0);
+  for (const [a, b, order] of [[1, 1, 0], [2, 1, 1], [1, 2, -1], [0, 65_534, 1], [65_534, 0, -1], [32_768, 1, 1], [32_769, 1, -1]] as const) {
+    assert.equal(compareSequences(a, b), order, `${a} and ${b}`);
+  }
+});

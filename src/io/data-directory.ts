@@ -16,6 +16,8 @@ import { isDamage, openDatabase, sqliteCode } from "./sqlite.ts";
 import { CertificateTrust } from "./trust.ts";
 
 const SERVED = "served";
+const DATABASES = ["durable.db", "soft.db"];
+const RING_AGE = "ring-age";
 const CONFIGURATION = "configuration.xml";
 const BOXES = "boxes.json";
 const REVOCATIONS = "revocations";
@@ -117,6 +119,15 @@ export class DataDirectory {
     this.#tryReplace("members.json", serializeMembers(members));
   }
 
+  /** How long the ring had lived when this box was last in it, ms; `undefined`: nothing here says so. */
+  ringAge(): number | undefined {
+    const stored = Number.parseInt(this.#read(RING_AGE) ?? "", 10);
+    return Number.isSafeInteger(stored) && stored >= 0 ? stored : undefined;
+  }
+  saveRingAge(age: number): void {
+    this.#tryReplace(RING_AGE, `${age}\n`);
+  }
+
   /** The boxes this one has met, as they were saved. */
   boxes(): string | undefined {
     return this.#read(BOXES);
@@ -145,6 +156,11 @@ export class DataDirectory {
   /** A box that was in the ring, or founded it, may stand alone when it finds nobody; another one waits. */
   get hasServed(): boolean {
     return existsSync(join(this.path, SERVED));
+  }
+  /** Databases that a box which has been started before must have, and that are not there, or of zero length. To be asked before this start is counted. */
+  missingDatabases(): readonly string[] {
+    if (!existsSync(join(this.path, "incarnation"))) return [];
+    return DATABASES.filter((name) => !existsSync(join(this.path, name)) || statSync(join(this.path, name)).size === 0);
   }
   rememberServing(): void {
     if (!this.hasServed) this.#tryReplace(SERVED, "");

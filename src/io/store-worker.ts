@@ -21,7 +21,7 @@ const DOUBT_RETRY_MS = 2_000;
 const SCRUB_ROWS = 100;
 const SCRUB_STEP_MS = 1_000;
 /** … and rests between two rounds. */
-const SCRUB_REST_MS = 60_000;
+const SCRUB_REST_MS = 20_000;
 
 const FILES = { durable: "durable.db", soft: "soft.db" } as const satisfies Record<Durability, string>;
 
@@ -60,6 +60,7 @@ class StoreThread {
 
   accept(message: ToWorker): void {
     if (message.type === "close") return this.#close();
+    if (message.type === "set-aside") return this.#setAside();
     // What has queued up behind this message while the last commit ran is taken along.
     if (this.#waiting.length === 0) setImmediate(() => this.#writeWaiting());
     this.#waiting.push(...message.requests);
@@ -67,10 +68,11 @@ class StoreThread {
 
   #opened(durability: Durability): Loaded {
     const loaded = this.#files[durability].open();
-    const { rows, damaged, movedTo } = loaded;
+    const { rows, damaged, lostCommits, movedTo } = loaded;
     if (movedTo !== undefined) {
       this.#warn(`${FILES[durability]} was damaged and is now ${basename(movedTo)}; ${rows.length} rows of it could be read, the rest comes from the neighbors`);
     }
+    if (lostCommits > 0) this.#warn(`${FILES[durability]}: its log was damaged, and the last ${lostCommits} commits in it are lost; the neighbors have them`);
     this.#tellDamaged(durability, damaged);
     return loaded;
   }
@@ -183,6 +185,15 @@ class StoreThread {
     if (next !== undefined) return this.#scrubLater(durability, next, SCRUB_STEP_MS);
     if (durability === "durable") this.#scrubLater("soft", undefined, SCRUB_STEP_MS);
     else this.#scrubLater("durable", undefined, SCRUB_REST_MS);
+  }
+
+  #setAside(): void {
+    this.#writeWaiting();
+    try {
+      this.#warn(`what was in ${FILES.durable} is now ${basename(this.#files.durable.copyAside())}; this box begins anew`);
+    } catch (error) {
+      this.#warn(`${FILES.durable} could not be copied before this box began anew: ${describeSqlite(error)}`);
+    }
   }
 
   #tellDamaged(durability: Durability, damaged: readonly RowKey[]): void {

@@ -39,7 +39,7 @@ const SEARCHED_AT_ONCE = 50;
 const SEARCH_PAUSE = milliseconds(250);
 
 /** After a renewal: flow tokens of the former secret are in bindings that live as long as this. */
-const FORMER_SECRET = USUAL_REGISTRATION.maximum;
+export const FORMER_SECRET = USUAL_REGISTRATION.maximum;
 
 export const SOFTWARE = "Ringbox/0.1";
 
@@ -77,6 +77,7 @@ export class Peer {
         rows: settings.rows,
         members: settings.members,
         mayStandAlone: settings.mayStandAlone,
+        ringAge: settings.ringAge,
         timing: settings.timing ?? OVERLAY_TIMING,
         ...(settings.rules === undefined ? {} : { rules: settings.rules }),
       },
@@ -91,7 +92,7 @@ export class Peer {
       {
         domain: settings.domain,
         nodeId: settings.self.nodeId,
-        fleetSecret: settings.fleetSecret,
+        fleetSecret: settings.formerFleetSecret ?? settings.fleetSecret,
         sipPort: settings.self.sip.port,
         localAddresses: settings.localAddresses,
         software: SOFTWARE,
@@ -109,6 +110,7 @@ export class Peer {
     });
     this.#desk = new ControlDesk(settings, this.#overlay, this.#sip, this.#location, crypto, wall, () => this.#nextTicket());
     this.#office = new AdmissionOffice(crypto, () => this.#nextTicket());
+    if (settings.formerFleetSecret !== undefined) this.#renewSecret(settings.fleetSecret);
     this.#sip.setServing(false);
     this.#sip.setFleetAddresses(settings.members.map(({ sip }) => sip));
   }
@@ -160,8 +162,7 @@ export class Peer {
         this.#sipInputs.push(input);
         return;
       case "credential":
-        this.#sip.setFleetSecret(input.fleetSecret);
-        this.#forgetSecretAt = after(this.#now, FORMER_SECRET);
+        this.#renewSecret(input.fleetSecret);
         this.#overlayInputs.push(input);
         return;
       case "clock":
@@ -289,6 +290,11 @@ export class Peer {
       default:
         this.#outward.push(effect);
     }
+  }
+
+  #renewSecret(secret: Uint8Array): void {
+    this.#sip.setFleetSecret(secret);
+    this.#forgetSecretAt = after(this.#now, FORMER_SECRET);
   }
 
   /** As the fleet's document has them; this box may be opened by its own command line. */

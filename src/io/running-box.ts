@@ -200,7 +200,7 @@ export class RunningBox {
 
   #makePeer(rows: readonly StoredRow[]): Peer {
     const { membership, data, openRegistration } = this.#settings;
-    const { fleetName, domain, overlayName, enrolled } = membership;
+    const { fleetName, domain, overlayName, enrolled, formerSecret } = membership;
     return new Peer(
       {
         fleetName,
@@ -209,9 +209,11 @@ export class RunningBox {
         self: this.self,
         certificate: enrolled.certificate,
         fleetSecret: fleetSecret(enrolled.issuing.privateKeyPem),
+        formerFleetSecret: formerSecret !== undefined && formerSecret.until > systemClock.wall() ? formerSecret.secret : undefined,
         rows,
         members: data.members(),
         mayStandAlone: data.hasServed,
+        ringAge: data.ringAge(),
         localAddresses: [],
         openRegistration,
         rules: { rootCertificate: membership.rootCertificate, ...this.#rules.stored, issuing: issuingSigner(enrolled.issuing) },
@@ -244,6 +246,7 @@ export class RunningBox {
         this.#obey();
       },
       onPhase: (phase) => this.#enter(phase),
+      onRingAge: (age) => this.#tryToKeep(() => data.saveRingAge(age)),
       onReport: report,
     });
   }

@@ -6,6 +6,7 @@ import type { DiskStatus, OverlaySnapshot, Phase } from "./ports.ts";
 import { COPIES, shareOf } from "./ring/ring.ts";
 import { digestHex } from "./storage/digest.ts";
 import type { Holdings } from "./storage/holdings.ts";
+import { conflictsIn } from "./storage/siblings.ts";
 
 /** What to show of a box. */
 export function pictureOf(parts: {
@@ -38,6 +39,8 @@ export function pictureOf(parts: {
     held: holdings.store.size,
     arc: arc === undefined || own === undefined ? undefined : { owner: self, replicas: view.holders(self).slice(1), entries: own.count, inSync: parts.inSync, comparedAt: parts.comparedAt },
     disk: parts.disk,
+    conflicts: conflictsIn(holdings.store),
+    clockError: context.clock.wallError,
     doubles: { self: parts.doubles.isDouble, others: parts.doubles.others },
     digest: own === undefined ? "" : digestHex(own),
     counters: Object.fromEntries(context.counters),

@@ -63,7 +63,7 @@ export class Dialer {
   /** Dials a member now, unless it is linked or being dialed. */
   dial(nodeId: NodeId): void {
     const address = this.#membership.find(nodeId)?.info?.overlay;
-    if (this.#stopped || address === undefined || this.#membership.isLinked(nodeId) || this.#isDialing(nodeId)) return;
+    if (this.#stopped || address === undefined || this.#membership.hasLiveLink(nodeId) || this.#isDialing(nodeId)) return;
     this.#context.agenda.cancel(`redial ${nodeId}`);
     this.#emitDial(address, nodeId);
   }
@@ -129,7 +129,7 @@ export class Dialer {
     if (this.#stopped) return;
     this.#context.later(`redial ${nodeId}`, this.#context.jittered(delay), () => {
       const member = this.#membership.find(nodeId);
-      if (member?.state !== "gone") return;
+      if (member === undefined || member.state === "left") return;
       if (this.#isWanted(nodeId)) this.dial(nodeId);
       else this.#redialAfter(nodeId, this.#context.settings.timing.redialLongest);
     });

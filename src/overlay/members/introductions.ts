@@ -5,6 +5,7 @@ import type { Dialer } from "./dialer.ts";
 import type { Doubles } from "./doubles.ts";
 import type { Exchanges, Outcome } from "../routing/exchanges.ts";
 import { MAX_MEMBERS, type Member, type Membership } from "./membership.ts";
+import type { RingAge } from "./ring-age.ts";
 import type { LinkId, NodeId, PeerInfo, ResourceId } from "../ports.ts";
 import type { Received } from "../routing/router.ts";
 import { EXTENSION } from "../wire/code-points.ts";
@@ -25,15 +26,21 @@ interface Named {
 
 interface Events {
   /** Both know who the other is. */
-  introduced(member: Member): void;
+  introduced(member: Member, ringAge: number): void;
   /** Somebody who was named is linked now, or given up. */
   namedSettled(): void;
   /** Our successor list, as far as they are there. */
   successors(): readonly NodeId[];
+  /** Somebody we may not have known wants a link, for a purpose of its own. */
+  asked(nodeId: NodeId): void;
   /** Whether a link to somebody who was named is wanted. */
   wants(nodeId: NodeId): boolean;
   /** We know only a part of our ring. */
   isPartial(): boolean;
+  /** It answers through others, and no link opens. */
+  reached(nodeId: NodeId): void;
+  /** A member that we reach through another introduces itself again: it had given us up. */
+  metAnew(): void;
 }
 
 /** Who is who, and getting linked to everybody: Attach and Update (RFC 6940 sections 6.5.1, 10.6, 10.7). */
@@ -42,19 +49,21 @@ export class Introductions {
   readonly #membership: Membership;
   readonly #exchanges: Exchanges;
   readonly #dialer: Dialer;
+  readonly #ringAge: RingAge;
   readonly #doubles: Doubles;
   readonly #events: Events;
   /** Boxes that Updates name and that are not linked; at the bound the oldest is forgotten. */
   readonly #named = new BoundedMap<NodeId, Named>(MAX_MEMBERS, "evict");
 
   constructor(
-    parts: { context: CoreContext; membership: Membership; exchanges: Exchanges; dialer: Dialer; doubles: Doubles },
+    parts: { context: CoreContext; membership: Membership; exchanges: Exchanges; dialer: Dialer; ringAge: RingAge; doubles: Doubles },
     events: Events,
   ) {
     this.#context = parts.context;
     this.#membership = parts.membership;
     this.#exchanges = parts.exchanges;
     this.#dialer = parts.dialer;
+    this.#ringAge = parts.ringAge;
     this.#doubles = parts.doubles;
     this.#events = events;
   }
@@ -125,9 +134,11 @@ export class Introductions {
     received.respond({ ...body, type: "attach_ans", role: ACTIVE, sendUpdate: false, candidates: this.#candidates() }, extensions);
     if (received.direct && start === "one of two") return this.#keepOut(received.hop);
     if (received.direct && start === "another start") this.#membership.endFormerLinks(received.hop, received.link);
-    if (received.direct) return this.#know(received.hop, introduction, received.link);
+    if (received.neighbor !== undefined && !received.direct) this.#events.metAnew();
+    if (received.neighbor !== undefined) return this.#know(received.neighbor, introduction, received.link);
     // The sender of an Attach is the TLS server: whoever answers dials (RFC 6940 section 6.5.1.13).
     this.#membership.remember(info);
+    this.#events.asked(info.nodeId);
     if (!this.#membership.isLinked(info.nodeId)) this.#dialer.dial(info.nodeId);
     else if (body.sendUpdate) this.sendUpdate(info.nodeId, this.fullUpdate());
   }
@@ -182,7 +193,8 @@ export class Introductions {
       if (start === "another start" && link !== undefined) this.#membership.endFormerLinks(member, link);
       if (introduction?.info.nodeId === member.nodeId && link !== undefined) return this.#know(member, introduction, link);
       if (outcome.type === "timeout" && attempt < ATTEMPTS) return this.#greet(member, attempt + 1);
-      if (outcome.type !== "unreachable") this.#membership.close(member, "it does not say who it is");
+      // Over a further link to a box that is known its silence is the link layer's business.
+      if (outcome.type !== "unreachable" && member.introducedAs === undefined) this.#membership.close(member, "it does not say who it is");
     });
   }
 
@@ -192,11 +204,11 @@ export class Introductions {
     this.#membership.movedOut(member.nodeId);
   }
 
-  #know(member: Member, { info, inRing, time }: Introduction, link: LinkId): void {
+  #know(member: Member, { info, inRing, time, ringAge }: Introduction, link: LinkId): void {
     this.#membership.heardInfo(member, info, link);
     member.introducedAs = inRing ? "in the ring" : "outside";
-    member.clockDifference = time - this.#context.clock.now();
-    this.#events.introduced(member);
+    this.#membership.heardClock(member, time);
+    this.#events.introduced(member, ringAge);
   }
 
   #ask(nodeId: NodeId): void {
@@ -215,7 +227,11 @@ export class Introductions {
       answeredBy: nodeId,
       timeout: attempt,
     };
-    this.#exchanges.request(request, (outcome) => this.#remember(outcome));
+    const again = named.attempts > 1;
+    this.#exchanges.request(request, (outcome) => {
+      this.#remember(outcome);
+      if (outcome.type === "answer" && again) this.#events.reached(nodeId);
+    });
     // It dials us; if it cannot, perhaps we can.
     this.#context.later(`named ${nodeId}`, milliseconds(2 * attempt), () => {
       this.#dialer.dial(nodeId);
@@ -243,7 +259,7 @@ export class Introductions {
   }
   #introduction(): MessageExtension {
     const { settings, self, clock } = this.#context;
-    const introduction = { info: settings.self, inRing: this.#membership.view.has(self), time: clock.now() };
+    const introduction = { info: settings.self, inRing: this.#membership.view.has(self), time: clock.now(), ringAge: this.#ringAge.value };
     return { type: EXTENSION.peer_info, critical: false, contents: encodeIntroduction(introduction) };
   }
 }

@@ -12,6 +12,11 @@ interface LongForm {
 
 const LONG_FORMS: readonly LongForm[] = [
   {
+    name: "decisions: 400 random histories of documents and revocations",
+    command: ["--test", "test/unit/overlay/configuration/random-decisions.test.ts"],
+    environment: { RINGBOX_DECISIONS: "400" },
+  },
+  {
     name: "durability storms: some 600 kills of real boxes under load",
     command: ["--test", "test/integration/durability/storm.test.ts"],
     environment: { RINGBOX_STORMS: "30" },
@@ -30,6 +35,16 @@ const LONG_FORMS: readonly LongForm[] = [
     name: "mesh limit: forty rings beyond it, with deaths, leaves and joins",
     command: ["--test", "test/unit/overlay/beyond-the-mesh.test.ts"],
     environment: { RINGBOX_MESH_RINGS: "40" },
+  },
+  {
+    name: "detection: fifty rough hours of 2, 3, 5 and 10 boxes",
+    command: ["--test", "test/simulation/failure-detection.test.ts"],
+    environment: { RINGBOX_ROUGH_HOURS: "50" },
+  },
+  {
+    name: "detection: partial cuts, 1,000 seeds",
+    command: ["--test", "test/unit/overlay/members/partial-cuts.test.ts"],
+    environment: { RINGBOX_PARTIAL_CUTS: "1000" },
   },
 ];
 

@@ -133,12 +133,12 @@ export class Joining {
   }
 
   #takeTime(): void {
-    const members = [...this.#membership.members];
-    const differences = members.flatMap(({ clockDifference }) => (clockDifference === undefined ? [] : [clockDifference]));
+    const differences = this.#membership.clockDifferences();
     const corrected = this.#context.clock.agreeWith(differences);
     if (differences.length > 0) this.#parts.holdings.mendFutureStamps();
     if (!corrected) return;
-    for (const member of members) member.clockDifference = undefined;
+    this.#membership.forgetClocks();
+    this.#parts.holdings.clockCorrected();
     this.#context.report("warning", "This box's clock differs from the others'; theirs is used.");
   }
 

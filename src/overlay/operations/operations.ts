@@ -20,6 +20,7 @@ import { type Reading, type ReplicaAnswer, shownEntries } from "./reading.ts";
 import type { Topology } from "../ring/topology.ts";
 import { NOT_RESPONSIBLE } from "../routing/router.ts";
 import { compareEntries, decodeEntry, placeOf, type StoredEntry } from "../storage/entry.ts";
+import { withPreface } from "../storage/history.ts";
 import { NOT_DURABLE, type Storing } from "../replicas/storing.ts";
 import { ERROR } from "../wire/code-points.ts";
 import type { StoreKindData } from "../wire/message-body.ts";
@@ -312,13 +313,17 @@ export class Operations {
   }
 
   #stamped(resource: ResourceId, kind: KindDefinition, changes: readonly EntryChange[]): readonly Uint8Array[] {
-    return changes.map(({ key, value, lifetime, storedAt }) => {
+    return changes.map((change) => {
+      const lifetime = Math.ceil(change.lifetime / 1_000);
+      const storageTime = change.storedAt ?? this.#context.clock.stamp();
+      const content = change.value ?? new Uint8Array(0);
+      const history = change.history ?? { version: { writer: this.#context.self, stamp: storageTime }, follows: change.follows ?? [] };
       const stored = {
-        storageTime: storedAt ?? this.#context.clock.stamp(),
-        lifetime: Math.ceil(lifetime / 1_000),
-        place: placeOf(kind, key),
-        exists: value !== undefined,
-        value: value ?? new Uint8Array(0),
+        storageTime,
+        lifetime,
+        place: placeOf(kind, change.key),
+        exists: change.value !== undefined,
+        value: kind.siblings === undefined ? content : withPreface({ ...history, lifetime }, content),
       };
       return kind.signed
         ? signStoredData(resource, kind.id, stored, this.#context.signer)

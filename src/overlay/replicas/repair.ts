@@ -171,7 +171,7 @@ export class Repair {
       this.#tellWhomWeKnow(tasks, outcomes);
       const complete = outcomes.length === tasks.length && outcomes.every((outcome) => outcome.complete);
       if (revision !== this.#revision || !complete) return this.#turnEnds(false);
-      const moved = outcomes.some(({ pulled }) => pulled > 0) && tasks.length > 1;
+      const moved = (outcomes.some(({ pulled }) => pulled > 0) && tasks.length > 1) || outcomes.some(({ compareAgain }) => compareAgain);
       if (moved && number + 1 < MAX_ROUNDS) return this.#round(number + 1);
       // Who still sees another box responsible (one we have no link to) knows of writes that we do not.
       if (!outcomes.every(({ agreed }) => agreed)) return this.#turnEnds(false);
@@ -262,15 +262,12 @@ export class Repair {
   }
 
   #correctClock(): void {
-    const differences = [0];
-    for (const { clockDifference, links } of this.#membership.members) {
-      if (clockDifference !== undefined && links.length > 0) differences.push(clockDifference);
-    }
-    if (differences.length === 1) return;
-    const corrected = this.#context.clock.agreeWith(differences);
+    const differences = this.#membership.clockDifferences();
+    if (differences.length === 0) return;
+    const corrected = this.#context.clock.agreeWith([0, ...differences]);
     this.#parts.holdings.mendFutureStamps();
     if (!corrected) return;
-    for (const member of this.#membership.members) member.clockDifference = undefined;
+    this.#membership.forgetClocks();
     this.#context.report("warning", "This box's clock differs from the others'; theirs is used.");
   }
 }

@@ -180,6 +180,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       holdings: this.#holdings,
       inSync: this.#repair.inSync && !this.#repair.unsettled && this.#holdings.disk.isWhole,
       comparedAt: this.#repair.comparedAt,
+      receiving: this.#joining.progress,
       disk: { state: this.#persistence.state, unwritten: this.#persistence.unwritten, unrepaired: this.#holdings.disk.missing },
     });
   }

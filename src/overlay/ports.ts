@@ -361,6 +361,8 @@ export interface OverlaySnapshot {
   readonly conflicts: number;
   /** This box's wall clock less the time that the ring goes by, milliseconds. */
   readonly clockError: number;
+  /** Of a joining box: how much of its share has come. */
+  readonly receiving: { readonly received: number; readonly expected: number } | undefined;
   readonly disk: DiskStatus;
   /** Order-independent digest, hex, of all living entries of this box's own arc. */
   readonly digest: string;

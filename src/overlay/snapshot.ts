@@ -16,6 +16,7 @@ export function pictureOf(parts: {
   readonly inSync: boolean;
   readonly comparedAt: Instant | undefined;
   readonly disk: DiskStatus;
+  readonly receiving: OverlaySnapshot["receiving"];
 }): OverlaySnapshot {
   const { context, membership, holdings } = parts;
   const { view } = membership;
@@ -39,6 +40,7 @@ export function pictureOf(parts: {
     disk: parts.disk,
     conflicts: conflictsIn(holdings.store),
     clockError: context.clock.wallError,
+    receiving: parts.receiving,
     digest: own === undefined ? "" : digestHex(own),
     counters: Object.fromEntries(context.counters),
     rules: {

@@ -13,7 +13,7 @@ import { SipCore, type SipSnapshot } from "../sip/sip-core.ts";
 import { AdmissionOffice, type OfficeStep } from "./admission-office.ts";
 import { ControlDesk, type DeskStep } from "./control-desk.ts";
 import { KINDS } from "./kinds.ts";
-import { LocationService, type Settled } from "./location-service.ts";
+import { type LocationQuestion, LocationService, type Settled } from "./location-service.ts";
 import type { PeerEffect, PeerInput, PeerSettings } from "./ports.ts";
 import { USUAL_REGISTRATION } from "./rules-report.ts";
 
@@ -77,6 +77,7 @@ export class Peer {
         rows: settings.rows,
         members: settings.members,
         mayStandAlone: settings.mayStandAlone,
+        ringAge: settings.ringAge,
         timing: settings.timing ?? OVERLAY_TIMING,
         ...(settings.rules === undefined ? {} : { rules: settings.rules }),
       },
@@ -127,7 +128,12 @@ export class Peer {
 
   nextDeadline(): Instant | undefined {
     if (this.#hasLeft) return undefined;
-    return earliest(earliest(this.#sip.nextDeadline(), this.#overlay.nextDeadline()), earliest(this.#searchAt, this.#forgetSecretAt));
+    return earliest(earliest(this.#sip.nextDeadline(), this.#overlay.nextDeadline()), earliest(earliest(this.#searchAt, this.#forgetSecretAt), this.#nextEnd()));
+  }
+  /** When the next binding of this box runs out. */
+  #nextEnd(): Instant | undefined {
+    const end = this.#location.nextEnd();
+    return end === undefined ? undefined : after(this.#now, milliseconds(Math.max(0, end - this.#overlay.wall())));
   }
 
   /** For tests and simulation: the overlay as it stands. */
@@ -192,6 +198,7 @@ export class Peer {
       this.#forgetSecretAt = undefined;
     }
     this.#search();
+    for (const operation of this.#location.ended(this.#overlay.wall())) this.#overlayInputs.push(operation);
     const sipDue = this.#sip.nextDeadline();
     if (sipDue !== undefined && sipDue <= this.#now) this.#sipInputs.push({ type: "tick" });
     const overlayDue = this.#overlay.nextDeadline();
@@ -216,7 +223,7 @@ export class Peer {
     switch (effect.type) {
       case "find-user":
       case "change-bindings":
-        this.#overlayInputs.push(this.#location.ask(effect, this.#overlay.wall()));
+        this.#askLocation(effect);
         return;
       case "count":
         this.#count(effect.event);
@@ -224,6 +231,16 @@ export class Peer {
       default:
         this.#outward.push(effect);
     }
+  }
+
+  #askLocation(question: LocationQuestion): void {
+    const asked = this.#location.ask(question, this.#overlay.wall());
+    if (asked.type === "fetch" || asked.type === "store") {
+      this.#overlayInputs.push(asked);
+      return;
+    }
+    this.#count("refresh-kept-here");
+    this.#sipInputs.push(asked);
   }
 
   #takeOverlayEffect(effect: OverlayEffect): void {

@@ -57,6 +57,8 @@ export interface PeerSettings {
   readonly rows: readonly StoredRow[];
   readonly members: readonly PeerInfo[];
   readonly mayStandAlone: boolean;
+  /** See `OverlaySettings`. */
+  readonly ringAge?: number | undefined;
   readonly localAddresses: readonly string[];
   /** Whether whoever can reach the box may register as anybody. */
   readonly openRegistration: boolean;

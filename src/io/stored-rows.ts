@@ -101,6 +101,15 @@ export class StoredRows {
     return { damaged: damaged.map(keyOf), next: last === undefined || rows.length < count ? undefined : keyOf(last) };
   }
 
+  /** A copy of the whole file beside it; returns its path. Throws what SQLite throws. */
+  copyAside(): string {
+    let number = 1;
+    while (existsSync(`${this.#path}.away-${number}`)) number++;
+    const path = `${this.#path}.away-${number}`;
+    this.#database?.prepare("VACUUM INTO ?").run(path);
+    return path;
+  }
+
   close(): void {
     this.#database?.close();
     this.#database = undefined;

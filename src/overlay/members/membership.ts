@@ -1,5 +1,5 @@
 import { BoundedMap } from "../../base/bounded-map.ts";
-import { milliseconds, seconds, type Duration } from "../../base/time.ts";
+import { between, type Duration, type Instant, milliseconds, minutes, seconds } from "../../base/time.ts";
 import type { CoreContext } from "../core-context.ts";
 import { MEMBER_TRANSITIONS, type MemberState, type MemberTrigger } from "./member-states.ts";
 import type { LinkId, NodeId, OverlayInput, PeerInfo } from "../ports.ts";
@@ -11,8 +11,14 @@ export const MAX_MEMBERS = 1024;
 /** Links to one box at a time; those least preferred beyond them are closed at once. */
 const MAX_LINKS = 4;
 
-/** A link that is not needed stays open this long, so that what is under way over it arrives. */
-const DRAIN = seconds(2);
+/**
+ * A link that is not needed stays open this long, so that what is under way over it arrives, and the first
+ * words over the other one, even if they are lost four times.
+ */
+const DRAIN = seconds(5);
+
+/** What was heard of a clock longer ago does not count. */
+const CLOCK_HEARD = minutes(2);
 
 /** What is remembered over a restart is told at most this often. */
 const ANNOUNCE_DELAY = milliseconds(500);
@@ -27,9 +33,11 @@ export interface Member {
   links: readonly OpenLink[];
   /** How it stood when it introduced itself over its present links; whether it is in the ring is `state`'s to say. */
   introducedAs: "in the ring" | "outside" | undefined;
-  /** Clock of the other side minus ours when last heard, milliseconds. */
-  clockDifference: number | undefined;
+  /** Clock of the other side minus ours, milliseconds, and when it was heard. */
+  clockDifference: { readonly by: number; readonly at: Instant } | undefined;
   roundTrip: Duration | undefined;
+  /** One of us does not hear the other: what is sent goes through this member (see `Verdicts`). */
+  relay: NodeId | undefined;
 }
 
 interface OpenLink {
@@ -87,18 +95,26 @@ export class Membership {
   findByLink(link: LinkId): Member | undefined {
     return this.#byLink.get(link);
   }
-  /** The link to send over. */
+  /** The link to send over: its own, or that of the member it is reached through. */
   linkTo(nodeId: NodeId): LinkId | undefined {
-    return this.#members.get(nodeId)?.links[0]?.id;
+    return this.#linkOfRelay(nodeId) ?? this.#members.get(nodeId)?.links[0]?.id;
   }
   isLinked(nodeId: NodeId): boolean {
     return this.linkTo(nodeId) !== undefined;
+  }
+  /** What is sent to it goes through another member, and is signed. */
+  isRelayed(nodeId: NodeId): boolean {
+    return this.#linkOfRelay(nodeId) !== undefined;
+  }
+  /** A link of its own over which it is heard. */
+  hasLiveLink(nodeId: NodeId): boolean {
+    return this.#members.get(nodeId)?.links[0]?.silent === false;
   }
   inState(state: MemberState): readonly Member[] {
     return [...this.#members.values()].filter((member) => member.state === state);
   }
   isSilent(nodeId: NodeId): boolean {
-    return this.#members.get(nodeId)?.links[0]?.silent === true;
+    return this.#members.get(nodeId)?.links[0]?.silent === true && !this.isRelayed(nodeId);
   }
 
   /** Remembers a box from before, or one that was named to us. */
@@ -111,6 +127,22 @@ export class Membership {
   selfServes(serves: boolean): void {
     this.#selfServes = serves;
     this.#refresh(true);
+  }
+
+  /** `time`: what the box took the time to be a moment ago. */
+  heardClock(member: Member, time: number): void {
+    member.clockDifference = { by: time - this.#context.clock.now(), at: this.#context.now };
+  }
+  /** How the clocks of the linked boxes differ from ours, as far as that was heard lately. */
+  clockDifferences(): readonly number[] {
+    const { now } = this.#context;
+    return [...this.#members.values()].flatMap(({ clockDifference: heard, links }) =>
+      heard === undefined || links.length === 0 || between(heard.at, now) > CLOCK_HEARD ? [] : [heard.by],
+    );
+  }
+  /** Our clock was corrected: what was heard before is not so any more. */
+  forgetClocks(): void {
+    for (const member of this.#members.values()) member.clockDifference = undefined;
   }
 
   /** Copies are spread over zones only where all boxes see the same: otherwise they would not agree on where they are. */
@@ -130,23 +162,45 @@ export class Membership {
     this.#byLink.set(link, member);
     const first = member.links.length === 0;
     this.#rank(member, [{ id: link, outbound, silent: false }, ...member.links]);
+    const wasRelayed = member.relay !== undefined;
+    member.relay = undefined;
     if (first) this.apply(member, "link opened");
     if (first || outbound) this.#events.linked(member, outbound);
+    // Beside a link that is silent, or a way through another box: whoever opens a link is there.
+    if (this.apply(member, "link heard") || wasRelayed) this.#events.heard(member);
   }
 
   linkClosed(link: LinkId): void {
     const member = this.#byLink.get(link);
     if (member === undefined) return;
     this.#byLink.delete(link);
+    const wasSilent = member.links[0]?.silent === true;
     this.#context.agenda.cancel(`drain ${link}`);
     member.links = member.links.filter((open) => open.id !== link);
     if (member.links.length > 0) return;
+    // A way through another box that we have tried ourselves outlives the link; a closed link says more than hearsay.
+    if (member.relay !== undefined && wasSilent) return this.#events.silent(member);
+    member.relay = undefined;
     member.introducedAs = undefined;
     this.apply(member, "link closed");
   }
 
+  /** From now on what is sent to it goes through another member: it is there, whatever our links say. */
+  reachThrough(member: Member, relay: NodeId): void {
+    member.relay = relay;
+    if (this.apply(member, "link opened")) this.#events.linked(member, true);
+    else if (this.apply(member, "link heard")) this.#events.heard(member);
+  }
+  /** The way through another member is not needed, or does not lead there, any more. */
+  reachDirectly(member: Member): void {
+    member.relay = undefined;
+    if (!this.hasLiveLink(member.nodeId)) this.apply(member, "link silent");
+  }
+
   /** Gives a member up: its links are closed, and it is gone at once. */
   close(member: Member, reason: string): void {
+    member.relay = undefined;
+    if (member.links.length === 0) this.apply(member, "link closed");
     for (const { id } of [...member.links]) {
       this.#context.emit({ type: "link-close", link: id, reason });
       this.linkClosed(id);
@@ -156,12 +210,13 @@ export class Membership {
   linkSilent(link: LinkId): void {
     const member = this.#markSilence(link, true);
     if (member?.links[0]?.silent !== true) return;
-    this.apply(member, "link silent");
+    if (member.relay === undefined) this.apply(member, "link silent");
     this.#events.silent(member);
   }
   linkHeard(link: LinkId): void {
     const member = this.#markSilence(link, false);
     if (member === undefined) return;
+    member.relay = undefined;
     this.apply(member, "link heard");
     this.#events.heard(member);
   }
@@ -182,6 +237,7 @@ export class Membership {
     const member = this.#members.get(nodeId);
     if (member === undefined) return;
     this.close(member, "it was revoked");
+    if (isInRing(member.state)) this.apply(member, "link closed");
     this.movedOut(nodeId);
   }
 
@@ -210,6 +266,12 @@ export class Membership {
   /** The members worth remembering over a restart. */
   remembered(): readonly PeerInfo[] {
     return [...this.#members.values()].flatMap(({ info, state }) => (info === undefined || state === "left" ? [] : [info]));
+  }
+
+  #linkOfRelay(nodeId: NodeId): LinkId | undefined {
+    const relay = this.#members.get(nodeId)?.relay;
+    const [link] = (relay === undefined ? undefined : this.#members.get(relay)?.links) ?? [];
+    return link?.silent === false ? link.id : undefined;
   }
 
   /** Links of its former life are dead even if nobody noticed; its former state is over. */
@@ -258,7 +320,7 @@ export class Membership {
       const spare = [...this.#members.values()].find(({ state }) => state === "gone" || state === "left");
       if (spare !== undefined) this.#members.delete(spare.nodeId);
     }
-    const member: Member = { nodeId, state: "gone", info: undefined, certificate, links: [], introducedAs: undefined, clockDifference: undefined, roundTrip: undefined };
+    const member: Member = { nodeId, state: "gone", info: undefined, certificate, links: [], introducedAs: undefined, clockDifference: undefined, roundTrip: undefined, relay: undefined };
     return this.#members.set(nodeId, member) ? member : undefined;
   }
 
@@ -271,7 +333,8 @@ export class Membership {
     const rank = ({ silent, outbound }: OpenLink): number => (silent ? 2 : 0) + (outbound === preferOutbound ? 0 : 1);
     member.links = [...links].sort((a, b) => rank(a) - rank(b));
     for (const { id } of member.links.slice(MAX_LINKS)) this.#closeSpare(id);
-    for (const { id } of member.links.slice(1)) this.#closeLater(member, id, DRAIN);
+    // One of the two closes what is spare: they may differ in which link is silent, and would close both.
+    if (preferOutbound) for (const { id } of member.links.slice(1)) this.#closeLater(member, id, DRAIN);
     const [first] = member.links;
     if (first !== undefined) this.#context.agenda.cancel(`drain ${first.id}`);
   }

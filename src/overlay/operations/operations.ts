@@ -1,5 +1,6 @@
 import { BoundedMap } from "../../base/bounded-map.ts";
 import { after, between, type Duration, type Instant, milliseconds, wallTime } from "../../base/time.ts";
+import type { Awakening } from "../members/awakening.ts";
 import type { CoreContext } from "../core-context.ts";
 import type { Exchanges, Outcome } from "../routing/exchanges.ts";
 import type { Membership } from "../members/membership.ts";
@@ -19,6 +20,7 @@ import { type Reading, type ReplicaAnswer, shownEntries } from "./reading.ts";
 import type { Topology } from "../ring/topology.ts";
 import { NOT_RESPONSIBLE } from "../routing/router.ts";
 import { compareEntries, decodeEntry, placeOf, type StoredEntry } from "../storage/entry.ts";
+import { withPreface } from "../storage/history.ts";
 import { NOT_DURABLE, type Storing } from "../replicas/storing.ts";
 import { ERROR } from "../wire/code-points.ts";
 import type { StoreKindData } from "../wire/message-body.ts";
@@ -55,19 +57,21 @@ export class Operations {
   readonly #reading: Reading;
   readonly #storing: Storing;
   readonly #topology: Topology;
+  readonly #awakening: Awakening;
   readonly #operations = new BoundedMap<number, Operation>(MAX_OPERATIONS, "refuse");
   /** Those that wait for the ring to change or for their next attempt. BOUNDED: by operations. */
   readonly #waiting = new Set<Operation>();
   #lastId = 0;
   #changedAt: Instant | undefined;
 
-  constructor(parts: { context: CoreContext; membership: Membership; exchanges: Exchanges; reading: Reading; storing: Storing; topology: Topology }) {
+  constructor(parts: { context: CoreContext; membership: Membership; exchanges: Exchanges; reading: Reading; storing: Storing; topology: Topology; awakening: Awakening }) {
     this.#context = parts.context;
     this.#membership = parts.membership;
     this.#exchanges = parts.exchanges;
     this.#reading = parts.reading;
     this.#storing = parts.storing;
     this.#topology = parts.topology;
+    this.#awakening = parts.awakening;
   }
 
   get underWay(): number {
@@ -179,7 +183,7 @@ export class Operations {
     const { resource } = operation;
     const { view } = this.#membership;
     const owner = view.owner(resource);
-    if (owner === undefined) return this.#again(operation);
+    if (owner === undefined || this.#isAsleep(owner)) return this.#again(operation);
     if (owner === this.#context.self) {
       return this.#reading.asOwner(resource, kinds, () => told({ ok: true, kinds: this.#reading.shown(resource, kinds) }));
     }
@@ -249,7 +253,7 @@ export class Operations {
   ): void {
     const { resource } = operation;
     const owner = this.#membership.view.owner(resource);
-    if (owner === undefined || (this.#membership.isSilent(owner) && this.#topology.isCertain(resource))) return this.#again(operation);
+    if (owner === undefined || this.#isAsleep(owner) || (this.#membership.isSilent(owner) && this.#topology.isCertain(resource))) return this.#again(operation);
     const { through } = operation;
     operation.through = undefined;
     const failed = (code: number, text: string): void => {
@@ -287,6 +291,11 @@ export class Operations {
     this.#exchanges.request({ hop, beyond, body, signed: operation.signed || !isCertain, timeout }, told);
   }
 
+  /** It is this box, which does not know yet whether the others still say so. */
+  #isAsleep(owner: NodeId): boolean {
+    return owner === this.#context.self && !this.#awakening.isAwake;
+  }
+
   #attemptTime(): Duration {
     return this.#context.settings.timing.attempt;
   }
@@ -304,13 +313,17 @@ export class Operations {
   }
 
   #stamped(resource: ResourceId, kind: KindDefinition, changes: readonly EntryChange[]): readonly Uint8Array[] {
-    return changes.map(({ key, value, lifetime, storedAt }) => {
+    return changes.map((change) => {
+      const lifetime = Math.ceil(change.lifetime / 1_000);
+      const storageTime = change.storedAt ?? this.#context.clock.stamp();
+      const content = change.value ?? new Uint8Array(0);
+      const history = change.history ?? { version: { writer: this.#context.self, stamp: storageTime }, follows: change.follows ?? [] };
       const stored = {
-        storageTime: storedAt ?? this.#context.clock.stamp(),
-        lifetime: Math.ceil(lifetime / 1_000),
-        place: placeOf(kind, key),
-        exists: value !== undefined,
-        value: value ?? new Uint8Array(0),
+        storageTime,
+        lifetime,
+        place: placeOf(kind, change.key),
+        exists: change.value !== undefined,
+        value: kind.siblings === undefined ? content : withPreface({ ...history, lifetime }, content),
       };
       return kind.signed
         ? signStoredData(resource, kind.id, stored, this.#context.signer)

@@ -6,6 +6,7 @@ import { ConfigUpdates } from "./configuration/config-updates.ts";
 import { Awakening } from "./members/awakening.ts";
 import { CoreContext } from "./core-context.ts";
 import { Dialer } from "./members/dialer.ts";
+import { Doubles } from "./members/doubles.ts";
 import { Exchanges } from "./routing/exchanges.ts";
 import { Introductions } from "./members/introductions.ts";
 import { Joining } from "./members/joining.ts";
@@ -19,6 +20,7 @@ import { Persistence } from "./replicas/persistence.ts";
 import { PHASE_TRANSITIONS, type PhaseTrigger } from "./members/phases.ts";
 import type { NodeId, OverlayEffect, OverlayInput, OverlaySettings, OverlaySnapshot, PeerInfo, Phase, ResourceId, Ticket, Trust } from "./ports.ts";
 import { Reading } from "./operations/reading.ts";
+import { RingAge } from "./members/ring-age.ts";
 import { Repair } from "./replicas/repair.ts";
 import { Replication } from "./replicas/replication.ts";
 import { Responder } from "./routing/responder.ts";
@@ -55,6 +57,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   readonly #membership: Membership;
   readonly #awakening: Awakening;
   readonly #dialer: Dialer;
+  readonly #doubles: Doubles;
   readonly #exchanges: Exchanges;
   readonly #persistence: Persistence;
   readonly #holdings: Holdings;
@@ -70,6 +73,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   readonly #topology: Topology;
   readonly #verdicts: Verdicts;
   readonly #router: Router;
+  readonly #ringAge: RingAge;
   #phase: Phase = "seeking";
   /** The first member that told us of a ring. */
   #guide: NodeId | undefined;
@@ -86,21 +90,24 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     const exchanges = new Exchanges(context, membership, (hop) => this.#updates.tell(hop));
     const persistence = new Persistence(context);
     const holdings = new Holdings(context, persistence);
+    const doubles = new Doubles(context, () => context.soon(() => this.#introductions.introduceAnew()));
     const neighborhood = new Neighborhood({ context, membership }, {
       seekFinger: (start) => this.#findOwner(start),
     });
     const topology = new RingTopology(context.self, membership, neighborhood);
-    const dialer = new Dialer(context, membership, (member) => neighborhood.isNeighbor(member));
-    const basis = { context, membership, exchanges, holdings, persistence, dialer };
+    const dialer = new Dialer(context, membership, (member) => neighborhood.isNeighbor(member), doubles);
+    const basis = { context, membership, exchanges, holdings, persistence, dialer, doubles };
     const tellWhomWeKnow = (member: NodeId): void => this.#introductions.sendUpdate(member, this.#introductions.fullUpdate());
     const surplus = new Surplus({ ...basis, topology, seek: (resource, found) => this.#findOwner(resource, found) });
-    const repair = new Repair({ ...basis, surplus, tellWhomWeKnow });
-    const introductions = new Introductions(basis, {
-      introduced: (member) => this.#introduced(member),
+    const repair = new Repair({ ...basis, surplus, topology, tellWhomWeKnow });
+    const ringAge = new RingAge(context);
+    const introductions = new Introductions({ ...basis, ringAge }, {
+      introduced: (member, ringAge) => this.#introduced(member, ringAge),
       namedSettled: () => this.#joining.proceed(),
       reached: (nodeId) => this.#verdicts.seek(nodeId),
       metAnew: () => repair.doubt(),
       successors: () => stabilization.successors,
+      asked: (member) => neighborhood.keep(member),
       wants: (member) => neighborhood.wants(member),
       isPartial: () => neighborhood.isPartial,
     });
@@ -124,6 +131,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       { updated: (member) => this.#updated(member), joinBegan: (member) => this.#joinBegan(member), pinged: (received) => this.#pinged(received) },
     );
     this.#context = context;
+    this.#doubles = doubles;
     this.#membership = membership;
     this.#awakening = awakening;
     this.#exchanges = exchanges;
@@ -132,6 +140,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     this.#dialer = dialer;
     this.#repair = repair;
     this.#introductions = introductions;
+    this.#ringAge = ringAge;
     this.#updates = updates;
     this.#replication = replication;
     this.#operations = new Operations({ ...basis, reading, storing, topology, awakening });
@@ -173,6 +182,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       context: this.#context,
       membership: this.#membership,
       holdings: this.#holdings,
+      doubles: this.#doubles,
       inSync: this.#repair.inSync && !this.#repair.unsettled && this.#holdings.disk.isWhole,
       comparedAt: this.#repair.comparedAt,
       disk: { state: this.#persistence.state, unwritten: this.#persistence.unwritten, unrepaired: this.#holdings.disk.missing },
@@ -240,6 +250,9 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
         return this.#operations.fetch(input);
       case "store":
         if (this.#isOutside()) return this.#context.emit({ type: "stored", ticket: input.ticket, outcome: NOT_SERVING });
+        if (this.#doubles.isDouble && this.#context.kind(input.kind)?.durability === "durable") {
+          return this.#context.emit({ type: "stored", ticket: input.ticket, outcome: DOUBLE });
+        }
         return this.#operations.store(input);
       case "list":
         return this.#list(input);
@@ -330,11 +343,11 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     return this.#phase === "seeking" || this.#phase === "left" || this.#phase === "revoked";
   }
 
-  #list({ ticket, kind }: Extract<OverlayInput, { type: "list" }>): void {
-    if (this.#isOutside()) return this.#context.emit({ type: "listed", ticket, outcome: NOT_SERVING });
+  #list(request: Extract<OverlayInput, { type: "list" }>): void {
+    if (this.#isOutside()) return this.#context.emit({ type: "listed", ticket: request.ticket, outcome: NOT_SERVING });
     const parts = { context: this.#context, membership: this.#membership, exchanges: this.#exchanges };
     const seek = (place: ResourceId, found: (nodeId: NodeId) => void): void => this.#findOwner(place, found);
-    new Listing({ ...parts, holdings: this.#holdings, operations: this.#operations, topology: this.#topology, seek }, ticket, kind).start();
+    new Listing({ ...parts, holdings: this.#holdings, operations: this.#operations, topology: this.#topology, seek }, request).start();
   }
 
   #start(): void {
@@ -367,9 +380,28 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   }
 
   /** Both know who the other is: whoever is in a ring says so. */
-  #introduced(member: Member): void {
+  #introduced(member: Member, ringAge: number): void {
+    if (member.introducedAs === "in the ring" && this.#beginsAnew(ringAge)) return;
     this.#introductions.sendUpdate(member.nodeId, this.#introductions.fullUpdate());
     this.#joining.proceed();
+  }
+
+  /** Whether this box, until now in a ring of its own, leaves it to come to a ring that has lived without it for too long. */
+  #beginsAnew(ringAge: number): boolean {
+    const isAway = this.#ringAge.isAwayFrom(ringAge);
+    this.#ringAge.heard(ringAge);
+    if (!isAway || this.#holdings.store.size === 0) return false;
+    this.#context.report("warning", "The ring has lived without this box for more than 29 days. What this box held is set aside; it begins anew as a blank one.");
+    this.#holdings.setAside();
+    if (this.#phase !== "serving") return false;
+    this.#shift("away too long");
+    this.#repair.stop();
+    this.#neighborhood.stop();
+    this.#stabilization.stop();
+    this.#ringAge.stop();
+    this.#membership.selfServes(false);
+    for (const member of [...this.#membership.members]) this.#membership.close(member, "this box begins anew");
+    return true;
   }
 
   /** A member that is in a ring has told whom it knows. */
@@ -383,7 +415,11 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   /** Whoever is responsible for a place is asked to dial us, as an admitting peer is. */
   #findOwner(place: ResourceId, found?: (nodeId: NodeId) => void): void {
     const hop = this.#topology.nextHop(place);
-    if (hop !== undefined) this.#introductions.findAdmittingPeer(place, hop, found);
+    if (hop === undefined) return;
+    this.#introductions.findAdmittingPeer(place, hop, (nodeId) => {
+      if (found !== undefined) this.#neighborhood.keep(nodeId);
+      found?.(nodeId);
+    });
   }
 
   #heard(member: Member): void {
@@ -464,6 +500,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
 
   /** From here on this box is in the ring, and tells everybody. */
   #serve(alone: boolean): void {
+    this.#ringAge.begin();
     this.#membership.selfServes(true);
     this.#repair.begin(alone);
     this.#neighborhood.begin();
@@ -492,3 +529,4 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
 
 const OUTSIDE = "This box does not belong to its fleet any more.";
 const NOT_SERVING = { ok: false, fault: { reason: "not-serving" } } as const;
+const DOUBLE = { ok: false, fault: { reason: "double" } } as const;

@@ -32,6 +32,13 @@ export const DURABLE: KindDefinition = {
   id: 0xf0000002, name: "SUBSCRIBER", model: "single", durability: "durable", signed: true, maxEntries: 1, maxValueBytes: 2048,
 };
 
+/** Values of this kind know what their writers had seen. */
+export const VERSIONED: KindDefinition = { ...DURABLE, id: 0xf0000004, name: "VERSIONED", siblings: 0xf0000005 };
+export const SIBLINGS: KindDefinition = {
+  ...DURABLE, id: 0xf0000005, name: "SIBLINGS", model: "dictionary", signed: false, maxEntries: 16, siblingsOf: VERSIONED.id,
+};
+export const TEST_KINDS: readonly KindDefinition[] = [SOFT, DURABLE, VERSIONED, SIBLINGS];
+
 export const TIMING: OverlayTiming = {
   attempt: milliseconds(500),
   operation: seconds(6),
@@ -114,6 +121,8 @@ export interface BoxOptions {
   readonly disk?: Map<string, StoredRow>;
   readonly members?: readonly PeerInfo[];
   readonly incarnation?: number;
+  /** How long the ring had lived when it was last in it. */
+  readonly ringAge?: number;
   /** What its fleet has decided, as far as it knows. */
   readonly rules?: FleetRulesSettings | undefined;
 }
@@ -189,15 +198,16 @@ export class OverlayWorld {
   restart(old: WorldBox, options: BoxOptions = {}): WorldBox {
     const members = old.seen("members-changed").at(-1)?.members ?? [];
     this.boxes.splice(this.boxes.indexOf(old), 1);
-    return this.#start({ ...old.info, incarnation: old.info.incarnation + 1 }, { disk: old.disk, members, mayStandAlone: true, rules: old.rules, ...options });
+    return this.#start({ ...old.info, incarnation: old.info.incarnation + 1 }, { disk: old.disk, members, mayStandAlone: true, rules: old.rules, ...options }, old);
   }
 
-  #start(info: PeerInfo, options: BoxOptions): WorldBox {
+  #start(info: PeerInfo, options: BoxOptions, old?: WorldBox): WorldBox {
     const disk = options.disk ?? new Map<string, StoredRow>();
     const core = new OverlayCore(
       {
-        overlayName: "test.ring", self: info, certificate: certificateOf(info.nodeId), kinds: [SOFT, DURABLE], rows: [...disk.values()],
+        overlayName: "test.ring", self: info, certificate: certificateOf(info.nodeId), kinds: TEST_KINDS, rows: [...disk.values()],
         members: options.members ?? [], mayStandAlone: options.mayStandAlone ?? this.boxes.length === 0, timing: TIMING,
+        ringAge: options.ringAge ?? old?.seen("ring-age").at(-1)?.age,
         ...(options.rules === undefined ? {} : { rules: options.rules }),
         ...(this.meshLimit === undefined ? {} : { meshLimit: this.meshLimit }),
       },

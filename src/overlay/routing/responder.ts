@@ -1,6 +1,6 @@
 import { ByteWriter, toHex } from "../../base/bytes.ts";
-import type { Awakening } from "../members/awakening.ts";
 import type { ConfigUpdates } from "../configuration/config-updates.ts";
+import type { Awakening } from "../members/awakening.ts";
 import type { CoreContext } from "../core-context.ts";
 import type { Introductions } from "../members/introductions.ts";
 import type { Member, Membership } from "../members/membership.ts";
@@ -31,10 +31,10 @@ interface Parts {
   readonly summaries: Summaries;
   readonly introductions: Introductions;
   readonly repair: Repair;
-  readonly awakening: Awakening;
   readonly updates: ConfigUpdates;
   readonly stabilization: Stabilization;
   readonly neighborhood: Neighborhood;
+  readonly awakening: Awakening;
   readonly phase: () => Phase;
 }
 

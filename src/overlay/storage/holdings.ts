@@ -7,13 +7,21 @@ import type { Persistence } from "../replicas/persistence.ts";
 import type { KindDefinition, KindId, ResourceId, StoredRow } from "../ports.ts";
 import type { ErrorName } from "../wire/code-points.ts";
 import type { StoreKindData } from "../wire/message-body.ts";
-import { decodeStoredData, encodeUnsignedStoredData, signStoredData, verifyStoredData } from "../wire/stored-data.ts";
+import { decodeStoredData, encodeUnsignedStoredData, signStoredData, type StoredData, verifyStoredData } from "../wire/stored-data.ts";
 import { decodeEntry, entryFrom, placeOf, type StoredEntry } from "./entry.ts";
 import { DiskRepair } from "./disk-repair.ts";
+import { seenIn, withPreface } from "./history.ts";
+import { endedBy, isConcurrent, isSettled, siblingOf } from "./siblings.ts";
 import { EntryStore, MAX_ENTRIES, type MergeOutcome } from "./store.ts";
 
 /** Expiry is looked at once a second. */
 const EXPIRY_GRAIN_MS = 1_000;
+
+/** `beside`: what is held is newer, and the entry is kept as its sibling. */
+export type AcceptOutcome = MergeOutcome | "expired" | "beside";
+
+/** Whether this box holds something now that it did not hold before. */
+export const isNews = (outcome: AcceptOutcome): boolean => outcome === "stored" || outcome === "beside";
 
 export interface Refusal {
   readonly error: ErrorName;
@@ -59,9 +67,11 @@ export class Holdings {
   }
 
   /** Keeps an entry if it is newer than what is held, and has it written to disk. */
-  accept(entry: StoredEntry, generation = 0): MergeOutcome | "expired" {
+  accept(entry: StoredEntry, generation = 0): AcceptOutcome {
     const expires = this.#expiryOf(entry, this.#context.now);
     if (expires === undefined) return "expired";
+    if (entry.sibling !== undefined && this.#isSettled(entry)) return "older";
+    const held = entry.preface === undefined ? undefined : this.store.find(entry.resource, entry.kind, entry.key);
     const outcome = this.store.merge(entry, expires);
     if (outcome === "stored") {
       this.#context.clock.observe(entry.storedAt);
@@ -73,6 +83,32 @@ export class Holdings {
     if (standing !== undefined) {
       this.#persistence.put(standing, durability);
       this.disk.received(standing);
+    }
+    return entry.preface === undefined ? outcome : this.#sortOut(entry, held, outcome);
+  }
+
+  #isSettled(sibling: StoredEntry): boolean {
+    const siblings = this.#context.kind(sibling.kind);
+    const values = siblings?.siblingsOf === undefined ? undefined : this.#context.kind(siblings.siblingsOf);
+    return siblings !== undefined && values !== undefined && isSettled(this.store, sibling, values, siblings);
+  }
+
+  /** What two versions that meet leave behind: see siblings.ts. */
+  #sortOut(entry: StoredEntry, held: StoredEntry | undefined, outcome: MergeOutcome): AcceptOutcome {
+    const kind = this.#context.kind(entry.kind);
+    const siblings = kind?.siblings === undefined ? kind : this.#context.kind(kind.siblings);
+    if (siblings === undefined) return outcome;
+    const [loser, winner] = outcome === "older" ? [entry, held] : [held, entry];
+    const isLost = entry.sibling === undefined && outcome !== "same" && loser !== undefined && winner !== undefined && isConcurrent(loser, winner);
+    const sibling = isLost ? siblingOf(loser, siblings) : undefined;
+    const kept = sibling === undefined ? "same" : this.accept(sibling);
+    if (kept === "full") this.#context.count("sibling-not-kept");
+    if (outcome !== "stored") return kept === "stored" ? "beside" : outcome;
+    const { settled, surplus } = endedBy(this.store, entry, siblings);
+    for (const over of [...settled, ...surplus]) this.drop(over);
+    if (surplus.length > 0) {
+      this.#context.count("sibling-dropped");
+      this.#context.report("warning", "A value was written at once by more boxes than are remembered; the oldest version was dropped.");
     }
     return outcome;
   }
@@ -94,13 +130,40 @@ export class Holdings {
   #stampAnew(old: StoredEntry): void {
     const kind = this.#context.kind(old.kind);
     if (kind === undefined) return;
-    const { resource, lifetime, exists, value } = old;
-    const stored = { storageTime: this.#context.clock.stamp(), lifetime, place: placeOf(kind, old.key), exists, value };
+    const { resource, lifetime, exists, content, preface } = old;
+    const { clock, self } = this.#context;
+    const storageTime = clock.stamp();
+    const follows = preface === undefined ? [] : seenIn([preface]).filter(({ stamp }) => !clock.isTooFarAhead(stamp));
+    const value = kind.siblings === undefined ? old.value : withPreface({ lifetime, version: { writer: self, stamp: storageTime }, follows }, content);
+    const stored = { storageTime, lifetime, place: placeOf(kind, old.key), exists, value };
     const bytes = kind.signed ? signStoredData(resource, kind.id, stored, this.#context.signer) : encodeUnsignedStoredData(stored);
     const entry = decodeEntry(resource, kind, bytes);
     if (!entry.ok || !this.store.remove(old)) return;
     this.accept(entry.value);
     this.#context.count("value-stamped-anew");
+  }
+
+  /** The time is another one than was thought when the entries came: their ends are reckoned anew. */
+  clockCorrected(): void {
+    const { self, now } = this.#context;
+    for (const resource of [...this.store.resourcesIn({ after: self, upTo: self })]) {
+      for (const [, { entries }] of [...this.store.kindsOf(resource)]) {
+        for (const entry of [...entries.values()]) {
+          const expires = this.#expiryOf(entry, now);
+          if (expires === undefined) this.drop(entry);
+          else this.store.expireAt(entry, expires);
+        }
+      }
+    }
+  }
+
+  /** This box begins anew, as a blank one: what it held is kept on disk beside the database. */
+  setAside(): void {
+    this.#context.emit({ type: "set-aside" });
+    const { self } = this.#context;
+    for (const resource of [...this.store.resourcesIn({ after: self, upTo: self })]) {
+      for (const [, { entries }] of [...this.store.kindsOf(resource)]) for (const entry of [...entries.values()]) this.drop(entry);
+    }
   }
 
   drop(entry: StoredEntry): void {
@@ -166,19 +229,28 @@ export class Holdings {
   ): Result<StoredEntry, Refusal> {
     const stored = decodeStoredData(bytes, kind.model);
     if (!stored.ok) return fault({ error: "Error_Invalid_Message", info: stored.fault.reason });
-    const { storageTime, value, signature } = stored.value;
+    const { storageTime, value } = stored.value;
     if (value.length > kind.maxValueBytes) return fault({ error: "Error_Data_Too_Large", info: "value" });
     if (this.#context.clock.isTooFarAhead(storageTime)) return fault({ error: "Error_Forbidden", info: "storage_time lies in the future" });
-    if (kind.signed) {
-      if (signature.identity.type !== "cert_hash") return fault({ error: "Error_Forbidden", info: "not signed" });
-      const known = this.#certificateNamed(signature.identity.hash, certificates);
-      // Without the writer's certificate the hop between two enrolled boxes has to be enough.
-      if (known === undefined) this.#context.count("value-of-unknown-writer");
-      else if (!verifyStoredData(resource, kind.id, stored.value, [known], this.#context.crypto)) {
-        return fault({ error: "Error_Forbidden", info: "wrong signature" });
-      } else if (this.#isFromRevoked(known, storageTime)) return fault({ error: "Error_Forbidden", info: "its writer was revoked" });
-    }
-    return ok(entryFrom(resource, kind.id, bytes, stored.value));
+    const refusal = kind.signed ? this.#signatureRefusal(resource, kind.id, stored.value, certificates) : undefined;
+    if (refusal !== undefined) return fault(refusal);
+    const entry = entryFrom(resource, kind, bytes, stored.value);
+    if (!entry.ok) return fault({ error: entry.fault.error ?? "Error_Invalid_Message", info: entry.fault.reason });
+    if (entry.value.sibling === undefined || kind.siblingsOf === undefined) return entry;
+    const version = decodeStoredData(entry.value.sibling.bytes, "single");
+    const inner = version.ok && this.#context.kind(kind.siblingsOf)?.signed === true ? this.#signatureRefusal(resource, kind.siblingsOf, version.value, certificates) : undefined;
+    return inner === undefined ? entry : fault(inner);
+  }
+
+  #signatureRefusal(resource: ResourceId, kind: KindId, stored: StoredData, certificates: readonly Uint8Array[]): Refusal | undefined {
+    const { identity } = stored.signature;
+    if (identity.type !== "cert_hash") return { error: "Error_Forbidden", info: "not signed" };
+    const known = this.#certificateNamed(identity.hash, certificates);
+    // Without the writer's certificate the hop between two enrolled boxes has to be enough.
+    if (known === undefined) this.#context.count("value-of-unknown-writer");
+    else if (!verifyStoredData(resource, kind, stored, [known], this.#context.crypto)) return { error: "Error_Forbidden", info: "wrong signature" };
+    else if (this.#isFromRevoked(known, stored.storageTime)) return { error: "Error_Forbidden", info: "its writer was revoked" };
+    return undefined;
   }
 
   /** What a box signed before it was revoked stays valid. */

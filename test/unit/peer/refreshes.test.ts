@@ -26,7 +26,7 @@ class Ring {
   readonly held = new Map<string, Entry>();
   readonly service: LocationService;
   stores = 0;
-  #ticket = 0;
+  readonly #ticket = 0;
   #sipTicket = 0;
 
   constructor() {

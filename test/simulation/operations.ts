@@ -80,7 +80,7 @@ export class Operations implements Observer, Work {
   }
 
   #operate(): void {
-    const serving = this.#world.boxes.filter(({ life }) => life?.phase === "serving");
+    const serving = this.#world.boxes.filter(({ life }) => life?.phase === "serving" && life.waiting === undefined);
     if (serving.length === 0) return;
     const box = this.#random.pick(serving);
     const name = `r${this.#random.below(this.#settings.resources)}`;
@@ -98,9 +98,15 @@ export class Operations implements Observer, Work {
     const calm = this.#weather.isCalm(CALM) && now - life.startedAt > CALM;
     this.#pending.set(ticket, { life, startedAt: now, calm, what: `${what} at ${box.name}`, answered });
     this.#world.input(box, input(ticket));
+    this.#requireAnswer(ticket, life);
+  }
+
+  #requireAnswer(ticket: number, life: Life): void {
     this.#world.queue.after(ANSWER_TIME, () => {
       const pending = this.#pending.get(ticket);
       if (pending === undefined) return;
+      // A box that stands still answers when it goes on.
+      if (life.waiting !== undefined || life.wokeAt + ANSWER_TIME > this.#world.now) return this.#requireAnswer(ticket, life);
       if (pending.life.box.life === life) throw new InvariantBroken(`${pending.what} was not answered in time`);
       this.#pending.delete(ticket);
     });

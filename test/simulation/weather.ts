@@ -13,6 +13,8 @@ export interface FaultMix {
   readonly leave: number;
   readonly partition: number;
   readonly stall: number;
+  /** A process stands still for some seconds. */
+  readonly sleep: number;
   readonly diskFull: number;
   readonly clock: number;
   readonly allAtOnce: number;
@@ -21,7 +23,7 @@ export interface FaultMix {
 export type FaultKind = keyof FaultMix;
 
 export const NO_FAULTS: FaultMix = {
-  kill: 0, power: 0, twoAtOnce: 0, replace: 0, leave: 0, partition: 0, stall: 0, diskFull: 0, clock: 0, allAtOnce: 0,
+  kill: 0, power: 0, twoAtOnce: 0, replace: 0, leave: 0, partition: 0, stall: 0, sleep: 0, diskFull: 0, clock: 0, allAtOnce: 0,
 };
 
 export const FAULT_MIXES = {
@@ -30,6 +32,7 @@ export const FAULT_MIXES = {
   partition: { ...NO_FAULTS, partition: 5, stall: 3 },
   clocks: { ...NO_FAULTS, clock: 5, kill: 1, stall: 1 },
   "registration-storm": { ...NO_FAULTS, kill: 4, power: 2, twoAtOnce: 1, replace: 3, leave: 3, stall: 3 },
+  sleep: { ...NO_FAULTS, sleep: 5, kill: 1, stall: 1 },
   "power-cut": { ...NO_FAULTS, power: 5, twoAtOnce: 2, allAtOnce: 1, diskFull: 1 },
 } as const satisfies Record<string, FaultMix>;
 
@@ -95,6 +98,7 @@ export class Weather {
     this.#full.clear();
     this.#world.network.heal();
     for (const box of this.#world.boxes) {
+      this.#world.resume(box);
       box.disk.full = false;
       if (box.wallOffset !== 0 && box.life !== undefined) this.#world.setClock(box, 0);
       box.wallOffset = 0;
@@ -205,6 +209,8 @@ export class Weather {
         return this.#cutInTwo();
       case "stall":
         return this.#stall(box, settled);
+      case "sleep":
+        return this.#sleep(box);
       case "diskFull":
         box.disk.full = true;
         this.#full.add(box);
@@ -283,6 +289,17 @@ export class Weather {
       this.#partitioned = false;
       this.#rest(LONG_REST);
       this.#world.network.heal();
+    });
+  }
+
+  #sleep(box: Box): void {
+    const name = `${box.name} sleeps`;
+    if (this.#stalled.has(name)) return;
+    this.#rest(REST);
+    this.#stalled.add(name);
+    this.#world.pause(box);
+    this.#later(this.#random.between(1_200, 20_000), () => {
+      if (this.#stalled.delete(name)) this.#world.resume(box);
     });
   }
 

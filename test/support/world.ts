@@ -57,6 +57,12 @@ export interface Life extends LinkPort {
   wakeAt: number | undefined;
   stepsAtOneTime: number;
   lastStepAt: number;
+  /** What has come while the process stands still; `undefined`: it runs. */
+  waiting: BoxInput[] | undefined;
+  /** Links that others closed while it stood still, until it has been told of all that waited. */
+  readonly closedUnheard: Set<number>;
+  /** When it last went on after a standstill. */
+  wokeAt: number;
   /** The number of the step with which it left. */
   leftInStep: number;
 }
@@ -196,7 +202,7 @@ export class World {
     const life: Life = {
       box, machine, self, certificate, place: box.place, nodeId: box.nodeId, address: box.overlay,
       offset: this.random.below(1_000) - this.now, startedAt: this.now, phase: "starting",
-      wakeAt: undefined, stepsAtOneTime: 0, lastStepAt: -1, leftInStep: Number.POSITIVE_INFINITY,
+      wakeAt: undefined, stepsAtOneTime: 0, lastStepAt: -1, waiting: undefined, closedUnheard: new Set(), wokeAt: -1, leftInStep: Number.POSITIVE_INFINITY,
       receive: (input) => this.#receive(life, input),
     };
     box.life = life;
@@ -233,6 +239,25 @@ export class World {
     box.members = [];
     box.mayStandAlone = false;
   }
+  /** The process stands still: what comes waits in its sockets, and nothing comes from it. */
+  pause(box: Box): void {
+    if (box.life === undefined || box.life.waiting !== undefined) return;
+    box.life.waiting = [];
+    this.trace.note(this.now, box.name, "fault", { type: "pause" });
+    for (const other of this.boxes) if (other !== box) this.network.cut(box.place, other.place);
+  }
+  /** It goes on, knows that it slept, and finds what has waited. */
+  resume(box: Box): void {
+    const { life } = box;
+    for (const other of this.boxes) if (other !== box) this.network.mend(box.place, other.place);
+    const waiting = life?.waiting;
+    if (life === undefined || waiting === undefined) return;
+    life.waiting = undefined;
+    life.wokeAt = this.now;
+    this.#receive(life, { type: "slept" });
+    for (const input of waiting) this.#receive(life, input);
+    life.closedUnheard.clear();
+  }
   /** Asks the box to hand over and go; its life ends when it has. */
   leave(box: Box): void {
     this.input(box, { type: "shut-down" });
@@ -264,6 +289,11 @@ export class World {
   #receive(life: Life, input: BoxInput): void {
     const { box } = life;
     if (box.life !== life) return;
+    if (life.waiting !== undefined) {
+      if (input.type !== "tick") life.waiting.push(input);
+      if (input.type === "link-closed") life.closedUnheard.add(input.link);
+      return;
+    }
     this.steps++;
     this.trace.note(this.now, box.name, "in", input);
     this.#countSteps(life);
@@ -295,6 +325,7 @@ export class World {
       case "dial":
         return this.network.dial(life, effect.dial, effect.address);
       case "link-send":
+        if (life.closedUnheard.has(effect.link)) return;
         return this.network.send(life, effect.link, effect.message);
       case "link-close":
         return this.network.close(life, effect.link, effect.reason);

@@ -22,6 +22,11 @@ export interface Performer {
 /** A step longer than this would keep the loop from its sockets; the rest of the queue waits its turn. */
 const BATCH_MAX = 512;
 
+/** A box that does not come to its turn for so long stood still: nobody gives it up before… */
+const OWN_SLEEP = 1_000 as Duration;
+/** …and this often it looks, so that an idle one does not take its idleness for sleep. */
+const BEAT_MS = 250;
+
 /** The wall clock is read again this often, so that a jump of it is noticed. */
 const CLOCK_EVERY = 1_000 as Duration;
 
@@ -36,12 +41,16 @@ export class Driver {
   /** The deadline that the timer waits for; infinite: none runs. */
   #armedFor: number = Number.POSITIVE_INFINITY;
   #clockReadAt: number = Number.NEGATIVE_INFINITY;
+  readonly #heart: NodeJS.Timeout;
+  #aliveAt: Instant;
   #closed = false;
 
   constructor(peer: Stepped, clocks: Clocks, performer: Performer) {
     this.#peer = peer;
     this.#clocks = clocks;
     this.#performer = performer;
+    this.#aliveAt = clocks.now();
+    this.#heart = setInterval(this.#beat, BEAT_MS);
   }
 
   /** Queues an input; all that arrive in one turn of the event loop make one step. */
@@ -53,6 +62,7 @@ export class Driver {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
+    clearInterval(this.#heart);
   }
 
   #schedule(): void {
@@ -65,6 +75,8 @@ export class Driver {
     this.#scheduled = false;
     if (this.#closed) return;
     const now = this.#clocks.now();
+    // Before all that was waiting in the sockets meanwhile.
+    if (this.#stoodStill(now)) this.#queue.unshift({ type: "slept" });
     const batch = this.#queue.length <= BATCH_MAX ? this.#queue : this.#queue.slice(0, BATCH_MAX);
     this.#queue = batch.length === this.#queue.length ? [] : this.#queue.slice(BATCH_MAX);
     if (now - this.#clockReadAt >= CLOCK_EVERY) {
@@ -77,6 +89,17 @@ export class Driver {
     if (this.#queue.length > 0) this.#schedule();
     this.#arm();
   };
+
+  readonly #beat = (): void => {
+    const now = this.#clocks.now();
+    if (now - this.#aliveAt > OWN_SLEEP) this.#schedule();
+    else this.#aliveAt = now;
+  };
+  #stoodStill(now: Instant): boolean {
+    const slept = now - this.#aliveAt > OWN_SLEEP;
+    this.#aliveAt = now;
+    return slept;
+  }
 
   /** A timer that fires too early only looks and arms itself again; most deadlines move back, turn after turn. */
   #arm(): void {

@@ -3,6 +3,7 @@ import type { Machine } from "../base/machine.ts";
 import type { Random } from "../base/random.ts";
 import { type Duration, earliest, type Instant, instant, milliseconds, minutes, seconds, type WallTime } from "../base/time.ts";
 import { ConfigUpdates } from "./configuration/config-updates.ts";
+import { Awakening } from "./members/awakening.ts";
 import { CoreContext } from "./core-context.ts";
 import { Dialer } from "./members/dialer.ts";
 import { Exchanges } from "./routing/exchanges.ts";
@@ -48,6 +49,7 @@ const DISK_RETRY = seconds(5);
 export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   readonly #context: CoreContext;
   readonly #membership: Membership;
+  readonly #awakening: Awakening;
   readonly #dialer: Dialer;
   readonly #exchanges: Exchanges;
   readonly #persistence: Persistence;
@@ -84,20 +86,26 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     const introductions = new Introductions(basis, {
       introduced: (member) => this.#introduced(member),
       namedSettled: () => this.#joining.proceed(),
+      reached: (nodeId) => this.#verdicts.seek(nodeId),
     });
     const updates = new ConfigUpdates(basis, { configured: () => this.#rulesChanged(), revoked: (nodeIds) => this.#revoked(nodeIds) });
-    const replication = new Replication(basis, () => repair.missed());
+    const awakening = new Awakening({ context, membership, exchanges }, () => {
+      replication.awake();
+      this.#operations.tryAgain();
+    });
+    const replication = new Replication({ ...basis, awakening }, () => repair.missed());
     const reading = new Reading({ ...basis, repair });
     const storing = new Storing({ ...basis, replication }, () => repair.missed());
     const topology = new FullMesh(context.self, membership);
     const summaries = new Summaries({ ...basis, tellWhomWeKnow }, (arc) => repair.isInSync(arc));
     const phase = (): Phase => this.#phase;
     const responder = new Responder(
-      { ...basis, topology, reading, storing, summaries, introductions, repair, updates, phase },
-      { updated: (member) => this.#updated(member), joinBegan: () => replication.joinBegan() },
+      { ...basis, topology, reading, storing, summaries, introductions, repair, updates, awakening, phase },
+      { updated: (member) => this.#updated(member), joinBegan: () => replication.joinBegan(), pinged: (received) => this.#verdicts.pinged(received) },
     );
     this.#context = context;
     this.#membership = membership;
+    this.#awakening = awakening;
     this.#exchanges = exchanges;
     this.#persistence = persistence;
     this.#holdings = holdings;
@@ -106,7 +114,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     this.#introductions = introductions;
     this.#updates = updates;
     this.#replication = replication;
-    this.#operations = new Operations({ ...basis, reading, storing });
+    this.#operations = new Operations({ ...basis, reading, storing, awakening });
     this.#joining = new Joining({ ...basis, introductions }, () => this.#shift("share received"));
     this.#leaving = new Leaving(basis, () => this.#shift("handed over"));
     this.#verdicts = new Verdicts(basis);
@@ -184,6 +192,9 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
         return this.#linkClosed(input.link);
       case "dial-failed":
         return this.#dialer.failed(input.dial);
+      case "slept":
+        this.#verdicts.doubtSelf();
+        return this.#awakening.woke();
       case "candidate":
         return this.#dialer.candidate(input.address, input.source);
       case "persisted":

@@ -119,6 +119,8 @@ export type OverlayInput =
   | { readonly type: "link-heard"; readonly link: LinkId }
   | { readonly type: "link-closed"; readonly link: LinkId; readonly reason: string }
   | { readonly type: "dial-failed"; readonly dial: Ticket; readonly reason: string }
+  /** This box stood still and noticed it only now: it hears what others said long ago, and they may have given it up. */
+  | { readonly type: "slept" }
   /** Somewhere a member might be: from a hint, or a rumor that mDNS brought. */
   | { readonly type: "candidate"; readonly address: Address; readonly source: "hint" | "mdns" }
   /** The write that a `persist` with this ticket asked for is on disk and synced. */

@@ -57,7 +57,7 @@ export class Dialer {
   /** Dials a member now, unless it is linked or being dialed. */
   dial(nodeId: NodeId): void {
     const address = this.#membership.find(nodeId)?.info?.overlay;
-    if (this.#stopped || address === undefined || this.#membership.isLinked(nodeId) || this.#isDialing(nodeId)) return;
+    if (this.#stopped || address === undefined || this.#membership.hasLiveLink(nodeId) || this.#isDialing(nodeId)) return;
     this.#context.agenda.cancel(`redial ${nodeId}`);
     this.#emitDial(address, nodeId);
   }
@@ -121,7 +121,7 @@ export class Dialer {
     if (this.#stopped) return;
     this.#context.later(`redial ${nodeId}`, this.#context.jittered(delay), () => {
       const member = this.#membership.find(nodeId);
-      if (member?.state === "gone") this.dial(nodeId);
+      if (member !== undefined && member.state !== "left") this.dial(nodeId);
     });
   }
 

@@ -24,6 +24,8 @@ interface Events {
   introduced(member: Member): void;
   /** Somebody who was named is linked now, or given up. */
   namedSettled(): void;
+  /** It answers through others, and no link opens. */
+  reached(nodeId: NodeId): void;
 }
 
 /** Who is who, and getting linked to everybody: Attach and Update (RFC 6940 sections 6.5.1, 10.6, 10.7). */
@@ -88,7 +90,7 @@ export class Introductions {
     const info = introduction?.info;
     if (introduction === undefined || info?.nodeId !== received.sender) return received.refuse("Error_Invalid_Message", "peer info is missing");
     received.respond({ ...body, type: "attach_ans", role: ACTIVE, sendUpdate: false, candidates: this.#candidates() }, [this.#introduction()]);
-    if (received.direct) return this.#know(received.hop, introduction, received.link);
+    if (received.neighbor !== undefined) return this.#know(received.neighbor, introduction, received.link);
     // The sender of an Attach is the TLS server: whoever answers dials (RFC 6940 section 6.5.1.13).
     this.#membership.remember(info);
     if (!this.#membership.isLinked(info.nodeId)) this.#dialer.dial(info.nodeId);
@@ -168,7 +170,11 @@ export class Introductions {
       answeredBy: nodeId,
       timeout: attempt,
     };
-    this.#exchanges.request(request, (outcome) => this.#remember(outcome));
+    const again = named.attempts > 1;
+    this.#exchanges.request(request, (outcome) => {
+      this.#remember(outcome);
+      if (outcome.type === "answer" && again) this.#events.reached(nodeId);
+    });
     // It dials us; if it cannot, perhaps we can.
     this.#context.later(`named ${nodeId}`, milliseconds(2 * attempt), () => {
       this.#dialer.dial(nodeId);

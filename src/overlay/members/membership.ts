@@ -30,6 +30,8 @@ export interface Member {
   /** Clock of the other side minus ours when last heard, milliseconds. */
   clockDifference: number | undefined;
   roundTrip: Duration | undefined;
+  /** One of us does not hear the other: what is sent goes through this member (see `Verdicts`). */
+  relay: NodeId | undefined;
 }
 
 interface OpenLink {
@@ -86,18 +88,26 @@ export class Membership {
   findByLink(link: LinkId): Member | undefined {
     return this.#byLink.get(link);
   }
-  /** The link to send over. */
+  /** The link to send over: its own, or that of the member it is reached through. */
   linkTo(nodeId: NodeId): LinkId | undefined {
-    return this.#members.get(nodeId)?.links[0]?.id;
+    return this.#linkOfRelay(nodeId) ?? this.#members.get(nodeId)?.links[0]?.id;
   }
   isLinked(nodeId: NodeId): boolean {
     return this.linkTo(nodeId) !== undefined;
+  }
+  /** What is sent to it goes through another member, and is signed. */
+  isRelayed(nodeId: NodeId): boolean {
+    return this.#linkOfRelay(nodeId) !== undefined;
+  }
+  /** A link of its own over which it is heard. */
+  hasLiveLink(nodeId: NodeId): boolean {
+    return this.#members.get(nodeId)?.links[0]?.silent === false;
   }
   inState(state: MemberState): readonly Member[] {
     return [...this.#members.values()].filter((member) => member.state === state);
   }
   isSilent(nodeId: NodeId): boolean {
-    return this.#members.get(nodeId)?.links[0]?.silent === true;
+    return this.#members.get(nodeId)?.links[0]?.silent === true && !this.isRelayed(nodeId);
   }
 
   /** Remembers a box from before, or one that was named to us. */
@@ -123,8 +133,12 @@ export class Membership {
     this.#byLink.set(link, member);
     const first = member.links.length === 0;
     this.#rank(member, [{ id: link, outbound, silent: false }, ...member.links]);
+    const wasRelayed = member.relay !== undefined;
+    member.relay = undefined;
     if (first) this.apply(member, "link opened");
     if (first || outbound) this.#events.linked(member, outbound);
+    // Beside a link that is silent, or a way through another box: whoever opens a link is there.
+    if (this.apply(member, "link heard") || wasRelayed) this.#events.heard(member);
   }
 
   linkClosed(link: LinkId): void {
@@ -134,12 +148,27 @@ export class Membership {
     this.#context.agenda.cancel(`drain ${link}`);
     member.links = member.links.filter((open) => open.id !== link);
     if (member.links.length > 0) return;
+    if (member.relay !== undefined) return this.#events.silent(member);
     member.introducedAs = undefined;
     this.apply(member, "link closed");
   }
 
+  /** From now on what is sent to it goes through another member: it is there, whatever our links say. */
+  reachThrough(member: Member, relay: NodeId): void {
+    member.relay = relay;
+    if (this.apply(member, "link opened")) this.#events.linked(member, true);
+    else if (this.apply(member, "link heard")) this.#events.heard(member);
+  }
+  /** The way through another member is not needed, or does not lead there, any more. */
+  reachDirectly(member: Member): void {
+    member.relay = undefined;
+    if (!this.hasLiveLink(member.nodeId)) this.apply(member, "link silent");
+  }
+
   /** Gives a member up: its links are closed, and it is gone at once. */
   close(member: Member, reason: string): void {
+    member.relay = undefined;
+    if (member.links.length === 0) this.apply(member, "link closed");
     for (const { id } of [...member.links]) {
       this.#context.emit({ type: "link-close", link: id, reason });
       this.linkClosed(id);
@@ -149,12 +178,13 @@ export class Membership {
   linkSilent(link: LinkId): void {
     const member = this.#markSilence(link, true);
     if (member?.links[0]?.silent !== true) return;
-    this.apply(member, "link silent");
+    if (member.relay === undefined) this.apply(member, "link silent");
     this.#events.silent(member);
   }
   linkHeard(link: LinkId): void {
     const member = this.#markSilence(link, false);
     if (member === undefined) return;
+    member.relay = undefined;
     this.apply(member, "link heard");
     this.#events.heard(member);
   }
@@ -205,6 +235,12 @@ export class Membership {
     return [...this.#members.values()].flatMap(({ info, state }) => (info === undefined || state === "left" ? [] : [info]));
   }
 
+  #linkOfRelay(nodeId: NodeId): LinkId | undefined {
+    const relay = this.#members.get(nodeId)?.relay;
+    const [link] = (relay === undefined ? undefined : this.#members.get(relay)?.links) ?? [];
+    return link?.silent === false ? link.id : undefined;
+  }
+
   /** Links of its former life are dead even if nobody noticed; its former state is over. */
   #startedAnew(member: Member, link: LinkId): void {
     for (const { id } of member.links.filter((open) => open.id !== link)) {
@@ -250,7 +286,7 @@ export class Membership {
       const spare = [...this.#members.values()].find(({ state }) => state === "gone" || state === "left");
       if (spare !== undefined) this.#members.delete(spare.nodeId);
     }
-    const member: Member = { nodeId, state: "gone", info: undefined, certificate, links: [], introducedAs: undefined, clockDifference: undefined, roundTrip: undefined };
+    const member: Member = { nodeId, state: "gone", info: undefined, certificate, links: [], introducedAs: undefined, clockDifference: undefined, roundTrip: undefined, relay: undefined };
     return this.#members.set(nodeId, member) ? member : undefined;
   }
 

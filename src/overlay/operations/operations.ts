@@ -1,5 +1,6 @@
 import { BoundedMap } from "../../base/bounded-map.ts";
 import { after, between, type Duration, type Instant, milliseconds, wallTime } from "../../base/time.ts";
+import type { Awakening } from "../members/awakening.ts";
 import type { CoreContext } from "../core-context.ts";
 import type { Exchanges, Outcome } from "../routing/exchanges.ts";
 import type { Membership } from "../members/membership.ts";
@@ -53,18 +54,20 @@ export class Operations {
   readonly #exchanges: Exchanges;
   readonly #reading: Reading;
   readonly #storing: Storing;
+  readonly #awakening: Awakening;
   readonly #operations = new BoundedMap<number, Operation>(MAX_OPERATIONS, "refuse");
   /** Those that wait for the ring to change or for their next attempt. BOUNDED: by operations. */
   readonly #waiting = new Set<Operation>();
   #lastId = 0;
   #changedAt: Instant | undefined;
 
-  constructor(parts: { context: CoreContext; membership: Membership; exchanges: Exchanges; reading: Reading; storing: Storing }) {
+  constructor(parts: { context: CoreContext; membership: Membership; exchanges: Exchanges; reading: Reading; storing: Storing; awakening: Awakening }) {
     this.#context = parts.context;
     this.#membership = parts.membership;
     this.#exchanges = parts.exchanges;
     this.#reading = parts.reading;
     this.#storing = parts.storing;
+    this.#awakening = parts.awakening;
   }
 
   get underWay(): number {
@@ -176,7 +179,7 @@ export class Operations {
     const { resource } = operation;
     const { view } = this.#membership;
     const owner = view.owner(resource);
-    if (owner === undefined) return this.#again(operation);
+    if (owner === undefined || this.#isAsleep(owner)) return this.#again(operation);
     if (owner === this.#context.self) {
       return this.#reading.asOwner(resource, kinds, () => told({ ok: true, kinds: this.#reading.shown(resource, kinds) }));
     }
@@ -245,7 +248,7 @@ export class Operations {
   ): void {
     const { resource } = operation;
     const owner = this.#membership.view.owner(resource);
-    if (owner === undefined || this.#membership.isSilent(owner)) return this.#again(operation);
+    if (owner === undefined || this.#isAsleep(owner) || this.#membership.isSilent(owner)) return this.#again(operation);
     const { through } = operation;
     operation.through = undefined;
     const failed = (code: number, text: string): void => {
@@ -278,6 +281,11 @@ export class Operations {
   ): void {
     const beyond = [{ type: "resource", resource: operation.resource } as const];
     this.#exchanges.request({ hop: owner, beyond, body, signed: operation.signed, timeout }, told);
+  }
+
+  /** It is this box, which does not know yet whether the others still say so. */
+  #isAsleep(owner: NodeId): boolean {
+    return owner === this.#context.self && !this.#awakening.isAwake;
   }
 
   #attemptTime(): Duration {

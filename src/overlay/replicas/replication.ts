@@ -1,6 +1,7 @@
 import { BoundedMap } from "../../base/bounded-map.ts";
 import { after, type Instant, milliseconds } from "../../base/time.ts";
 import { groupByKind } from "./arc-sync.ts";
+import type { Awakening } from "../members/awakening.ts";
 import type { CoreContext } from "../core-context.ts";
 import type { Exchanges, Outcome } from "../routing/exchanges.ts";
 import type { Membership } from "../members/membership.ts";
@@ -54,6 +55,7 @@ export class Replication {
   readonly #exchanges: Exchanges;
   readonly #holdings: Holdings;
   readonly #persistence: Persistence;
+  readonly #awakening: Awakening;
   readonly #missed: () => void;
   readonly #writes = new BoundedMap<number, Write>(MAX_PENDING, "refuse");
   /** The ring as it will be when a joining peer serves. Emptied when the ring changes. */
@@ -64,7 +66,7 @@ export class Replication {
   #predecessorInOffice: NodeId | undefined;
 
   constructor(
-    parts: { context: CoreContext; membership: Membership; exchanges: Exchanges; holdings: Holdings; persistence: Persistence },
+    parts: { context: CoreContext; membership: Membership; exchanges: Exchanges; holdings: Holdings; persistence: Persistence; awakening: Awakening },
     missed: () => void,
   ) {
     this.#context = parts.context;
@@ -72,6 +74,7 @@ export class Replication {
     this.#exchanges = parts.exchanges;
     this.#holdings = parts.holdings;
     this.#persistence = parts.persistence;
+    this.#awakening = parts.awakening;
     this.#missed = missed;
   }
 
@@ -131,6 +134,10 @@ export class Replication {
       this.#spread(write);
       this.#judge(write);
     }
+  }
+  /** Others have confirmed that this box is where it believes to be: see `Awakening`. */
+  awake(): void {
+    for (const write of [...this.#writes.values()]) this.#judge(write);
   }
   /** A peer has begun to join: what is under way must reach it too. */
   joinBegan(): void {
@@ -233,7 +240,7 @@ export class Replication {
     const unknowing = former !== undefined && write.waitingFor.has(former) && this.#membership.isLinked(former);
     const copies = [...write.copies].filter((id) => view.has(id));
     const needed = Math.min(ACKNOWLEDGED_COPIES, Math.max(1, view.size));
-    if (write.told !== undefined && copies.length >= needed && !lateNewcomer && !unknowing) {
+    if (write.told !== undefined && this.#awakening.isAwake && copies.length >= needed && !lateNewcomer && !unknowing) {
       const { told } = write;
       write.told = undefined;
       this.#context.agenda.cancel(write);

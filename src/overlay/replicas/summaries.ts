@@ -1,6 +1,6 @@
 import { type EntryNote, encodeSummaryAnswer, decodeSummaryRequest, NOTE_BYTES, PAGE_BYTES, type SummaryAnswer, type SummaryRequest } from "./arc-summary.ts";
 import type { CoreContext } from "../core-context.ts";
-import type { Membership } from "../members/membership.ts";
+import type { Member, Membership } from "../members/membership.ts";
 import type { KindId, NodeId, ResourceId } from "../ports.ts";
 import { type Arc, nextId, type RingId } from "../ring/ring.ts";
 import type { Received } from "../routing/router.ts";
@@ -30,12 +30,12 @@ export class Summaries {
     this.#isInSync = isInSync;
   }
 
-  answer(received: Received, bytes: Uint8Array): void {
+  answer(received: Received, asker: Member, bytes: Uint8Array): void {
     const request = decodeSummaryRequest(bytes);
     if (!request.ok) return received.refuse("Error_Invalid_Message", request.fault);
-    received.hop.clockDifference = request.value.time - this.#context.clock.now();
+    asker.clockDifference = request.value.time - this.#context.clock.now();
     // Those on their way in hear it with the answer to their Join.
-    if (this.#membership.view.has(received.hop.nodeId) && request.value.view !== this.#membership.view.tag) this.#tellWhomWeKnow(received.hop.nodeId);
+    if (this.#membership.view.has(asker.nodeId) && request.value.view !== this.#membership.view.tag) this.#tellWhomWeKnow(asker.nodeId);
     received.respond({ type: "exp_a_ans", body: this.#answerTo(request.value, received.sender) });
   }
   #answerTo(request: SummaryRequest, asker: NodeId): Uint8Array {

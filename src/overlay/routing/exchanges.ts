@@ -56,7 +56,8 @@ interface Outstanding {
   readonly again: boolean;
   readonly link: LinkId;
   readonly hop: NodeId;
-  readonly signed: boolean;
+  /** The link is not the hop's own. */
+  readonly relayed: boolean;
   readonly answeredBy: NodeId | undefined;
   /** When it was sent, if the other side answers it at once: the answer then measures the round trip. */
   readonly measuredFrom: Instant | undefined;
@@ -96,10 +97,12 @@ export class Exchanges {
   #request(request: Request, told: (outcome: Outcome) => void, again: boolean): void {
     const link = this.#membership.linkTo(request.hop);
     const transactionId = newTransactionId(this.#context.random);
-    const signed = request.signed ?? false;
-    const measuredFrom = ANSWERED_AT_ONCE.has(request.body.type) ? this.#context.now : undefined;
+    const relayed = this.#membership.isRelayed(request.hop);
+    const signed = relayed || (request.signed ?? false);
+    const measuredFrom = ANSWERED_AT_ONCE.has(request.body.type) && !relayed ? this.#context.now : undefined;
+    const answeredBy = request.answeredBy ?? (relayed && request.beyond === undefined ? request.hop : undefined);
     const sequence = request.sequence ?? this.#context.rules.sequence;
-    const waiting: Outstanding = { request, sequence, again, link: link ?? -1, hop: request.hop, signed, answeredBy: request.answeredBy, measuredFrom, told };
+    const waiting: Outstanding = { request, sequence, again, link: link ?? -1, hop: request.hop, relayed, answeredBy, measuredFrom, told };
     if (link === undefined || !this.#outstanding.set(transactionId, waiting)) {
       this.#context.soon(() => told({ type: "unreachable" }));
       return;
@@ -162,6 +165,8 @@ export class Exchanges {
     if (waiting === undefined) return this.#context.count("answer-unexpected");
     if (!this.#isGenuine(waiting, hop, message)) return this.#context.count("answer-not-genuine");
     const { body } = message;
+    // Whoever was to forward it knows no way on.
+    if (waiting.relayed && isUnsigned(message)) return this.#end(message.header.transactionId, { type: "unreachable" });
     if (body.type === "error" && this.#retriesInStep(hop, message.header.transactionId, waiting, body.code)) return;
     if (waiting.measuredFrom !== undefined) measure(hop, between(waiting.measuredFrom, this.#context.now));
     this.#end(
@@ -196,7 +201,10 @@ export class Exchanges {
 
   /** What travels further is signed; between two enrolled boxes the hop authenticates. */
   #isGenuine(waiting: Outstanding, hop: Member, message: DecodedMessage): boolean {
-    if (message.security.signature.identity.type === "none") return hop.nodeId === waiting.hop && waiting.answeredBy === undefined;
+    if (isUnsigned(message)) {
+      const isError = message.body.type === "error";
+      return waiting.relayed ? isError : hop.nodeId === waiting.hop && (isError || waiting.answeredBy === undefined);
+    }
     const verified = verifyMessage(message, this.#context.crypto);
     if (!verified.ok) return false;
     const signer = this.#context.trust.inspect(verified.value);
@@ -217,3 +225,5 @@ export class Exchanges {
     return encodeWithSecurity({ ...message, security: { ...UNSIGNED, certificates } });
   }
 }
+
+const isUnsigned = (message: DecodedMessage): boolean => message.security.signature.identity.type === "none";

@@ -1,5 +1,6 @@
 import { ByteWriter, toHex } from "../../base/bytes.ts";
 import type { ConfigUpdates } from "../configuration/config-updates.ts";
+import type { Awakening } from "../members/awakening.ts";
 import type { CoreContext } from "../core-context.ts";
 import type { Introductions } from "../members/introductions.ts";
 import type { Member, Membership } from "../members/membership.ts";
@@ -29,12 +30,14 @@ interface Parts {
   readonly introductions: Introductions;
   readonly repair: Repair;
   readonly updates: ConfigUpdates;
+  readonly awakening: Awakening;
   readonly phase: () => Phase;
 }
 
 interface Events {
   updated(member: Member): void;
   joinBegan(member: Member): void;
+  pinged(received: Received): void;
 }
 
 /** Hash algorithm number of SHA-256 in the TLS 1.2 registry, which StatAns uses. */
@@ -57,6 +60,7 @@ export class Responder {
     const { body } = received.message;
     switch (body.type) {
       case "ping_req":
+        this.#events.pinged(received);
         return received.respond({
           type: "ping_ans",
           responseId: toHex(this.#parts.context.random.bytes(8)),
@@ -85,8 +89,8 @@ export class Responder {
       case "config_update_req":
         return this.#parts.updates.received(received, body);
       case "exp_a_req":
-        if (!received.direct) return received.refuse("Error_Forbidden", "between neighbors only");
-        return this.#parts.summaries.answer(received, body.body);
+        if (received.neighbor === undefined) return received.refuse("Error_Forbidden", "between neighbors only");
+        return this.#parts.summaries.answer(received, received.neighbor, body.body);
       case "app_attach_req":
         return received.refuse("Error_Not_Found", "no such application");
       default:
@@ -106,29 +110,32 @@ export class Responder {
   }
 
   #join(received: Received, { nodeId }: JoinReq): void {
-    if (!received.direct || received.hop.nodeId !== nodeId) return received.refuse("Error_Forbidden", "not over its own link");
+    const { neighbor } = received;
+    if (neighbor?.nodeId !== nodeId) return received.refuse("Error_Forbidden", "not over its own link");
     if (this.#parts.phase() !== "serving") return received.refuse("Error_Not_Found", "this peer is not in a ring");
-    this.#parts.membership.apply(received.hop, "join");
-    this.#events.joinBegan(received.hop);
+    this.#parts.membership.apply(neighbor, "join");
+    this.#events.joinBegan(neighbor);
     // Before the answer: whoever began to join earlier is to be met first.
     this.#parts.introductions.sendUpdate(nodeId, this.#parts.introductions.fullUpdate());
     received.respond({ type: "join_ans", overlayData: new Uint8Array(0) });
   }
 
   #leave(received: Received, { nodeId, leave }: LeaveReq): void {
-    if (!received.direct || received.hop.nodeId !== nodeId) return received.refuse("Error_Forbidden", "not over its own link");
+    const { neighbor } = received;
+    if (neighbor?.nodeId !== nodeId) return received.refuse("Error_Forbidden", "not over its own link");
     received.respond({ type: "leave_ans" });
-    this.#parts.membership.apply(received.hop, "leave");
+    this.#parts.membership.apply(neighbor, "leave");
     if (leave.type === "none") return;
     for (const id of leave.neighbors) this.#parts.introductions.heardOf(id, nodeId);
   }
 
   #update(received: Received, body: UpdateReq): void {
-    if (!received.direct) return received.refuse("Error_Forbidden", "not over its own link");
+    const { neighbor } = received;
+    if (neighbor === undefined) return received.refuse("Error_Forbidden", "not over its own link");
     received.respond({ type: "update_ans" });
-    this.#parts.membership.apply(received.hop, "ready");
-    this.#parts.introductions.updateReceived(received.hop, body);
-    this.#events.updated(received.hop);
+    this.#parts.membership.apply(neighbor, "ready");
+    this.#parts.introductions.updateReceived(neighbor, body);
+    this.#events.updated(neighbor);
   }
 
   #routeQuery(received: Received, { destination, sendUpdate }: RouteQueryReq): void {
@@ -145,10 +152,11 @@ export class Responder {
   #store(received: Received, body: StoreReq): void {
     const { certificates } = received.message.security;
     if (body.replicaNumber > 0) {
-      if (!received.direct) return received.refuse("Error_Forbidden", "copies come from their holders");
+      if (received.neighbor === undefined) return received.refuse("Error_Forbidden", "copies come from their holders");
       return this.#parts.storing.receive(received, body, certificates);
     }
     if (!this.#parts.topology.isResponsible(body.resource)) return this.#refuseForeign(received);
+    if (!this.#parts.awakening.isAwake) return received.refuse("Error_Request_Timeout", NOT_AWAKE);
     this.#parts.storing.receive(received, body, certificates);
   }
 
@@ -161,6 +169,7 @@ export class Responder {
     };
     if (received.message.extensions.some(({ type }) => type === EXTENSION.replica_read)) return respond();
     if (!topology.isResponsible(body.resource)) return this.#refuseForeign(received);
+    if (!this.#parts.awakening.isAwake) return received.refuse("Error_Request_Timeout", NOT_AWAKE);
     reading.asOwner(body.resource, body.specifiers.map(({ kind }) => kind), respond);
   }
 
@@ -212,6 +221,9 @@ export class Responder {
 }
 
 const KNOWN_EXTENSIONS: ReadonlySet<number> = new Set(Object.values(EXTENSION));
+
+/** The text for an operator who reads a trace. */
+const NOT_AWAKE = "this box stood still and asks first whether the share is still its own";
 
 /** RFC 6940 section 7.4.1.2: error_info is a list of the kinds. */
 const unknownKinds = (kinds: readonly number[]): Uint8Array =>

@@ -23,6 +23,8 @@ export interface Received {
   readonly sender: NodeId;
   /** Came over one hop from its sender. */
   readonly direct: boolean;
+  /** The sender as a neighbor: it came over its own link, or through the member by which we reach each other. */
+  readonly neighbor: Member | undefined;
   respond(body: MessageBody, extensions?: readonly MessageExtension[], certificates?: readonly Uint8Array[]): void;
   refuse(error: ErrorName, info?: string | Uint8Array): void;
 }
@@ -131,10 +133,17 @@ export class Router {
       link,
       sender,
       direct: message.header.via.length === 0,
+      neighbor: this.#neighbor(hop, message, sender),
       respond,
       refuse: (error, info = "") =>
         respond({ type: "error", code: ERROR[error], info: typeof info === "string" ? textBytes(info) : info }),
     };
+  }
+
+  #neighbor(hop: Member, { header }: DecodedMessage, sender: NodeId): Member | undefined {
+    if (header.via.length === 0) return hop;
+    const member = this.#membership.find(sender);
+    return member?.relay === undefined ? undefined : member;
   }
 
   /** Over one hop the link says who sends; what was forwarded must be signed by an enrolled box. */

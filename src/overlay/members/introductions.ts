@@ -87,14 +87,25 @@ export class Introductions {
 
   attachReceived(received: Received, body: AttachReq): void {
     const introduction = introductionIn(received.message.extensions);
-    const info = introduction?.info;
-    if (introduction === undefined || info?.nodeId !== received.sender) return received.refuse("Error_Invalid_Message", "peer info is missing");
+    if (introduction === undefined) return this.#attachClient(received, body);
+    const { info } = introduction;
+    if (info.nodeId !== received.sender) return received.refuse("Error_Invalid_Message", "the peer info of another");
     received.respond({ ...body, type: "attach_ans", role: ACTIVE, sendUpdate: false, candidates: this.#candidates() }, [this.#introduction()]);
     if (received.neighbor !== undefined) return this.#know(received.neighbor, introduction, received.link);
     // The sender of an Attach is the TLS server: whoever answers dials (RFC 6940 section 6.5.1.13).
     this.#membership.remember(info);
     if (!this.#membership.isLinked(info.nodeId)) this.#dialer.dial(info.nodeId);
     else if (body.sendUpdate) this.sendUpdate(info.nodeId, this.fullUpdate());
+  }
+
+  /**
+   * Whoever does not say where it can be reached is a client (RFC 6940 section 3.2.1): it has a link, and is
+   * answered over it. Nobody dials it, and it is in no view of the ring.
+   */
+  #attachClient(received: Received, body: AttachReq): void {
+    if (received.neighbor === undefined) return received.refuse("Error_Not_Found", "a client attaches over its own link");
+    this.#context.count("client-attached");
+    received.respond({ ...body, type: "attach_ans", role: ACTIVE, sendUpdate: false, candidates: this.#candidates() }, [this.#introduction()]);
   }
 
   /** The ids an Update names. */

@@ -8,6 +8,7 @@ import { NOT_RESPONSIBLE, type Received } from "../routing/router.ts";
 import type { StoredEntry } from "../storage/entry.ts";
 import type { Holdings, Refusal } from "../storage/holdings.ts";
 import type { ErrorName } from "../wire/code-points.ts";
+import { currentGenerations } from "../wire/error-info.ts";
 import type { StoreKindData, StoreReq } from "../wire/message-body.ts";
 
 export type StoreResult =
@@ -15,7 +16,7 @@ export type StoreResult =
   | {
       readonly ok: false;
       readonly error: ErrorName;
-      readonly info: string;
+      readonly info: string | Uint8Array;
       /** A member that sees another box responsible, and can forward to it. */
       readonly disputedBy?: NodeId;
     };
@@ -115,7 +116,9 @@ export class Storing {
   #refusal(resource: ResourceId, kinds: readonly StoreKindData[], entries: readonly StoredEntry[]): Refusal | undefined {
     for (const { kind: id, generation } of kinds) {
       const current = this.#holdings.store.kind(resource, id)?.generation ?? 0;
-      if (generation !== 0 && generation !== current) return { error: "Error_Generation_Counter_Too_Low", info: String(current) };
+      if (generation !== 0 && generation !== current) {
+        return { error: "Error_Generation_Counter_Too_Low", info: currentGenerations([{ kind: id, generation: current, replicas: [] }]) };
+      }
       const kind = this.#context.kind(id);
       if (kind !== undefined && this.#isTooMany(resource, kind, entries)) return { error: "Error_Data_Too_Large", info: "entries" };
     }

@@ -6,6 +6,7 @@ import type { CoreContext } from "../core-context.ts";
 import type { Persistence } from "../replicas/persistence.ts";
 import type { KindDefinition, KindId, ResourceId, StoredRow } from "../ports.ts";
 import type { ErrorName } from "../wire/code-points.ts";
+import { unknownKinds } from "../wire/error-info.ts";
 import type { StoreKindData } from "../wire/message-body.ts";
 import { decodeStoredData, encodeUnsignedStoredData, signStoredData, verifyStoredData } from "../wire/stored-data.ts";
 import { decodeEntry, entryFrom, placeOf, type StoredEntry } from "./entry.ts";
@@ -17,7 +18,7 @@ const EXPIRY_GRAIN_MS = 1_000;
 
 export interface Refusal {
   readonly error: ErrorName;
-  readonly info: string;
+  readonly info: string | Uint8Array;
 }
 
 /** What this box holds, in memory and on disk: every way in goes through `accept`. */
@@ -142,11 +143,13 @@ export class Holdings {
     kinds: readonly StoreKindData[],
     certificates: readonly Uint8Array[],
   ): Result<readonly StoredEntry[], Refusal> {
+    const unknown = kinds.filter(({ kind }) => this.#context.kind(kind) === undefined).map(({ kind }) => kind);
+    if (unknown.length > 0) return fault({ error: "Error_Unknown_Kind", info: unknownKinds(unknown) });
     const entries: StoredEntry[] = [];
     const seen = new Set<KindId>();
     for (const { kind: id, values } of kinds) {
       const kind = this.#context.kind(id);
-      if (kind === undefined) return fault({ error: "Error_Unknown_Kind", info: String(id) });
+      if (kind === undefined) continue;
       if (seen.has(id)) return fault({ error: "Error_Invalid_Message", info: "a kind twice" });
       seen.add(id);
       for (const bytes of values) {

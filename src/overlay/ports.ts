@@ -211,6 +211,9 @@ export type Phase =
   /** Its fleet believes it no more. */
   | "revoked";
 
+/** RFC 6940 section 7.3. */
+export type AccessPolicy = "USER-MATCH" | "NODE-MATCH" | "USER-NODE-MATCH" | "NODE-MULTIPLE";
+
 export interface KindDefinition {
   readonly id: KindId;
   readonly name: string;
@@ -220,6 +223,10 @@ export interface KindDefinition {
   readonly signed: boolean;
   readonly maxEntries: number;
   readonly maxValueBytes: number;
+  /** Who may write; absent: any enrolled box. Only for kinds that are signed. */
+  readonly access?: AccessPolicy;
+  /** For NODE-MULTIPLE: how many places a node has. */
+  readonly maxNodeMultiple?: number;
 }
 
 /** What the overlay core is told once, at its making. */

@@ -7,6 +7,7 @@ import type { Crypto } from "../../src/base/crypto.ts";
 import { DeadlineQueue } from "../../src/base/deadline-queue.ts";
 import type { Random } from "../../src/base/random.ts";
 import { instant, type Instant, milliseconds, minutes, seconds, wallTime } from "../../src/base/time.ts";
+import { CERTIFICATE_BY_NODE } from "../../src/peer/kinds.ts";
 import type { FleetRulesSettings } from "../../src/overlay/configuration/fleet-rules.ts";
 import { OverlayCore } from "../../src/overlay/overlay-core.ts";
 import type {
@@ -192,7 +193,7 @@ export class OverlayWorld {
     const disk = options.disk ?? new Map<string, StoredRow>();
     const core = new OverlayCore(
       {
-        overlayName: "test.ring", self: info, certificate: certificateOf(info.nodeId), kinds: [SOFT, DURABLE], rows: [...disk.values()],
+        overlayName: "test.ring", self: info, certificate: certificateOf(info.nodeId), kinds: [SOFT, DURABLE, CERTIFICATE_BY_NODE], rows: [...disk.values()],
         members: options.members ?? [], mayStandAlone: options.mayStandAlone ?? this.boxes.length === 0, timing: TIMING,
         ...(options.rules === undefined ? {} : { rules: options.rules }),
       },

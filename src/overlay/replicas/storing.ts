@@ -5,6 +5,7 @@ import type { Persistence } from "./persistence.ts";
 import type { KindDefinition, KindId, NodeId, ResourceId } from "../ports.ts";
 import { mayReplace, type Replication } from "./replication.ts";
 import { NOT_RESPONSIBLE, type Received } from "../routing/router.ts";
+import { placeAppended } from "../storage/array-places.ts";
 import type { StoredEntry } from "../storage/entry.ts";
 import type { Holdings, Refusal } from "../storage/holdings.ts";
 import type { ErrorName } from "../wire/code-points.ts";
@@ -46,9 +47,18 @@ export class Storing {
   }
 
   /** All or nothing. `told` may be called within this call if the request is refused. */
-  asOwner(resource: ResourceId, kinds: readonly StoreKindData[], certificates: readonly Uint8Array[], told: (result: StoreResult) => void): void {
+  asOwner(
+    resource: ResourceId,
+    asked: readonly StoreKindData[],
+    certificates: readonly Uint8Array[],
+    told: (result: StoreResult) => void,
+    sender = this.#context.self,
+  ): void {
+    const kinds = asked.map((kind) => this.#placed(resource, kind));
     const decoded = this.#holdings.decode(resource, kinds, certificates);
     if (!decoded.ok) return told({ ok: false, ...decoded.fault });
+    const forbidden = decoded.value.map((entry) => this.#forbidden(entry, sender)).find((text) => text !== undefined);
+    if (forbidden !== undefined) return told({ ok: false, error: "Error_Forbidden", info: forbidden });
     const refusal = this.#refusal(resource, kinds, decoded.value);
     if (refusal !== undefined) return told({ ok: false, ...refusal });
     this.#replication.write(resource, decoded.value, this.#isDurable(kinds), (outcome) => {
@@ -68,7 +78,20 @@ export class Storing {
       if (!result.ok) return received.refuse(result.error, result.info);
       const answers = result.generations.map(({ kind, generation }) => ({ kind, generation, replicas: result.copies }));
       received.respond({ type: "store_ans", kinds: answers });
-    });
+    }, received.sender);
+  }
+
+  /** The responsible peer says where in an array an appended value lies. */
+  #placed(resource: ResourceId, data: StoreKindData): StoreKindData {
+    if (this.#context.kind(data.kind)?.model !== "array") return data;
+    return { ...data, values: placeAppended(data.values, this.#holdings.store.kind(resource, data.kind)?.entries.values() ?? []) };
+  }
+
+  #forbidden(entry: StoredEntry, sender: NodeId): string | undefined {
+    const kind = this.#context.kind(entry.kind);
+    if (kind === undefined) return undefined;
+    if (!this.#holdings.isOfKnownWriter(kind, entry)) return "the writer's certificate is missing";
+    return this.#holdings.mayWrite(kind, entry, sender) ? undefined : `access policy ${kind.access}`;
   }
 
   /**

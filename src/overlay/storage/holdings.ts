@@ -1,17 +1,30 @@
-import { BoundedMap } from "../../base/bounded-map.ts";
-import { toHex } from "../../base/bytes.ts";
+import { utf8Octets } from "../../base/bytes.ts";
 import { fault, ok, type Result } from "../../base/result.ts";
 import { after, type Instant, instant, milliseconds } from "../../base/time.ts";
 import type { CoreContext } from "../core-context.ts";
 import type { Persistence } from "../replicas/persistence.ts";
-import type { KindDefinition, KindId, ResourceId, StoredRow } from "../ports.ts";
+import type { KindDefinition, KindId, NodeId, ResourceId, StoredRow } from "../ports.ts";
 import type { ErrorName } from "../wire/code-points.ts";
 import { unknownKinds } from "../wire/error-info.ts";
 import type { StoreKindData } from "../wire/message-body.ts";
 import { decodeStoredData, encodeUnsignedStoredData, signStoredData, verifyStoredData } from "../wire/stored-data.ts";
 import { decodeEntry, entryFrom, placeOf, type StoredEntry } from "./entry.ts";
+import { mayWrite } from "./access-policy.ts";
+import { KeptCertificates } from "./kept-certificates.ts";
 import { DiskRepair } from "./disk-repair.ts";
 import { EntryStore, MAX_ENTRIES, type MergeOutcome } from "./store.ts";
+
+/** Values from disk whose signatures are verified at once, and the pause between two such portions. */
+const VERIFIED_AT_ONCE = 200;
+const VERIFYING_PAUSE = milliseconds(50);
+
+const WRONG_SIGNATURE = "wrong signature";
+
+/** SHA-256 of the certificate that a value is signed with, hex. */
+function writerOf({ bytes }: StoredEntry, { model }: KindDefinition): string | undefined {
+  const stored = decodeStoredData(bytes, model);
+  return stored.ok && stored.value.signature.identity.type === "cert_hash" ? stored.value.signature.identity.hash : undefined;
+}
 
 /** Expiry is looked at once a second. */
 const EXPIRY_GRAIN_MS = 1_000;
@@ -27,18 +40,22 @@ export class Holdings {
   readonly disk: DiskRepair;
   readonly #context: CoreContext;
   readonly #persistence: Persistence;
-  /** Certificates by the hash that signatures name. BOUNDED: the oldest makes room. */
-  readonly #certificates = new BoundedMap<string, Uint8Array>(4096, "evict");
+  readonly #certificates: KeptCertificates;
 
   constructor(context: CoreContext, persistence: Persistence) {
     this.#context = context;
     this.#persistence = persistence;
-    this.disk = new DiskRepair(context, persistence, this.store);
+    this.#certificates = new KeptCertificates(context, persistence);
+    this.disk = new DiskRepair(context, persistence, this.store, this.#certificates);
   }
 
   /** What was on disk; a row that cannot be read is left where it is and counted. */
   restore(rows: readonly StoredRow[], now: Instant): void {
+    const writers = new Set<string>();
+    const signed: StoredEntry[] = [];
+    for (const row of rows) if (this.#certificates.isRow(row)) this.#certificates.restore(row);
     for (const row of rows) {
+      if (this.#certificates.isRow(row)) continue;
       const kind = this.#context.kind(row.kind);
       const entry = kind === undefined ? undefined : decodeEntry(row.resource, kind, row.stored);
       if (entry === undefined || !entry.ok) {
@@ -48,8 +65,29 @@ export class Holdings {
       this.#context.clock.observe(entry.value.storedAt);
       const expires = this.#expiryOf(entry.value, now);
       if (expires === undefined) this.#persistence.remove(entry.value, this.#durability(row.kind));
-      else this.store.merge(entry.value, expires);
+      else this.store.merge(entry.value, expires, this.#context.clock.now());
+      const writer = kind?.signed === true && expires !== undefined ? writerOf(entry.value, kind) : undefined;
+      if (writer === undefined) continue;
+      writers.add(writer);
+      signed.push(entry.value);
     }
+    this.#certificates.forgetAllBut(writers);
+    this.#verifyRestored(signed);
+  }
+
+  /** A disk is believed no more than a neighbor; a portion at a time, so that a box with many values starts as fast. */
+  #verifyRestored(entries: StoredEntry[]): void {
+    for (const entry of entries.splice(0, VERIFIED_AT_ONCE)) {
+      const { resource, kind: id, key, bytes } = entry;
+      const kind = this.#context.kind(id);
+      if (kind === undefined || this.store.find(resource, id, key) !== entry) continue;
+      const refused = this.#decodeOne(resource, kind, bytes, []);
+      if (refused.ok || refused.fault.info !== WRONG_SIGNATURE) continue;
+      this.store.remove(entry);
+      this.#context.count("row-wrongly-signed");
+      this.disk.damaged(entry);
+    }
+    if (entries.length > 0) this.#context.later("verify what was on disk", VERIFYING_PAUSE, () => this.#verifyRestored(entries));
   }
 
   /** Why this box would not keep an entry even if it is the newest: then it must not say that it has it. */
@@ -63,7 +101,7 @@ export class Holdings {
   accept(entry: StoredEntry, generation = 0): MergeOutcome | "expired" {
     const expires = this.#expiryOf(entry, this.#context.now);
     if (expires === undefined) return "expired";
-    const outcome = this.store.merge(entry, expires);
+    const outcome = this.store.merge(entry, expires, this.#context.clock.now());
     if (outcome === "stored") {
       this.#context.clock.observe(entry.storedAt);
       this.store.raiseGeneration(entry.resource, entry.kind, generation);
@@ -73,6 +111,7 @@ export class Holdings {
     const standing = outcome === "stored" ? entry : durability === "durable" ? this.store.find(entry.resource, entry.kind, entry.key) : undefined;
     if (standing !== undefined) {
       this.#persistence.put(standing, durability);
+      this.#keepCertificateOf(standing, durability);
       this.disk.received(standing);
     }
     return outcome;
@@ -119,7 +158,12 @@ export class Holdings {
   }
 
   knowCertificate(certificate: Uint8Array): void {
-    if (certificate.length > 0) this.#certificates.set(toHex(this.#context.crypto.sha256(certificate)), certificate);
+    this.#certificates.know(certificate);
+  }
+  #keepCertificateOf(entry: StoredEntry, durability: KindDefinition["durability"]): void {
+    const kind = this.#context.kind(entry.kind);
+    const writer = kind?.signed === true && durability === "durable" ? writerOf(entry, kind) : undefined;
+    if (writer !== undefined) this.#certificates.keep(writer);
   }
   /** The certificates that values of these resources are signed with, as far as they are known. */
   certificatesFor(kinds: readonly StoreKindData[]): readonly Uint8Array[] {
@@ -130,7 +174,7 @@ export class Holdings {
       for (const value of values) {
         const stored = decodeStoredData(value, kind.model);
         const identity = stored.ok ? stored.value.signature.identity : undefined;
-        const certificate = identity?.type === "cert_hash" ? this.#certificates.get(identity.hash) : undefined;
+        const certificate = identity?.type === "cert_hash" ? this.#certificates.named(identity.hash) : undefined;
         if (certificate !== undefined && found.size < 16) found.add(certificate);
       }
     }
@@ -155,6 +199,8 @@ export class Holdings {
       for (const bytes of values) {
         const entry = this.#decodeOne(resource, kind, bytes, certificates);
         if (!entry.ok) return entry;
+        const refusal = this.#policyRefusal(kind, entry.value);
+        if (refusal !== undefined) return fault(refusal);
         entries.push(entry.value);
       }
     }
@@ -174,11 +220,11 @@ export class Holdings {
     if (this.#context.clock.isTooFarAhead(storageTime)) return fault({ error: "Error_Forbidden", info: "storage_time lies in the future" });
     if (kind.signed) {
       if (signature.identity.type !== "cert_hash") return fault({ error: "Error_Forbidden", info: "not signed" });
-      const known = this.#certificateNamed(signature.identity.hash, certificates);
+      const known = this.#certificates.named(signature.identity.hash, certificates);
       // Without the writer's certificate the hop between two enrolled boxes has to be enough.
       if (known === undefined) this.#context.count("value-of-unknown-writer");
       else if (!verifyStoredData(resource, kind.id, stored.value, [known], this.#context.crypto)) {
-        return fault({ error: "Error_Forbidden", info: "wrong signature" });
+        return fault({ error: "Error_Forbidden", info: WRONG_SIGNATURE });
       } else if (this.#isFromRevoked(known, storageTime)) return fault({ error: "Error_Forbidden", info: "its writer was revoked" });
     }
     return ok(entryFrom(resource, kind.id, bytes, stored.value));
@@ -193,13 +239,27 @@ export class Holdings {
     return revokedAt !== undefined && storedAt >= revokedAt;
   }
 
-  #certificateNamed(hash: string, offered: readonly Uint8Array[]): Uint8Array | undefined {
-    const known = this.#certificates.get(hash);
-    if (known !== undefined) return known;
-    for (const certificate of offered) {
-      if ("nodeId" in this.#context.trust.inspect(certificate, "author")) this.knowCertificate(certificate);
-    }
-    return this.#certificates.get(hash);
+  /** Whether a box may make such a request (RFC 6940 section 7.4.1.1); of values, whoever signed them. */
+  mayWrite(kind: KindDefinition, { resource, key }: StoredEntry, nodeId: NodeId): boolean {
+    if (kind.access === undefined) return true;
+    const { settings, crypto } = this.#context;
+    const userName = utf8Octets(`${nodeId}@${settings.overlayName}`);
+    return mayWrite(kind.access, { resource, key, signer: { nodeId, userName }, maxNodeMultiple: kind.maxNodeMultiple ?? 1 }, crypto);
+  }
+  /** Whose certificate it is signed with, and whether that is known: a new value comes with its writer's certificate. */
+  isOfKnownWriter(kind: KindDefinition, entry: StoredEntry): boolean {
+    return !kind.signed || this.#writerNodeId(kind, entry) !== undefined;
+  }
+  #policyRefusal(kind: KindDefinition, entry: StoredEntry): Refusal | undefined {
+    if (kind.access === undefined) return undefined;
+    const nodeId = this.#writerNodeId(kind, entry);
+    return nodeId !== undefined && this.mayWrite(kind, entry, nodeId) ? undefined : { error: "Error_Forbidden", info: `access policy ${kind.access}` };
+  }
+  #writerNodeId(kind: KindDefinition, entry: StoredEntry): NodeId | undefined {
+    const hash = writerOf(entry, kind);
+    const certificate = hash === undefined ? undefined : this.#certificates.named(hash);
+    const writer = certificate === undefined ? undefined : this.#context.trust.inspect(certificate, "author");
+    return writer !== undefined && "nodeId" in writer ? writer.nodeId : undefined;
   }
 
   #durability(kind: KindId): KindDefinition["durability"] {

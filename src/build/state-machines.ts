@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { TRANSITIONS as LINK_TRANSITIONS } from "../overlay/link/link-machine.ts";
 import { MEMBER_TRANSITIONS } from "../overlay/members/member-states.ts";
 import { PHASE_TRANSITIONS } from "../overlay/members/phases.ts";
+import { CHORD_TRANSITIONS } from "../overlay/ring/chord.ts";
 import { ADMISSION_TABLE } from "../provision/admission.ts";
 import { INVITE_CLIENT_TRANSITIONS } from "../sip/transaction/invite-client.ts";
 import { INVITE_SERVER_TRANSITIONS } from "../sip/transaction/invite-server.ts";
@@ -69,6 +70,13 @@ const SECTIONS: readonly Section[] = [
     text: "`ringbox status` shows it.",
     start: "seeking",
     table: PHASE_TRANSITIONS,
+  },
+  {
+    title: "Successor list and predecessor",
+    source: "src/overlay/ring/chord.ts",
+    text: "Zave's join, stabilize and rectify. `lives` and `dead` are what came of the question that is waited for.",
+    start: "outside",
+    table: CHORD_TRANSITIONS,
   },
   {
     title: "A link",

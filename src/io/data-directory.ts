@@ -16,6 +16,7 @@ import { isDamage, openDatabase, sqliteCode } from "./sqlite.ts";
 import { CertificateTrust } from "./trust.ts";
 
 const SERVED = "served";
+const DATABASES = ["durable.db", "soft.db"];
 const CONFIGURATION = "configuration.xml";
 const BOXES = "boxes.json";
 const REVOCATIONS = "revocations";
@@ -145,6 +146,11 @@ export class DataDirectory {
   /** A box that was in the ring, or founded it, may stand alone when it finds nobody; another one waits. */
   get hasServed(): boolean {
     return existsSync(join(this.path, SERVED));
+  }
+  /** Databases that a box which has been started before must have, and that are not there, or of zero length. To be asked before this start is counted. */
+  missingDatabases(): readonly string[] {
+    if (!existsSync(join(this.path, "incarnation"))) return [];
+    return DATABASES.filter((name) => !existsSync(join(this.path, name)) || statSync(join(this.path, name)).size === 0);
   }
   rememberServing(): void {
     if (!this.hasServed) this.#tryReplace(SERVED, "");

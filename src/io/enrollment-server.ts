@@ -38,6 +38,8 @@ export interface EnrollmentServerSettings {
   readonly trust: CertificateTrust;
   /** What is in force now. */
   readonly rules: () => RulesInForce;
+  /** Whether a box with this key (SHA-256 of it, hex) was revoked, under whatever Node-ID. */
+  readonly isRevokedKey: (key: string) => boolean;
   /** What the ring knows of a ticket's uses. */
   readonly askOffice: (request: AdmissionRequest) => Promise<AdmissionAnswer>;
   readonly onReport: (level: "info" | "warning", text: string) => void;
@@ -153,6 +155,7 @@ export class EnrollmentServer {
 
   #checkCredential(): void {
     const { rules, issuing } = this.#settings;
+    if (rules().isOut) throw new Refusal(503, "try_again", "this box was revoked, and admits nobody");
     if (rules().isRetired(fingerprint(issuing.certificate))) throw new Refusal(503, "try_again", "this box waits for the fleet's new issuing credential");
   }
 
@@ -229,8 +232,9 @@ export class EnrollmentServer {
   }
 
   #nodeIdFor(publicKey: Uint8Array, previous: Uint8Array, zone: string): NodeId {
-    const { clock, members, rules } = this.#settings;
+    const { clock, members, rules, isRevokedKey } = this.#settings;
     const keyHash = hash("sha256", publicKey, "hex");
+    if (isRevokedKey(keyHash)) throw new Refusal(403, "failed_authentication", "this box was revoked");
     const known = this.#previousNodeId(previous, publicKey) ?? this.#granted.get(keyHash);
     if (known !== undefined && rules().isRevoked(known)) throw new Refusal(403, "failed_authentication", "this box was revoked");
     const nodeId = known ?? (this.#placement.choose(clock.now(), members(), zone) as NodeId);

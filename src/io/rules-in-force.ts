@@ -10,13 +10,15 @@ import type { StoredRules } from "./rules-files.ts";
 import type { IssuingRules } from "./trust.ts";
 
 export class RulesInForce implements IssuingRules {
+  readonly #self: NodeId | undefined;
   #stored: StoredRules;
   #configuration: FleetConfiguration | undefined;
   #revoked: ReadonlySet<NodeId>;
   /** SHA-256 of certificates, hex. */
   #retired: ReadonlySet<string>;
 
-  constructor(fleet: { readonly rootCertificate: Uint8Array; readonly overlayName: string }, stored: StoredRules) {
+  constructor(fleet: { readonly rootCertificate: Uint8Array; readonly overlayName: string }, stored: StoredRules, self: NodeId | undefined) {
+    this.#self = self;
     const read = stored.document === undefined ? undefined : readConfiguration(stored.document, fleet);
     this.#stored = stored;
     this.#configuration = read?.ok === true ? read.value : undefined;
@@ -29,6 +31,10 @@ export class RulesInForce implements IssuingRules {
   }
   get configuration(): FleetConfiguration | undefined {
     return this.#configuration;
+  }
+  /** Whether this very box is revoked. */
+  get isOut(): boolean {
+    return this.#self !== undefined && this.isRevoked(this.#self);
   }
   isRevoked(nodeId: NodeId): boolean {
     return this.#revoked.has(nodeId);

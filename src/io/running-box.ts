@@ -1,5 +1,6 @@
 // One box at work: the peer, and around it everything that touches the outside, wired by hand.
 
+import { compareSequences } from "../overlay/configuration/document.ts";
 import type { NodeId, PeerInfo, Phase, StoredRow } from "../overlay/ports.ts";
 import type { AdmissionAnswer, AdmissionRequest } from "../peer/admission-office.ts";
 import type { ControlReply, ControlRequest, PeerRequest } from "../peer/control.ts";
@@ -75,7 +76,8 @@ export class RunningBox {
     this.#settings = settings;
     this.#crypto = new NodeCrypto(privateKeyPem);
     this.#fleetHash = fleetHashOf(membership.rootCertificate);
-    this.#rules = new RulesInForce(membership, data.rules((document) => readConfiguration(document, membership).ok));
+    for (const name of data.missingDatabases()) report("warning", `${name} is gone or empty; what it held comes from the neighbors`);
+    this.#rules = new RulesInForce(membership, data.rules((document) => readConfiguration(document, membership).ok), membership.enrolled.nodeId);
     this.#trust = new CertificateTrust({
       root: membership.rootCertificate,
       issuing: [membership.enrolled.issuing.certificate],
@@ -113,6 +115,7 @@ export class RunningBox {
       clock: systemClock,
       members: () => this.#placed(),
       rules: () => this.#rules,
+      isRevokedKey: (key) => this.#known.boxes.some((box) => box.key === key && this.#rules.isRevoked(box.nodeId)),
       trust: this.#trust,
       askOffice: (request) => this.#askOffice(request),
       onReport: report,
@@ -252,7 +255,7 @@ export class RunningBox {
       const { configuration } = this.#rules;
       for (const issuing of configuration === undefined ? [] : [configuration.issuingCertificate, ...configuration.retired]) this.#trust.learnIssuing(issuing);
       this.#links.judgeAnew();
-      if (!this.#rules.isRevoked(this.self.nodeId)) this.#credential.configured(configuration);
+      if (!this.#rules.isOut) this.#credential.configured(configuration);
     });
   }
 
@@ -270,6 +273,9 @@ export class RunningBox {
     const bytes = Buffer.from(document, "latin1");
     const read = readConfiguration(bytes, this.#settings.membership);
     if (!read.ok) return refuse(`The configuration is refused: ${read.fault}.`);
+    const known = this.#rules.configuration;
+    if (this.#rules.isOut) return refuse("This box was revoked.");
+    if (known !== undefined && compareSequences(read.value.sequence, known.sequence) <= 0) return refuse("This fleet has a newer configuration already; try again.");
     const { issuingCertificate } = read.value;
     if (!isKeyOf(issuingKeyPem, issuingCertificate)) return refuse("The issuing key is not that of the configuration.");
     this.#credential

@@ -21,7 +21,7 @@ const DOUBT_RETRY_MS = 2_000;
 const SCRUB_ROWS = 100;
 const SCRUB_STEP_MS = 1_000;
 /** … and rests between two rounds. */
-const SCRUB_REST_MS = 60_000;
+const SCRUB_REST_MS = 20_000;
 
 const FILES = { durable: "durable.db", soft: "soft.db" } as const satisfies Record<Durability, string>;
 
@@ -67,10 +67,11 @@ class StoreThread {
 
   #opened(durability: Durability): Loaded {
     const loaded = this.#files[durability].open();
-    const { rows, damaged, movedTo } = loaded;
+    const { rows, damaged, lostCommits, movedTo } = loaded;
     if (movedTo !== undefined) {
       this.#warn(`${FILES[durability]} was damaged and is now ${basename(movedTo)}; ${rows.length} rows of it could be read, the rest comes from the neighbors`);
     }
+    if (lostCommits > 0) this.#warn(`${FILES[durability]}: its log was damaged, and the last ${lostCommits} commits in it are lost; the neighbors have them`);
     this.#tellDamaged(durability, damaged);
     return loaded;
   }

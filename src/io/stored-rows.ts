@@ -8,6 +8,7 @@ import type { StoredRow } from "../overlay/ports.ts";
 import { bringUpToDate } from "./database-format.ts";
 import { checksumOf } from "./row-checksum.ts";
 import { DamagedDatabaseError, isDamage, isMisread, openDatabase, sqliteCode } from "./sqlite.ts";
+import { commitFrames } from "./write-ahead-log.ts";
 
 export type RowKey = Omit<StoredRow, "stored">;
 export type Change = { readonly put: StoredRow } | { readonly remove: RowKey };
@@ -24,6 +25,8 @@ export interface Loaded {
   readonly rows: readonly StoredRow[];
   /** Rows that were on disk but not as they were written; they are set aside. */
   readonly damaged: readonly RowKey[];
+  /** Commits that were lost because the log was damaged in its middle. */
+  readonly lostCommits: number;
   /** Where a file that is no database any more was put. */
   readonly movedTo: string | undefined;
 }
@@ -66,7 +69,7 @@ export class StoredRows {
       const movedTo = this.#moveAside();
       this.#load([], "NORMAL");
       this.commit(saved.map((put) => ({ put })));
-      return { rows: saved, damaged: [], movedTo };
+      return { rows: saved, damaged: [], lostCommits: 0, movedTo };
     }
   }
 
@@ -102,13 +105,16 @@ export class StoredRows {
     this.#commit = undefined;
   }
 
-  #load(rows: StoredRow[], locking: "NORMAL" | "EXCLUSIVE"): { readonly rows: readonly StoredRow[]; readonly damaged: readonly RowKey[] } {
+  #load(rows: StoredRow[], locking: "NORMAL" | "EXCLUSIVE"): Omit<Loaded, "movedTo"> {
+    const commits = commitFrames(`${this.#path}-wal`);
     const database = openDatabase(this.#path);
     this.#database = database;
     database.pragma(`locking_mode = ${locking}`);
     database.pragma("journal_mode = WAL");
     database.pragma(`synchronous = ${this.#synchronous}`);
     database.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    const read = framesRead(database);
+    const lostCommits = commits.filter((frame) => frame > read).length;
     bringUpToDate(database);
     this.#prepare(database);
     const damaged: DiskRow[] = [];
@@ -121,7 +127,9 @@ export class StoredRows {
     // A bit in the header can make it a file that may only be read: better known now than at the first write.
     database.exec("BEGIN; DELETE FROM stored WHERE resource = ''; ROLLBACK");
     this.#setAside(damaged);
-    return { rows, damaged: damaged.map(keyOf) };
+    // The last commit of a log may be torn by a power cut: it was never acknowledged. With NORMAL it may be many.
+    const isRot = this.#synchronous === "FULL" && lostCommits > 1;
+    return { rows, damaged: damaged.map(keyOf), lostCommits: isRot ? lostCommits : 0 };
   }
 
   /** What no file of ours says while the disk itself works. */
@@ -200,6 +208,13 @@ const isWhole = ({ resource, kind, key, stored, checksum }: DiskRow): boolean =>
 function keyOf({ resource, kind, key }: DiskRow): RowKey {
   if (typeof resource !== "string" || typeof kind !== "number" || typeof key !== "string") throw new DamagedDatabaseError("rows without keys");
   return { resource: resource as StoredRow["resource"], kind, key };
+}
+
+/** Frames of the log that SQLite took for good when it opened the file. */
+function framesRead(database: Database.Database): number {
+  const answer: unknown = database.prepare("PRAGMA wal_checkpoint(NOOP)").get();
+  const log = typeof answer === "object" && answer !== null && "log" in answer ? Number(answer.log) : 0;
+  return Math.max(0, log);
 }
 
 /** The border at which what lies on disk becomes a row again: only rows with a right checksum get past. */

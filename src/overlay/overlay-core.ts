@@ -13,6 +13,7 @@ import { Leaving } from "./members/leaving.ts";
 import { Listing } from "./operations/listing.ts";
 import type { MemberState } from "./members/member-states.ts";
 import { type Member, Membership, type ViewChange } from "./members/membership.ts";
+import { Neighborhood } from "./members/neighborhood.ts";
 import { Operations } from "./operations/operations.ts";
 import { Persistence } from "./replicas/persistence.ts";
 import { PHASE_TRANSITIONS, type PhaseTrigger } from "./members/phases.ts";
@@ -26,8 +27,11 @@ import { pictureOf } from "./snapshot.ts";
 import { Holdings } from "./storage/holdings.ts";
 import type { StoredEntry } from "./storage/entry.ts";
 import { Storing } from "./replicas/storing.ts";
+import { Surplus } from "./replicas/surplus.ts";
 import { entriesOf, Summaries } from "./replicas/summaries.ts";
-import { FullMesh } from "./ring/topology.ts";
+import type { ChordLists } from "./ring/chord-rules.ts";
+import { Stabilization } from "./ring/stabilization.ts";
+import { RingTopology, type Topology } from "./ring/topology.ts";
 import { Verdicts } from "./members/verdicts.ts";
 
 /** Where a resource lies, as this box sees the ring. */
@@ -61,6 +65,9 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   readonly #updates: ConfigUpdates;
   readonly #joining: Joining;
   readonly #leaving: Leaving;
+  readonly #stabilization: Stabilization;
+  readonly #neighborhood: Neighborhood;
+  readonly #topology: Topology;
   readonly #verdicts: Verdicts;
   readonly #router: Router;
   #phase: Phase = "seeking";
@@ -79,14 +86,27 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     const exchanges = new Exchanges(context, membership, (hop) => this.#updates.tell(hop));
     const persistence = new Persistence(context);
     const holdings = new Holdings(context, persistence);
-    const dialer = new Dialer(context, membership);
+    const neighborhood = new Neighborhood({ context, membership }, {
+      seekFinger: (start) => this.#findOwner(start),
+    });
+    const topology = new RingTopology(context.self, membership, neighborhood);
+    const dialer = new Dialer(context, membership, (member) => neighborhood.isNeighbor(member));
     const basis = { context, membership, exchanges, holdings, persistence, dialer };
     const tellWhomWeKnow = (member: NodeId): void => this.#introductions.sendUpdate(member, this.#introductions.fullUpdate());
-    const repair = new Repair({ ...basis, tellWhomWeKnow });
+    const surplus = new Surplus({ ...basis, topology, seek: (resource, found) => this.#findOwner(resource, found) });
+    const repair = new Repair({ ...basis, surplus, tellWhomWeKnow });
     const introductions = new Introductions(basis, {
       introduced: (member) => this.#introduced(member),
       namedSettled: () => this.#joining.proceed(),
       reached: (nodeId) => this.#verdicts.seek(nodeId),
+      successors: () => stabilization.successors,
+      wants: (member) => neighborhood.wants(member),
+      isPartial: () => neighborhood.isPartial,
+    });
+    const stabilization = new Stabilization(basis, {
+      wanted: (member, informer) => introductions.heardOf(member, informer),
+      isPartial: () => neighborhood.isPartial,
+      tellNeighbors: (member) => introductions.sendUpdate(member, introductions.neighborsUpdate()),
     });
     const updates = new ConfigUpdates(basis, { configured: () => this.#rulesChanged(), revoked: (nodeIds) => this.#revoked(nodeIds) });
     const awakening = new Awakening({ context, membership, exchanges }, () => {
@@ -96,12 +116,11 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     const replication = new Replication({ ...basis, awakening }, () => repair.missed());
     const reading = new Reading({ ...basis, repair });
     const storing = new Storing({ ...basis, replication }, () => repair.missed());
-    const topology = new FullMesh(context.self, membership);
     const summaries = new Summaries({ ...basis, tellWhomWeKnow }, (arc) => repair.isInSync(arc));
     const phase = (): Phase => this.#phase;
     const responder = new Responder(
-      { ...basis, topology, reading, storing, summaries, introductions, repair, updates, awakening, phase },
-      { updated: (member) => this.#updated(member), joinBegan: () => replication.joinBegan(), pinged: (received) => this.#verdicts.pinged(received) },
+      { ...basis, topology, reading, storing, summaries, introductions, repair, updates, awakening, stabilization, neighborhood, phase },
+      { updated: (member) => this.#updated(member), joinBegan: (member) => this.#joinBegan(member), pinged: (received) => this.#verdicts.pinged(received) },
     );
     this.#context = context;
     this.#membership = membership;
@@ -114,9 +133,12 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     this.#introductions = introductions;
     this.#updates = updates;
     this.#replication = replication;
-    this.#operations = new Operations({ ...basis, reading, storing, awakening });
-    this.#joining = new Joining({ ...basis, introductions }, () => this.#shift("share received"));
+    this.#operations = new Operations({ ...basis, reading, storing, awakening, topology });
+    this.#joining = new Joining({ ...basis, introductions, neighborhood }, () => this.#shift("share received"));
     this.#leaving = new Leaving(basis, () => this.#shift("handed over"));
+    this.#stabilization = stabilization;
+    this.#neighborhood = neighborhood;
+    this.#topology = topology;
     this.#verdicts = new Verdicts(basis);
     this.#router = new Router(context, membership, exchanges, topology, (received) => responder.answer(received));
   }
@@ -168,9 +190,14 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   reachable(nodeId: NodeId): PeerInfo | undefined {
     if (nodeId === this.#context.self) return this.#context.settings.self;
     const member = this.#membership.find(nodeId);
-    return member === undefined || member.state === "gone" || member.state === "left" ? undefined : member.info;
+    const isFar = member?.state === "gone" && !this.#neighborhood.isNeighbor(nodeId);
+    return member === undefined || (member.state === "gone" && !isFar) || member.state === "left" ? undefined : member.info;
   }
 
+  /** Successor list and predecessor, as the rules have them; `undefined` outside of a ring, and in one of up to three. */
+  get chordLists(): ChordLists<NodeId> | undefined {
+    return this.#stabilization.lists;
+  }
   /** What this box itself holds of a resource, deletions included; for tests and support. */
   held(resource: ResourceId): readonly StoredEntry[] {
     return [...entriesOf(this.#holdings.store, resource)];
@@ -304,7 +331,8 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   #list({ ticket, kind }: Extract<OverlayInput, { type: "list" }>): void {
     if (this.#isOutside()) return this.#context.emit({ type: "listed", ticket, outcome: NOT_SERVING });
     const parts = { context: this.#context, membership: this.#membership, exchanges: this.#exchanges };
-    new Listing({ ...parts, holdings: this.#holdings, operations: this.#operations }, ticket, kind).start();
+    const seek = (place: ResourceId, found: (nodeId: NodeId) => void): void => this.#findOwner(place, found);
+    new Listing({ ...parts, holdings: this.#holdings, operations: this.#operations, topology: this.#topology, seek }, ticket, kind).start();
   }
 
   #start(): void {
@@ -350,16 +378,30 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     this.#joining.proceed();
   }
 
+  /** Whoever is responsible for a place is asked to dial us, as an admitting peer is. */
+  #findOwner(place: ResourceId, found?: (nodeId: NodeId) => void): void {
+    const hop = this.#topology.nextHop(place);
+    if (hop !== undefined) this.#introductions.findAdmittingPeer(place, hop, found);
+  }
+
   #heard(member: Member): void {
     this.#verdicts.heard(member);
     this.#repair.missed();
     this.#operations.tryAgain();
   }
 
+  #joinBegan(member: Member): void {
+    this.#replication.joinBegan();
+    this.#introductions.watchJoin(member);
+  }
+
   #lost(member: Member, was: MemberState): void {
     this.#verdicts.heard(member);
     this.#dialer.lost(member);
-    if (was === "serving" || was === "silent") this.#context.emit({ type: "member-gone", nodeId: member.nodeId });
+    this.#neighborhood.lost();
+    // Beyond the mesh limit a link may go and its box stay.
+    const isGone = (was === "serving" || was === "silent") && this.#neighborhood.isNeighbor(member.nodeId);
+    if (isGone) this.#context.emit({ type: "member-gone", nodeId: member.nodeId });
     if (was === "joining") this.#replication.viewChanged();
   }
 
@@ -368,6 +410,8 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     this.#repair.viewChanged(change);
     this.#joining.viewChanged(change);
     this.#operations.viewChanged();
+    this.#neighborhood.viewChanged();
+    this.#stabilization.viewChanged();
     if (this.#phase === "joining" && this.#membership.view.size === 0) this.#shift("ring lost");
     const isFarAway = change.before.isSameAround(this.#context.self, this.#membership.view);
     if (this.#phase === "serving" && !isFarAway) this.#tellNeighborsLater();
@@ -414,6 +458,8 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   #serve(alone: boolean): void {
     this.#membership.selfServes(true);
     this.#repair.begin(alone);
+    this.#neighborhood.begin();
+    this.#stabilization.begin();
     const [former] = this.#membership.view.successors(this.#context.self, 1);
     this.#replication.takeOverFrom(alone ? undefined : former);
     for (const { nodeId, links } of [...this.#membership.members]) {
@@ -427,6 +473,8 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     this.#joining.stop();
     this.#dialer.stop();
     this.#repair.stop();
+    this.#neighborhood.stop();
+    this.#stabilization.stop();
     this.#membership.selfServes(false);
     this.#operations.failAll();
     for (const member of [...this.#membership.members]) this.#membership.close(member, "this box leaves");

@@ -249,6 +249,8 @@ export interface OverlaySettings {
   readonly timing: OverlayTiming;
   /** What the fleet has decided; without it this box knows no key of the fleet, and decides nothing. */
   readonly rules?: FleetRulesSettings;
+  /** Boxes with links from each to each; beyond, a box keeps links to neighbors and fingers. Absent: the profile's. */
+  readonly meshLimit?: number;
 }
 
 /** Every waiting time of the overlay, in one place; docs/limits.md prints them. */

@@ -28,8 +28,13 @@ const NEIGHBORS_EACH_SIDE = 2;
 export function chooseNodeId(taken: readonly Placed[], zone: string, random: Random): string {
   const gap = bestGap(gapsOf(taken, zone));
   if (gap === undefined) return toHex(random.bytes(16));
-  const offset = (gap.length * 45n) / 100n + ((gap.length / 10n) * randomBelowRing(random)) / RING;
-  return toNodeId((gap.start + offset) % RING);
+  return toNodeId(placeInGap(gap, random));
+}
+
+/** A random place in the middle tenth of a gap. */
+export function placeInGap({ start, length }: { readonly start: bigint; readonly length: bigint }, random: Random): bigint {
+  const offset = (length * 45n) / 100n + ((length / 10n) * randomBelowRing(random)) / RING;
+  return (start + offset) % RING;
 }
 
 function gapsOf(taken: readonly Placed[], zone: string): readonly Gap[] {

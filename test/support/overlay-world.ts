@@ -156,6 +156,8 @@ export class OverlayWorld {
   readonly boxes: WorldBox[] = [];
   readonly links: Link[] = [];
   now = 0;
+  /** For boxes started from now on. */
+  meshLimit: number | undefined;
   /** Whether two boxes cannot reach each other. */
   cut: (a: WorldBox, b: WorldBox) => boolean = () => false;
   delay: (from: WorldBox, to: WorldBox) => number = () => 1 + this.random.below(3);
@@ -196,6 +198,7 @@ export class OverlayWorld {
         overlayName: "test.ring", self: info, certificate: certificateOf(info.nodeId), kinds: [SOFT, DURABLE, CERTIFICATE_BY_NODE], rows: [...disk.values()],
         members: options.members ?? [], mayStandAlone: options.mayStandAlone ?? this.boxes.length === 0, timing: TIMING,
         ...(options.rules === undefined ? {} : { rules: options.rules }),
+        ...(this.meshLimit === undefined ? {} : { meshLimit: this.meshLimit }),
       },
       cryptoFor(info.nodeId),
       new SeededRandom(this.random.below(2 ** 32)),
@@ -211,8 +214,9 @@ export class OverlayWorld {
   }
 
   /** N boxes, one ring, quiet. */
-  static ring(count: number, seed = 1, options: BoxOptions = {}): OverlayWorld {
+  static ring(count: number, seed = 1, options: BoxOptions & { readonly meshLimit?: number } = {}): OverlayWorld {
     const world = new OverlayWorld(seed);
+    world.meshLimit = options.meshLimit;
     for (let i = 0; i < count; i++) {
       world.add(options);
       world.until(() => world.serving().length === i + 1, 20_000);

@@ -1,11 +1,12 @@
 // A phone of a few lines: raw SIP over UDP, enough to register, to call and to be called.
 
 import { createSocket, type Socket } from "node:dgram";
+import assert from "node:assert/strict";
 import { once } from "node:events";
 import { randomBytes } from "node:crypto";
 import type { TestContext } from "node:test";
 import { within } from "../lab/until.ts";
-import { DOMAIN } from "./built-ring.ts";
+import { type BuiltBox, DOMAIN, SIP_PORT } from "./built-ring.ts";
 
 export interface Answer {
   readonly status: number;
@@ -98,4 +99,13 @@ export class Phone {
     const answer = ["SIP/2.0 200 OK", ...named, contact, "Content-Length: 0", "\r\n"].join("\r\n");
     this.#socket.send(Buffer.from(answer, "latin1"), this.#box.port, this.#box.host);
   }
+}
+
+/** A phone registers at a box, and is called by another one. */
+export async function phonesWork(t: TestContext, box: BuiltBox, users: readonly [string, string]): Promise<void> {
+  const [caller, callee] = [await Phone.at(t, box.address, SIP_PORT), await Phone.at(t, box.address, SIP_PORT)];
+  assert.equal((await caller.register(users[0])).status, 200);
+  assert.equal((await callee.register(users[1])).status, 200);
+  assert.equal((await caller.call(users[0], users[1])).status, 200);
+  assert.deepEqual(callee.requests.slice(0, 1), ["INVITE"]);
 }

@@ -30,6 +30,7 @@ interface Candidate {
 export class Dialer {
   readonly #context: CoreContext;
   readonly #membership: Membership;
+  readonly #isWanted: (nodeId: NodeId) => boolean;
   readonly #candidates = new BoundedMap<string, Candidate>(MAX_CANDIDATES, "evict");
   /** BOUNDED: by members and candidates, one dial each. */
   readonly #dials = new Map<Ticket, NodeId | Candidate>();
@@ -37,9 +38,11 @@ export class Dialer {
   readonly #attempts = new Map<NodeId, number>();
   #stopped = false;
 
-  constructor(context: CoreContext, membership: Membership) {
+  /** `isWanted`: whether a box that is gone is dialed again by us. */
+  constructor(context: CoreContext, membership: Membership, isWanted: (nodeId: NodeId) => boolean) {
     this.#context = context;
     this.#membership = membership;
+    this.#isWanted = isWanted;
   }
 
   stop(): void {
@@ -121,7 +124,9 @@ export class Dialer {
     if (this.#stopped) return;
     this.#context.later(`redial ${nodeId}`, this.#context.jittered(delay), () => {
       const member = this.#membership.find(nodeId);
-      if (member !== undefined && member.state !== "left") this.dial(nodeId);
+      if (member === undefined || member.state === "left") return;
+      if (this.#isWanted(nodeId)) this.dial(nodeId);
+      else this.#redialAfter(nodeId, this.#context.settings.timing.redialLongest);
     });
   }
 

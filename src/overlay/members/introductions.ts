@@ -1,10 +1,10 @@
 import { BoundedMap } from "../../base/bounded-map.ts";
-import { milliseconds } from "../../base/time.ts";
+import { milliseconds, seconds } from "../../base/time.ts";
 import type { CoreContext } from "../core-context.ts";
 import type { Dialer } from "./dialer.ts";
 import type { Exchanges, Outcome } from "../routing/exchanges.ts";
 import { MAX_MEMBERS, type Member, type Membership } from "./membership.ts";
-import type { LinkId, NodeId, ResourceId } from "../ports.ts";
+import type { LinkId, NodeId, PeerInfo, ResourceId } from "../ports.ts";
 import type { Received } from "../routing/router.ts";
 import { EXTENSION } from "../wire/code-points.ts";
 import type { MessageExtension } from "../wire/message.ts";
@@ -13,6 +13,9 @@ import { decodeIntroduction, encodeIntroduction, type Introduction } from "../wi
 
 /** Asked for through others so many times; then it is given up until it is named again. */
 const ATTEMPTS = 4;
+
+/** A box that is joining is asked this often how it stands. */
+const JOIN_WATCH = seconds(5);
 
 interface Named {
   readonly informers: NodeId[];
@@ -26,6 +29,12 @@ interface Events {
   namedSettled(): void;
   /** It answers through others, and no link opens. */
   reached(nodeId: NodeId): void;
+  /** Our successor list, as far as they are there. */
+  successors(): readonly NodeId[];
+  /** Whether a link to somebody who was named is wanted. */
+  wants(nodeId: NodeId): boolean;
+  /** We know only a part of our ring. */
+  isPartial(): boolean;
 }
 
 /** Who is who, and getting linked to everybody: Attach and Update (RFC 6940 sections 6.5.1, 10.6, 10.7). */
@@ -63,6 +72,7 @@ export class Introductions {
   /** A box that is named by one that is linked: asked, through it, to dial us. */
   heardOf(nodeId: NodeId, informer: NodeId): void {
     if (nodeId === this.#context.self || this.#membership.isLinked(nodeId) || this.#context.rules.isRevoked(nodeId)) return;
+    if (!this.#events.wants(nodeId)) return;
     const known = this.#named.get(nodeId);
     if (known !== undefined) {
       if (!known.informers.includes(informer)) known.informers.push(informer);
@@ -72,8 +82,20 @@ export class Introductions {
     this.#ask(nodeId);
   }
 
+  /**
+   * A Join that was sent twice may overtake, on its way over another link, the Update that ends it: then a box that
+   * serves would count as joining for ever. So it is asked again who it is, and whoever is in the ring says so.
+   */
+  watchJoin(member: Member): void {
+    this.#context.later(`joining ${member.nodeId}`, JOIN_WATCH, () => {
+      if (member.state !== "joining") return;
+      this.#greet(member, 1);
+      this.watchJoin(member);
+    });
+  }
+
   /** RFC 6940 section 10.5: find whoever is responsible for the place just after ours. */
-  findAdmittingPeer(resource: ResourceId, through: NodeId): void {
+  findAdmittingPeer(resource: ResourceId, through: NodeId, found: (nodeId: NodeId) => void = () => {}): void {
     const request = {
       hop: through,
       beyond: [{ type: "resource", resource } as const],
@@ -82,7 +104,10 @@ export class Introductions {
       signed: true,
       timeout: this.#context.settings.timing.attempt,
     };
-    this.#exchanges.request(request, (outcome) => this.#remember(outcome));
+    this.#exchanges.request(request, (outcome) => {
+      const info = this.#remember(outcome);
+      if (info !== undefined) found(info.nodeId);
+    });
   }
 
   attachReceived(received: Received, body: AttachReq): void {
@@ -120,7 +145,8 @@ export class Introductions {
   sendUpdate(to: NodeId, update: UpdateReq["update"], known: () => void = () => {}): void {
     if (!this.#membership.view.has(this.#context.self)) return;
     const body = { type: "update_req", uptime: this.#context.uptimeSeconds, update } as const;
-    this.#exchanges.request({ hop: to, body, timeout: this.#context.settings.timing.attempt }, (outcome) => {
+    const extensions = this.#events.isPartial() ? [PARTIAL_VIEW] : [];
+    this.#exchanges.request({ hop: to, body, extensions, timeout: this.#context.settings.timing.attempt }, (outcome) => {
       if (outcome.type === "timeout") this.sendUpdate(to, update, known);
       else if (outcome.type === "answer") known();
     });
@@ -139,7 +165,7 @@ export class Introductions {
   #neighbors(): { predecessors: readonly NodeId[]; successors: readonly NodeId[] } {
     const { view } = this.#membership;
     const { self } = this.#context;
-    return { predecessors: view.predecessors(self, 3), successors: view.successors(self, 3) };
+    return { predecessors: view.predecessors(self, 3), successors: this.#events.successors() };
   }
 
   #greet(member: Member, attempt: number): void {
@@ -193,9 +219,10 @@ export class Introductions {
     });
   }
 
-  #remember(outcome: Outcome): void {
+  #remember(outcome: Outcome): PeerInfo | undefined {
     const introduction = outcome.type === "answer" ? introductionIn(outcome.message.extensions) : undefined;
     if (introduction !== undefined) this.#membership.remember(introduction.info);
+    return introduction?.info;
   }
 
   #settle(nodeId: NodeId): void {
@@ -218,6 +245,7 @@ export class Introductions {
 }
 
 const NOTHING = new Uint8Array(0);
+const PARTIAL_VIEW: MessageExtension = { type: EXTENSION.partial_view, critical: false, contents: NOTHING };
 const octets = (text: string): Uint8Array => Uint8Array.from(text, (char) => char.charCodeAt(0));
 const PASSIVE = octets("passive");
 const ACTIVE = octets("active");

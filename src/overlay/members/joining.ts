@@ -1,8 +1,10 @@
 import { ArcSync, type SyncTask } from "../replicas/arc-sync.ts";
+import { milliseconds } from "../../base/time.ts";
 import type { CoreContext } from "../core-context.ts";
 import type { Exchanges } from "../routing/exchanges.ts";
 import type { Introductions } from "./introductions.ts";
 import type { Membership, ViewChange } from "./membership.ts";
+import type { Neighborhood } from "./neighborhood.ts";
 import type { NodeId } from "../ports.ts";
 import { nextId } from "../ring/ring.ts";
 import type { Holdings } from "../storage/holdings.ts";
@@ -13,6 +15,7 @@ interface Parts {
   readonly exchanges: Exchanges;
   readonly holdings: Holdings;
   readonly introductions: Introductions;
+  readonly neighborhood: Neighborhood;
 }
 
 /**
@@ -29,6 +32,9 @@ export class Joining {
   /** Members that answered our Join, and those that were sent it. BOUNDED: by members. */
   readonly #admitted = new Set<NodeId>();
   readonly #asked = new Set<NodeId>();
+  #through: NodeId;
+  /** Responsible for our place before us; ourselves until it is found. */
+  #admittingPeer: NodeId;
   #sync: ArcSync | undefined;
   /** Rises with every change of the ring: what was fetched before may not be all. */
   #round = 0;
@@ -38,14 +44,25 @@ export class Joining {
     this.#context = parts.context;
     this.#membership = parts.membership;
     this.#ready = ready;
+    this.#through = parts.context.self;
+    this.#admittingPeer = parts.context.self;
   }
 
   begin(through: NodeId): void {
     this.#active = true;
     this.#admitted.clear();
     this.#asked.clear();
-    this.#parts.introductions.findAdmittingPeer(nextId(this.#context.self), through);
+    this.#through = through;
+    this.#seekAdmittingPeer();
     this.proceed();
+  }
+  /** Where not all know all, our neighbors are whom it names: nothing can be fetched before it is met. */
+  #seekAdmittingPeer(): void {
+    if (this.#context.agenda.isSet("admitting peer")) return;
+    const { view } = this.#membership;
+    const through = view.has(this.#through) ? this.#through : (view.ids[0] ?? this.#through);
+    this.#parts.introductions.findAdmittingPeer(nextId(this.#context.self), through, (nodeId) => (this.#admittingPeer = nodeId));
+    this.#context.later("admitting peer", milliseconds(2 * this.#context.settings.timing.attempt), () => this.proceed());
   }
   stop(): void {
     this.#active = false;
@@ -75,7 +92,9 @@ export class Joining {
       waiting = true;
       if (view.has(nodeId)) this.#sendJoin(nodeId);
     }
-    if (!waiting && this.#sync === undefined) this.#fetchShare();
+    if (waiting || this.#sync !== undefined) return;
+    if (this.#parts.neighborhood.isPartial && !view.has(this.#admittingPeer)) return this.#seekAdmittingPeer();
+    this.#fetchShare();
   }
 
   #sendJoin(nodeId: NodeId): void {

@@ -69,6 +69,7 @@ export class Membership {
   readonly #byLink = new Map<LinkId, Member>();
   #view: RingView;
   #selfServes = false;
+  #knowsZones = true;
 
   constructor(context: CoreContext, events: MembershipEvents) {
     this.#context = context;
@@ -119,6 +120,12 @@ export class Membership {
 
   selfServes(serves: boolean): void {
     this.#selfServes = serves;
+    this.#refresh(true);
+  }
+
+  /** Copies are spread over zones only where all boxes see the same: otherwise they would not agree on where they are. */
+  spreadOverZones(spread: boolean): void {
+    this.#knowsZones = spread;
     this.#refresh(true);
   }
 
@@ -278,6 +285,7 @@ export class Membership {
   }
 
   #zoneOf(id: NodeId): string {
+    if (!this.#knowsZones) return "";
     return id === this.#context.self ? this.#context.settings.self.zone : (this.#members.get(id)?.info?.zone ?? "");
   }
 

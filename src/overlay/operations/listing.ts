@@ -4,7 +4,8 @@ import type { Exchanges } from "../routing/exchanges.ts";
 import type { Membership } from "../members/membership.ts";
 import type { Operations } from "./operations.ts";
 import type { Entry, KindId, NodeId, OperationFault, OverlayEffect, ResourceId, Ticket } from "../ports.ts";
-import type { Arc, Placement, RingId } from "../ring/ring.ts";
+import { type Arc, inArc, nextId, type Placement, type RingId } from "../ring/ring.ts";
+import type { Topology } from "../ring/topology.ts";
 import { notesIn } from "../replicas/summaries.ts";
 import type { Holdings } from "../storage/holdings.ts";
 
@@ -20,7 +21,13 @@ interface Parts {
   readonly exchanges: Exchanges;
   readonly holdings: Holdings;
   readonly operations: Operations;
+  readonly topology: Topology;
+  /** Finds the responsible peer of a place and gets linked with it. */
+  readonly seek: (place: ResourceId, found: (nodeId: NodeId) => void) => void;
 }
+
+/** The next responsible peer is sought so many times. */
+const ATTEMPTS = 5;
 
 /** Every resource with a living entry of a kind: each responsible peer says which, then they are fetched. */
 export class Listing {
@@ -30,16 +37,25 @@ export class Listing {
   readonly #found = new Map<ResourceId, readonly Entry[]>();
   /** Holders still to be asked, by arc. BOUNDED: by the ring. */
   readonly #places: Placement[];
+  readonly #isWhole: boolean;
   readonly #toFetch: ResourceId[] = [];
   #underWay = 0;
   #then: (() => void) | undefined;
   #over = false;
+  /** How far it has come, where the view is not whole, and where it began. */
+  #last: RingId;
+  readonly #start: RingId;
 
   constructor(parts: Parts, ticket: Ticket, kind: KindId) {
     this.#parts = parts;
     this.#ticket = ticket;
     this.#kind = kind;
-    this.#places = [...parts.membership.view.placements()];
+    const { view } = parts.membership;
+    const { self } = parts.context;
+    this.#isWhole = parts.topology.isWhole;
+    this.#places = this.#isWhole ? [...view.placements()] : [{ arc: view.with(self).arcOf(self), holders: [self] }];
+    this.#start = this.#places[0]?.arc.after ?? self;
+    this.#last = this.#start;
   }
 
   start(): void {
@@ -48,9 +64,30 @@ export class Listing {
 
   #nextArc(): void {
     const place = this.#places.shift();
-    if (place !== undefined) return this.#list(place.arc, place.arc.after, place.holders);
+    if (place !== undefined) {
+      const isLast = inArc({ after: this.#last, upTo: place.arc.upTo }, this.#start);
+      this.#last = isLast ? this.#start : place.arc.upTo;
+      return this.#list(place.arc, place.arc.after, place.holders);
+    }
+    if (!this.#isWhole && this.#last !== this.#start) return this.#nextOwner(1);
     const found = [...this.#found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([resource, entries]) => ({ resource, entries }));
     this.#tell({ ok: true, found });
+  }
+
+  /** From one responsible peer to the next, round to where it began. */
+  #nextOwner(attempt: number): void {
+    const { context, membership, topology, seek } = this.#parts;
+    const place = nextId(this.#last);
+    let owner = topology.isCertain(place) ? membership.view.owner(place) : undefined;
+    if (owner === undefined) seek(place, (found) => (owner = found));
+    context.later(this, context.settings.timing.attempt, () => {
+      if (owner !== undefined && (owner === context.self || membership.isLinked(owner))) {
+        this.#places.push({ arc: { after: this.#last, upTo: owner }, holders: [owner] });
+        return this.#nextArc();
+      }
+      if (attempt < ATTEMPTS) return this.#nextOwner(attempt + 1);
+      this.#tell({ ok: false, fault: { reason: "timeout" } });
+    });
   }
 
   #tell(outcome: Extract<OverlayEffect, { type: "listed" }>["outcome"]): void {

@@ -17,6 +17,7 @@ import type {
   StoreOutcome,
 } from "../ports.ts";
 import { type Reading, type ReplicaAnswer, shownEntries } from "./reading.ts";
+import type { Topology } from "../ring/topology.ts";
 import { NOT_RESPONSIBLE } from "../routing/router.ts";
 import { compareEntries, decodeEntry, placeOf, type StoredEntry } from "../storage/entry.ts";
 import { NOT_DURABLE, type Storing } from "../replicas/storing.ts";
@@ -55,19 +56,21 @@ export class Operations {
   readonly #reading: Reading;
   readonly #storing: Storing;
   readonly #awakening: Awakening;
+  readonly #topology: Topology;
   readonly #operations = new BoundedMap<number, Operation>(MAX_OPERATIONS, "refuse");
   /** Those that wait for the ring to change or for their next attempt. BOUNDED: by operations. */
   readonly #waiting = new Set<Operation>();
   #lastId = 0;
   #changedAt: Instant | undefined;
 
-  constructor(parts: { context: CoreContext; membership: Membership; exchanges: Exchanges; reading: Reading; storing: Storing; awakening: Awakening }) {
+  constructor(parts: { context: CoreContext; membership: Membership; exchanges: Exchanges; reading: Reading; storing: Storing; awakening: Awakening; topology: Topology }) {
     this.#context = parts.context;
     this.#membership = parts.membership;
     this.#exchanges = parts.exchanges;
     this.#reading = parts.reading;
     this.#storing = parts.storing;
     this.#awakening = parts.awakening;
+    this.#topology = parts.topology;
   }
 
   get underWay(): number {
@@ -183,13 +186,14 @@ export class Operations {
     if (owner === this.#context.self) {
       return this.#reading.asOwner(resource, kinds, () => told({ ok: true, kinds: this.#reading.shown(resource, kinds) }));
     }
-    if (this.#membership.isSilent(owner)) return this.#readReplicas(operation, kinds, told);
+    const isCertain = this.#topology.isCertain(resource);
+    if (isCertain && this.#membership.isSilent(owner)) return this.#readReplicas(operation, kinds, told);
     this.#askOwner(operation, owner, this.#reading.fetchRequest(resource, kinds), this.#attemptTime(), (outcome) => {
       if (outcome.type === "answer" && outcome.body.type === "fetch_ans") {
         const { certificates } = outcome.message.security;
         return told({ ok: true, kinds: this.#merged(resource, kinds, [{ kinds: outcome.body.kinds, certificates }]) });
       }
-      if (outcome.type === "timeout") return this.#readReplicas(operation, kinds, told);
+      if (isCertain && outcome.type === "timeout") return this.#readReplicas(operation, kinds, told);
       this.#failedAttempt(operation, outcome);
     });
   }
@@ -248,7 +252,7 @@ export class Operations {
   ): void {
     const { resource } = operation;
     const owner = this.#membership.view.owner(resource);
-    if (owner === undefined || this.#isAsleep(owner) || this.#membership.isSilent(owner)) return this.#again(operation);
+    if (owner === undefined || this.#isAsleep(owner) || (this.#membership.isSilent(owner) && this.#topology.isCertain(resource))) return this.#again(operation);
     const { through } = operation;
     operation.through = undefined;
     const failed = (code: number, text: string): void => {
@@ -280,7 +284,10 @@ export class Operations {
     told: (outcome: Outcome) => void,
   ): void {
     const beyond = [{ type: "resource", resource: operation.resource } as const];
-    this.#exchanges.request({ hop: owner, beyond, body, signed: operation.signed, timeout }, told);
+    const isCertain = this.#topology.isCertain(operation.resource);
+    // Where others pass it on, it is signed; the first hop leads nearer by ring distance.
+    const hop = isCertain ? owner : (this.#topology.nextHop(operation.resource) ?? owner);
+    this.#exchanges.request({ hop, beyond, body, signed: operation.signed || !isCertain, timeout }, told);
   }
 
   /** It is this box, which does not know yet whether the others still say so. */

@@ -8,6 +8,7 @@ import { type Arc, intersect, type Placement, RingView } from "../ring/ring.ts";
 import { entriesOf } from "./summaries.ts";
 import { sameDigest } from "../storage/digest.ts";
 import type { Holdings } from "../storage/holdings.ts";
+import type { Surplus } from "./surplus.ts";
 
 /** What one partner brought has to reach the others too: so many rounds, then the next turn goes on. */
 const MAX_ROUNDS = 4;
@@ -23,6 +24,7 @@ interface Parts {
   readonly membership: Membership;
   readonly exchanges: Exchanges;
   readonly holdings: Holdings;
+  readonly surplus: Surplus;
   readonly tellWhomWeKnow: (member: NodeId) => void;
 }
 
@@ -197,13 +199,12 @@ export class Repair {
 
   /** What this box holds of arcs where it holds no copy by the ring. */
   #offerSurplus(): void {
-    const { self } = this.#context;
+    const { tasks, waiting } = this.#parts.surplus.offers();
     const { store } = this.#parts.holdings;
     const revision = this.#revision;
-    const tasks = this.#foreignArcs().map(({ arc, holders }) => ({ partner: holders[0] ?? self, arc, pull: false, push: true }));
     const offered = tasks.map(({ arc }) => store.digest(arc));
     this.#runAll(tasks, (outcomes) => {
-      let left = outcomes.length < tasks.length;
+      let left = waiting || outcomes.length < tasks.length;
       outcomes.forEach(({ complete, pushed, partnerInSync }, index) => {
         const task = tasks[index];
         const digest = offered[index];
@@ -214,17 +215,6 @@ export class Repair {
       });
       this.#turnEnds(!left && this.#inSync);
     });
-  }
-
-  /** Where this box holds something, but should not. */
-  #foreignArcs(): readonly Placement[] {
-    const { self } = this.#context;
-    const { store } = this.#parts.holdings;
-    const placements = this.#membership.view.placements();
-    const own = placements.filter(({ holders }) => holders.includes(self));
-    // Nearly always everything is where it should be, and then the many other arcs need not be looked at.
-    if (own.reduce((count, { arc }) => count + store.digest(arc).count, 0) === store.size) return [];
-    return placements.filter(({ arc, holders }) => !holders.includes(self) && store.digest(arc).count > 0);
   }
 
   /** Another box and its replicas have it all: see `offerSurplus`. */

@@ -25,6 +25,8 @@ export function nextId(id: RingId): ResourceId {
   const digits = (BigInt(`0x${id}`) + 1n).toString(16).padStart(32, "0");
   return digits.slice(-32) as ResourceId;
 }
+/** The identifier just before `id`: where an arc begins that has `id` as its first place. */
+export const previousId = (id: RingId): ResourceId => ((BigInt(`0x${id}`) + (1n << 128n) - 1n) % (1n << 128n)).toString(16).padStart(32, "0") as ResourceId;
 
 /** The part of the ring that an arc covers, above 0 to 1. */
 export function shareOf({ after, upTo }: Arc): number {
@@ -104,6 +106,10 @@ export class RingView {
   /** The responsible peer: the first at or after the place. */
   owner(place: RingId): NodeId | undefined {
     return this.ids[this.#indexAt(place)];
+  }
+  /** The last one before the place, which may be the place of another. */
+  before(place: RingId): NodeId | undefined {
+    return this.ids.length === 0 ? undefined : this.#at(this.#indexAt(place) - 1);
   }
   /** Responsible peer first, then those that hold the copies. Empty in an empty ring. */
   holders(place: RingId): readonly NodeId[] {

@@ -4,6 +4,7 @@ import type { Awakening } from "../members/awakening.ts";
 import type { CoreContext } from "../core-context.ts";
 import type { Introductions } from "../members/introductions.ts";
 import type { Member, Membership } from "../members/membership.ts";
+import type { Neighborhood } from "../members/neighborhood.ts";
 import type { Phase } from "../ports.ts";
 import type { Reading } from "../operations/reading.ts";
 import type { Repair } from "../replicas/repair.ts";
@@ -15,6 +16,7 @@ import type { Holdings } from "../storage/holdings.ts";
 import { placeOf, type StoredEntry } from "../storage/entry.ts";
 import type { Storing } from "../replicas/storing.ts";
 import type { Summaries } from "../replicas/summaries.ts";
+import type { Stabilization } from "../ring/stabilization.ts";
 import type { Topology } from "../ring/topology.ts";
 import { EXTENSION } from "../wire/code-points.ts";
 import { unknownKinds } from "../wire/error-info.ts";
@@ -33,6 +35,8 @@ interface Parts {
   readonly repair: Repair;
   readonly updates: ConfigUpdates;
   readonly awakening: Awakening;
+  readonly stabilization: Stabilization;
+  readonly neighborhood: Neighborhood;
   readonly phase: () => Phase;
 }
 
@@ -143,18 +147,20 @@ export class Responder {
     if (neighbor === undefined) return received.refuse("Error_Forbidden", "not over its own link");
     received.respond({ type: "update_ans" });
     this.#parts.membership.apply(neighbor, "ready");
+    if (received.message.extensions.some(({ type }) => type === EXTENSION.partial_view)) this.#parts.neighborhood.othersArePartial();
     this.#parts.introductions.updateReceived(neighbor, body);
+    if (body.update.type !== "peer_ready") this.#parts.stabilization.updateReceived(neighbor.nodeId, body.update.successors);
     this.#events.updated(neighbor);
   }
 
   #routeQuery(received: Received, { destination, sendUpdate }: RouteQueryReq): void {
-    const { context, topology, introductions } = this.#parts;
+    const { context, topology, introductions, stabilization } = this.#parts;
     if (destination.type !== "node" && destination.type !== "resource") return received.refuse("Error_Not_Found", "not a place on the ring");
     const place = destination.type === "node" ? destination.nodeId : destination.resource;
     const mine = destination.type === "resource" ? topology.isResponsible(destination.resource) : place === context.self;
     const nextPeer = mine ? context.self : topology.nextHop(place);
     if (nextPeer === undefined) return received.refuse("Error_Not_Found", "no way to the destination");
-    received.respond({ type: "route_query_ans", nextPeer });
+    received.respond({ type: "route_query_ans", nextPeer }, stabilization.told(received.message.extensions));
     if (sendUpdate) introductions.sendUpdate(received.hop.nodeId, introductions.fullUpdate());
   }
 

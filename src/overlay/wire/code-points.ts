@@ -88,4 +88,8 @@ export const EXTENSION = {
   replica_read: 0xf002,
   /** On a ConfigUpdate: all revocations. Not critical. */
   revocations: 0xf003,
+  /** On a RouteQuery, empty: tell your Chord lists; on its answer: see `chord-lists.ts`. Not critical. */
+  chord_lists: 0xf010,
+  /** On an Update: its sender knows only a part of its ring. Empty, not critical. */
+  partial_view: 0xf011,
 } as const;

@@ -7,9 +7,9 @@ import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
 import { until } from "../../lab/until.ts";
 import {
-  addSubscriber, assertNoTrace, assertOneLine, atEnd, type BuiltBox, logOf, makeBox, makeFleet, PATIENCE, refusedStart, scratch, serving, SIP_PORT, skipWithoutBox, succeed,
+  addSubscriber, assertNoTrace, assertOneLine, atEnd, type BuiltBox, logOf, makeBox, makeFleet, PATIENCE, refusedStart, scratch, serving, skipWithoutBox, succeed,
 } from "../../support/built-ring.ts";
-import { Phone } from "../../support/phone.ts";
+import { phonesWork } from "../../support/phone.ts";
 
 /** A box whose data directory is a file system of its own; `undefined` and a skip where none can be mounted. */
 async function boxOnOwnDisk(t: TestContext, size: string): Promise<{ readonly box: BuiltBox; readonly disk: string } | undefined> {
@@ -42,15 +42,6 @@ function fill(disk: string): string {
   closeSync(file);
   assert.equal(statfsSync(disk).bavail, 0);
   return path;
-}
-
-/** A phone registers and is called by another one. */
-async function phonesWork(t: TestContext, box: BuiltBox, users: readonly [string, string]): Promise<void> {
-  const [caller, callee] = [await Phone.at(t, box.address, SIP_PORT), await Phone.at(t, box.address, SIP_PORT)];
-  assert.equal((await caller.register(users[0])).status, 200);
-  assert.equal((await callee.register(users[1])).status, 200);
-  assert.equal((await caller.call(users[0], users[1])).status, 200);
-  assert.deepEqual(callee.requests.slice(0, 1), ["INVITE"]);
 }
 
 /** Subscribers are refused until the log on disk has no room left of its own. */

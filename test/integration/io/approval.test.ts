@@ -25,9 +25,9 @@ async function member(t: TestContext, fleet: TestFleet, box: TestBox, codes: str
   const { ticket } = fleet;
   const asked: AdmissionRequest[] = [];
   const common = { overlayName: ticket.overlayName, random: new SystemRandom(), clock: systemClock, onReport: () => {} };
-  const rules = new RulesInForce(ticket, { document: ticket.configuration, revocations: new Uint8Array(0) });
+  const rules = new RulesInForce(ticket, { document: ticket.configuration, revocations: new Uint8Array(0) }, undefined);
   const server = new EnrollmentServer({
-    ...common, rules: () => rules, trust: box.trust, fleetName: ticket.fleetName, domain: ticket.domain, root: ticket.rootCertificate, issuing: box.enrolled.issuing,
+    ...common, isRevokedKey: () => false, rules: () => rules, trust: box.trust, fleetName: ticket.fleetName, domain: ticket.domain, root: ticket.rootCertificate, issuing: box.enrolled.issuing,
     crypto: new NodeCrypto(box.privateKeyPem), members: () => [],
     askOffice: async (request) => {
       asked.push(request);

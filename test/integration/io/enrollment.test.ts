@@ -28,12 +28,12 @@ async function member(t: TestContext, fleet: TestFleet, box: TestBox, ahead = 0,
   const reports: string[] = [];
   const { ticket } = fleet;
   const onReport = (_: string, text: string): void => void reports.push(text);
-  const rules = new RulesInForce(ticket, { document: ticket.configuration, revocations: new Uint8Array(0) });
+  const rules = new RulesInForce(ticket, { document: ticket.configuration, revocations: new Uint8Array(0) }, undefined);
   const server = new EnrollmentServer({
     fleetName: ticket.fleetName, overlayName: ticket.overlayName, domain: ticket.domain, root: ticket.rootCertificate, issuing: box.enrolled.issuing, onReport,
     crypto: new NodeCrypto(box.privateKeyPem), random: new SystemRandom(),
     clock: { ...systemClock, wall: () => wallTime(systemClock.wall() + ahead) },
-    rules: () => rules, trust: box.trust,
+    rules: () => rules, isRevokedKey: () => false, trust: box.trust,
     members: () => [{ nodeId: box.enrolled.nodeId, zone: "" }],
     askOffice: async ({ op }) => ({ outcome: op === "use" ? office : "unknown" }),
   });

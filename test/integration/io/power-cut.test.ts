@@ -51,7 +51,7 @@ function judge(t: TestContext, operations: readonly Operation[], states = STATES
     const file = new StoredRows(join(directory, "durable.db"), "FULL");
     const loaded = file.open();
     file.close();
-    if (loaded.movedTo !== undefined || loaded.damaged.length > 0) damaged++;
+    if (loaded.movedTo !== undefined || loaded.damaged.length > 0 || loaded.lostCommits > 0) damaged++;
     const missing = lostRows(cut.said, loaded.rows);
     if (missing.length > 0 && lost === 0) t.diagnostic(`first loss, after operation ${cut.after}: ${missing.slice(0, 3).join("; ")}`);
     if (missing.length > 0) lost++;

@@ -148,3 +148,31 @@ suite("a database of another version", () => {
     assert.deepEqual(readFileSync(path), before);
   });
 });
+
+/** Of one commit for each row, and one more for each. */
+const commitsMissing = (found: readonly StoredRow[]): number =>
+  2 * ROWS - found.length - found.filter(({ stored }) => stored.length > 1).length;
+
+test("a log with one flipped bit, as a crash leaves it, 200 times: rows are what they were at some commit, never anything else, and it is told how many commits are lost", (t) => {
+  const directory = memoryDirectory(t);
+  const source = join(directory, "source.db");
+  const open = new StoredRows(source, "FULL");
+  t.after(() => open.close());
+  open.open();
+  for (const row of rows) open.commit([{ put: { ...row, stored: Uint8Array.of(0) } }]);
+  for (const put of rows) open.commit([{ put }]);
+  const [database, log] = [readFileSync(source), readFileSync(`${source}-wal`)];
+  const path = join(directory, "files", "durable.db");
+  const lengths = new Set<number>();
+  for (let i = 0; i < 200; i++) {
+    flip(`${path}-wal`, log, random.below(log.length * 8));
+    writeFileSync(path, database);
+    const { rows: found, damaged, lostCommits, movedTo } = use(path);
+    assert.deepEqual({ damaged, movedTo }, { damaged: [], movedTo: undefined });
+    const missing = commitsMissing(found);
+    assert.ok(missing <= 1 || Math.abs(lostCommits - missing) <= 2, `${missing} commits are missing, ${lostCommits} are told`);
+    for (const [name, value] of contentOf(found)) assert.ok(value === "00" || value === written.get(name), name);
+    lengths.add(found.length);
+  }
+  assert.ok(lengths.size > 10, "it was cut at many places");
+});

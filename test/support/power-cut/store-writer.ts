@@ -16,7 +16,17 @@ const NAMES = 40;
 const REMOVED = 0.1;
 
 const luck = new SeededRandom(11);
-const tell = (line: string): void => void writeSync(1, `${line}\n`);
+
+/** Nobody may be reading as fast as this writes; a line that was not taken was not said. */
+function tell(line: string): void {
+  for (;;) {
+    try {
+      return void writeSync(1, `${line}\n`);
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "EAGAIN")) throw error;
+    }
+  }
+}
 
 function nextChange(ticket: number): { readonly change: Change; readonly name: number } {
   const name = luck.below(NAMES);

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { minutes } from "../../../src/base/time.ts";
-import { DURABLE, OverlayWorld, resourceOf, shown, SOFT, type WorldBox } from "../../support/overlay-world.ts";
+import { MESSAGE_CODE } from "../../../src/overlay/wire/code-points.ts";
+import { decodeHeader } from "../../../src/overlay/wire/forwarding-header.ts";
+import { overlayHash } from "../../../src/overlay/wire/identifiers.ts";
+import { peekMessageCode } from "../../../src/overlay/wire/message.ts";
+import { cryptoFor, DURABLE, OverlayWorld, resourceOf, shown, SOFT, type WorldBox } from "../../support/overlay-world.ts";
 
 const fill = (world: OverlayWorld, count: number, prefix = "user"): string[] => {
   const names = Array.from({ length: count }, (_, index) => `${prefix}${index}`);
@@ -149,6 +153,28 @@ test("a write that meets the newcomer on its way is read there: the newcomer ser
     world.run(8_000);
     assert.deepEqual(stale, [], `seed ${seed}`);
   }
+});
+
+test("a Join that arrives after the Update that ended it does not make a serving box a joining one", () => {
+  const world = OverlayWorld.ring(11);
+  const [first, ...later] = world.boxes as [WorldBox, ...WorldBox[]];
+  // Neighbors on the ring would find out when they compare what they hold.
+  const ids = world.boxes.map(({ id }) => id).sort();
+  const near = new Set([-3, -2, -1, 1, 2, 3].map((offset) => ids.at((ids.indexOf(first.id) + offset) % ids.length)));
+  const second = later.find(({ id }) => !near.has(id)) as WorldBox;
+  const stateOfSecond = (): string | undefined => first.core.snapshot().members.find(({ info }) => info.nodeId === second.id)?.state;
+  const overlay = overlayHash("test.ring", cryptoFor(first.id));
+  const isJoin = (message: Uint8Array): boolean => {
+    const header = decodeHeader(message, overlay);
+    return header.ok && peekMessageCode(message, header.value.headerLength) === MESSAGE_CODE.join_req;
+  };
+  const links = new Set(world.links.filter(({ ends }) => ends.includes(first) && ends.includes(second)).map(({ id }) => id));
+  const join = second.seen("link-send").find(({ link, message }) => links.has(link) && isJoin(message));
+  assert.ok(join !== undefined);
+  world.give(first, { type: "link-message", link: join.link, message: join.message });
+  assert.equal(stateOfSecond(), "joining");
+  world.run(10_000);
+  assert.equal(stateOfSecond(), "serving");
 });
 
 test("surplus copies are dropped once the replica set has them", () => {

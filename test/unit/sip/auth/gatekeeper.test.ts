@@ -66,3 +66,14 @@ test("credentials of another realm, another qop or with a nonce that is not ours
   assert.ok(isChallenged({ nonce: "0".repeat(44) }));
   assert.equal(gate.inspect([credentials("00000001", { realm: "elsewhere" }), credentials("00000001")]).type, "credentials");
 });
+
+test("a nonce of the former secret is good for the rest of its life, and one of a stranger's never", () => {
+  let wall = WALL;
+  const gate = new Gatekeeper(SETTINGS, hashCrypto, () => wall);
+  gate.setSecret(new Uint8Array(32).fill(9));
+  assert.equal(gate.inspect([credentials("00000001")]).type, "credentials");
+  const foreign = issueNonce(hashCrypto, new Uint8Array(32).fill(8), WALL, DOMAIN);
+  assert.deepEqual(gate.inspect([credentials("00000001", { nonce: foreign })]), { type: "challenge", stale: false });
+  wall = wallTime(WALL + 1_801_000);
+  assert.equal(gate.inspect([credentials("00000001")]).type, "challenge");
+});

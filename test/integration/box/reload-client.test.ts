@@ -16,14 +16,13 @@ import { APPEND, decodeStoredData } from "../../../src/overlay/wire/stored-data.
 import { decodeBinding } from "../../../src/peer/binding-codec.ts";
 import { CERTIFICATE_BY_NODE, EDGE_BINDING } from "../../../src/peer/kinds.ts";
 import { parseTicket } from "../../../src/provision/ticket.ts";
-import { addSubscriber, DOMAIN, joinTicket, OVERLAY_PORT, serving, servingPair, skipWithoutBox, succeed } from "../../support/built-ring.ts";
+import { DOMAIN, joinTicket, OVERLAY_PORT, serving, servingPair, SIP_PORT, skipWithoutBox } from "../../support/built-ring.ts";
 import { Phone } from "../../support/phone.ts";
 import { ReloadClient } from "../../support/reload-client.ts";
 
 suite("a RELOAD client", { skip: skipWithoutBox, timeout: 120_000 }, () => {
   test("attaches, asks and is answered, and is responsible for nothing", async (t) => {
-    const { first, second, fleet } = await servingPair(t);
-    succeed(addSubscriber(first, "alice"));
+    const { first, second, fleet } = await servingPair(t, ["--open-registration"]);
     const ticket = parseTicket(readFileSync(joinTicket(fleet), "utf8"), { crypto: new NodeCrypto(undefined), wall: systemClock.wall() });
     assert.ok(ticket.ok);
     const privateKeyPem = makePrivateKey();
@@ -42,15 +41,15 @@ suite("a RELOAD client", { skip: skipWithoutBox, timeout: 120_000 }, () => {
     const crypto = new NodeCrypto(undefined);
     const alice = resourceIdOf(`alice@${DOMAIN}`, crypto);
     await t.test("fetches a binding wherever it lies", async () => {
-      const phone = await Phone.open(t, second, "alice");
-      await phone.register();
+      const phone = await Phone.at(t, second.address, SIP_PORT);
+      assert.equal((await phone.register("alice")).status, 200);
       const fetched = await client.fetch(alice, EDGE_BINDING.id, "dictionary");
       assert.ok(fetched.type === "fetch_ans", JSON.stringify(fetched));
       const [value] = fetched.kinds[0]?.values ?? [];
       const stored = value === undefined ? undefined : decodeStoredData(value, "dictionary");
       assert.ok(stored?.ok === true);
-      const binding = decodeBinding(stored.value.value);
-      assert.match(JSON.stringify(binding), /alice/);
+      assert.ok(stored.value.place.model === "dictionary");
+      assert.equal(decodeBinding(stored.value.place.key, stored.value.value)?.aor, `alice@${DOMAIN}`);
       const stat = await client.fetch(alice, EDGE_BINDING.id, "dictionary", "stat_req");
       assert.ok(stat.type === "stat_ans" && stat.kinds[0]?.values.length === 1);
       const found = await client.ask({ type: "resource", resource: alice }, { type: "find_req", resource: alice, kinds: [EDGE_BINDING.id] });

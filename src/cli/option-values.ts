@@ -23,6 +23,13 @@ export function durationOption(text: string): Duration {
   return duration;
 }
 
+/** A number of a list, from 1. */
+export function choiceOption(text: string): number {
+  const choice = /^[0-9]{1,3}$/.test(text) ? Number(text) : 0;
+  if (choice === 0) throw wrong(`"${text}" is not a number of the list.`);
+  return choice;
+}
+
 /** A TCP or UDP port; 0 lets the system choose. */
 export function portOption(text: string): number {
   const port = /^[0-9]{1,5}$/.test(text) ? Number(text) : Number.NaN;

@@ -1,7 +1,17 @@
 // The reports of a box in plain words. The first line says what matters; figures follow.
 
 import { formatAddress } from "../base/address.ts";
-import type { BindingReport, BoxReference, PeerReport, RegistrationReport, StatusReport, SubscriberReport, WhereReport } from "../peer/reports.ts";
+import type {
+  BindingReport,
+  BoxReference,
+  ConflictReport,
+  ConflictVersion,
+  PeerReport,
+  RegistrationReport,
+  StatusReport,
+  SubscriberReport,
+  WhereReport,
+} from "../peer/reports.ts";
 
 export function statusText(status: StatusReport): string {
   const { sip, overlay, entries } = status;
@@ -74,6 +84,25 @@ export function subscribersText(subscribers: readonly SubscriberReport[]): strin
   const rows = subscribers.map(({ username, aor, displayName }) => [username, `sip:${aor}`, displayName]);
   return [counted(subscribers.length, "subscriber"), "", ...table([["NAME", "AOR", "DISPLAY NAME"], ...rows])].join("\n");
 }
+
+/** `nowMs`: milliseconds since 1970. */
+export function conflictsText(conflicts: readonly ConflictReport[], nowMs: number): string {
+  if (conflicts.length === 0) return "No conflicts.";
+  const blocks = conflicts.flatMap(({ aor, versions }) => [
+    "",
+    `sip:${aor}`,
+    ...table(versions.map((version, index) => [`  ${index + 1}`, ...versionCells(version, nowMs)])),
+  ]);
+  const subscribers = `${counted(conflicts.length, "subscriber")} changed by boxes that did not know of each other's change.`;
+  return [subscribers, ...blocks, "", "Keep one with: ringbox conflicts resolve NAME --keep N"].join("\n");
+}
+
+const versionCells = ({ inForce, removed, displayName, password, writtenAt, box }: ConflictVersion, nowMs: number): readonly string[] => [
+  inForce ? "in force" : "",
+  removed ? "removed" : `password ${password ?? "?"}${displayName === "" ? "" : `, "${displayName}"`}`,
+  writtenAt === null ? "" : `${elapsed(Math.max(0, Math.round((nowMs - writtenAt) / 1_000)))} ago`,
+  box === null ? "" : `at ${short(box.nodeId)} ${boxAddress(box)}`,
+];
 
 /** `nowMs`: milliseconds since 1970. */
 export function registrationsText(registrations: readonly RegistrationReport[], nowMs: number): string {

@@ -3,10 +3,11 @@
 import { Command } from "commander";
 import { ControlClient } from "./control-client.ts";
 import { asHouseCommand, runProgram } from "./command-line.ts";
+import { resolveConflict, withConflicts } from "./conflict-commands.ts";
 import { initFleet, newTicket, type TicketOptions } from "./fleet-commands.ts";
 import { admit } from "./admit-command.ts";
-import { collected, domainOption, durationOption, hintOption, nameOption, usesOption } from "./option-values.ts";
-import { peersText, registrationsText, statusText, subscribersText, whereText } from "./plain-words.ts";
+import { choiceOption, collected, domainOption, durationOption, hintOption, nameOption, usesOption } from "./option-values.ts";
+import { conflictsText, peersText, registrationsText, statusText, subscribersText, whereText } from "./plain-words.ts";
 import { type AddOptions, addSubscriber, aorOf, importSubscribers, removeSubscriber } from "./subscriber-commands.ts";
 import { rotateFleet } from "./rotate-command.ts";
 import { configurationText, revokeBox, setConfiguration } from "./rules-commands.ts";
@@ -43,6 +44,7 @@ export function ringboxProgram(terminal: Terminal): Command {
   };
   addBoxCommands(program, terminal, withBox);
   addSubscriberCommands(program, terminal, withBox);
+  addConflictCommands(program, terminal, withBox);
   addRegistrationCommands(program, terminal, withBox);
   addRulesCommands(program, terminal, withBox);
   addFleetCommands(program, terminal, withBox);
@@ -62,7 +64,7 @@ function addBoxCommands(program: Command, terminal: Terminal, withBox: WithBox):
     .option("--json", "as JSON (docs/json.md)")
     .action(({ json }: JsonOption) =>
       withBox(async (box) => {
-        const { status } = await box.ask<"status">({ op: "status" });
+        const status = await withConflicts((await box.ask<"status">({ op: "status" })).status, box);
         printReport(terminal, json, status, () => statusText(status));
       }),
     );
@@ -124,6 +126,23 @@ function addSubscriberCommands(program: Command, terminal: Terminal, withBox: Wi
     .command("remove <name>")
     .description("remove one; its phones can register no more")
     .action((name: string) => withBox((box) => removeSubscriber(name, box, terminal)));
+}
+
+function addConflictCommands(program: Command, terminal: Terminal, withBox: WithBox): void {
+  program
+    .command("conflicts")
+    .description("list subscribers that boxes changed without knowing of each other's change")
+    .option("--json", "as JSON (docs/json.md)")
+    .action(({ json }: JsonOption) =>
+      withBox(async (box) => {
+        const { conflicts } = await box.ask<"conflict-list">({ op: "conflict-list" });
+        printReport(terminal, json, conflicts, () => conflictsText(conflicts, Date.now()));
+      }),
+    )
+    .command("resolve <name>")
+    .description("keep one version of a subscriber; the others are gone for good")
+    .requiredOption("--keep <number>", "which, as the list counts them", choiceOption)
+    .action((name: string, { keep }: { readonly keep: number }) => withBox((box) => resolveConflict(name, keep, box, terminal)));
 }
 
 function addRegistrationCommands(program: Command, terminal: Terminal, withBox: WithBox): void {

@@ -8,6 +8,7 @@ import type {
   BoxReference,
   ConditionReport,
   ConfigurationReport,
+  ConflictReport,
   PeerReport,
   RegistrationReport,
   ReplicaReport,
@@ -72,6 +73,26 @@ export const subscribersSchema = z.array(subscriber);
 const boxFields = { nodeId, sip: z.nullable(address), overlay: z.nullable(address) };
 const boxReference = z.object(boxFields) satisfies z.ZodMiniType<BoxReference>;
 
+const conflict = z.object({
+  username: z.string(),
+  aor,
+  versions: described(
+    z.array(
+      z.object({
+        version: described(z.string(), "names the version"),
+        inForce: described(z.boolean(), "whether phones are judged by it now"),
+        removed: described(z.boolean(), "whether the change was a removal"),
+        displayName: z.string(),
+        password: described(z.nullable(count), "versions with the same number have the same password; `null` for a removal"),
+        writtenAt: described(z.nullable(z.number()), "milliseconds since 1970, UTC; `null` if nobody remembers"),
+        box: described(z.nullable(boxReference), "the box that wrote it"),
+      }),
+    ),
+    "the one in force first, then the others, the latest first",
+  ),
+}) satisfies z.ZodMiniType<ConflictReport>;
+export const conflictsSchema = z.array(conflict);
+
 const binding = z.object({
   contact: described(z.string(), "URI under which the phone registered"),
   transport: z.enum(["udp", "tcp"]),
@@ -124,6 +145,7 @@ export const OUTPUT_SCHEMAS = {
   status: statusSchema,
   peers: peersSchema,
   "subscriber-list": subscribersSchema,
+  conflicts: conflictsSchema,
   "registration-list": registrationsSchema,
   where: whereSchema,
   "config-show": configurationSchema,
@@ -136,6 +158,8 @@ export const ANSWER_SCHEMAS: { readonly [Op in ControlOperation]: z.ZodMiniType<
   leave: z.object({}),
   "subscriber-add": z.object({ aor, replaced: z.boolean(), copies: count }),
   "subscriber-remove": z.object({ aor, copies: count }),
+  "conflict-list": z.object({ conflicts: conflictsSchema }),
+  "conflict-resolve": z.object({ aor, copies: count }),
   "subscriber-list": z.object({ subscribers: subscribersSchema }),
   "registration-list": z.object({ registrations: registrationsSchema }),
   where: z.object({ where: whereSchema }),

@@ -27,6 +27,8 @@ const request = z.discriminatedUnion("op", [
   z.object({ op: z.literal("subscriber-add"), subscriber: newSubscriber, existing: z.enum(["refuse", "replace"]) }),
   z.object({ op: z.literal("subscriber-remove"), username: text }),
   z.object({ op: z.literal("subscriber-list") }),
+  z.object({ op: z.literal("conflict-list") }),
+  z.object({ op: z.literal("conflict-resolve"), username: text, version: text }),
   z.object({ op: z.literal("registration-list"), aor: z.nullable(text) }),
   z.object({ op: z.literal("where"), aor: text }),
   z.object({ op: z.literal("configuration") }),

@@ -2,12 +2,14 @@
 // runs when the fleet's key holder renews it; everything that shows it or signs with it is told.
 
 import type { Address } from "../base/address.ts";
+import { FORMER_SECRET } from "../peer/peer.ts";
 import type { FleetConfiguration } from "../overlay/configuration/document.ts";
 import { equalBytes } from "../base/bytes.ts";
 import type { Clock } from "./clock.ts";
+import type { Enrolled } from "./enrolled.ts";
 import type { FleetMembership } from "./identity-files.ts";
 import type { Report } from "./journal.ts";
-import { type Credential, issueBoxCertificate, publicKeyOf } from "./pki.ts";
+import { type Credential, fleetSecret, issueBoxCertificate, publicKeyOf } from "./pki.ts";
 import { requestRenewal } from "./renewal.ts";
 import type { CertificateTrust } from "./trust.ts";
 
@@ -54,7 +56,7 @@ export class CredentialKeeper {
     const { overlayName, enrolled } = this.#membership;
     const publicKey = await publicKeyOf(this.#settings.privateKeyPem);
     const certificate = await issueBoxCertificate(issuing, { publicKey, nodeId: enrolled.nodeId, overlayName });
-    this.#renewed({ ...this.#membership, enrolled: { nodeId: enrolled.nodeId, certificate, issuing } });
+    this.#renewed({ nodeId: enrolled.nodeId, certificate, issuing });
   }
 
   close(): void {
@@ -86,10 +88,12 @@ export class CredentialKeeper {
     const { wanted, enrolled } = { wanted: this.#wanted, enrolled: answer.enrolled };
     // A member that has not renewed its own yet, or another Node-ID: not what was asked for.
     if (wanted === undefined || !equalBytes(wanted, enrolled.issuing.certificate) || enrolled.nodeId !== this.#membership.enrolled.nodeId) return;
-    this.#renewed({ ...this.#membership, enrolled });
+    this.#renewed(enrolled);
   }
 
-  #renewed(membership: FleetMembership): void {
+  #renewed(enrolled: Enrolled): void {
+    const secret = fleetSecret(this.#membership.enrolled.issuing.privateKeyPem);
+    const membership = { ...this.#membership, enrolled, formerSecret: { secret, until: this.#settings.clock.wall() + FORMER_SECRET } };
     this.#membership = membership;
     this.#wanted = undefined;
     this.#settings.trust.learnIssuing(membership.enrolled.issuing.certificate);

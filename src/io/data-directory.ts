@@ -17,6 +17,7 @@ import { CertificateTrust } from "./trust.ts";
 
 const SERVED = "served";
 const DATABASES = ["durable.db", "soft.db"];
+const RING_AGE = "ring-age";
 const CONFIGURATION = "configuration.xml";
 const BOXES = "boxes.json";
 const REVOCATIONS = "revocations";
@@ -116,6 +117,15 @@ export class DataDirectory {
   /** Members are hints for the next start: a disk that does not take them is reported, and no more. */
   saveMembers(members: readonly PeerInfo[]): void {
     this.#tryReplace("members.json", serializeMembers(members));
+  }
+
+  /** How long the ring had lived when this box was last in it, ms; `undefined`: nothing here says so. */
+  ringAge(): number | undefined {
+    const stored = Number.parseInt(this.#read(RING_AGE) ?? "", 10);
+    return Number.isSafeInteger(stored) && stored >= 0 ? stored : undefined;
+  }
+  saveRingAge(age: number): void {
+    this.#tryReplace(RING_AGE, `${age}\n`);
   }
 
   /** The boxes this one has met, as they were saved. */

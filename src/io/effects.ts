@@ -2,6 +2,7 @@
 // Everything for one port goes to it in one call, so that it can write once.
 
 import { unreachable } from "../base/assert.ts";
+import type { Duration } from "../base/time.ts";
 import type { AdmissionAnswer } from "../peer/admission-office.ts";
 import type { ControlReply } from "../peer/control.ts";
 import type { PeerEffect } from "../peer/ports.ts";
@@ -12,7 +13,7 @@ import type { SipCommand } from "./sip-sockets.ts";
 import type { PersistCommand } from "./store.ts";
 
 export interface EffectPorts {
-  readonly store: { persist(commands: readonly PersistCommand[]): void };
+  readonly store: { persist(commands: readonly PersistCommand[]): void; setAside(): void };
   readonly links: { perform(commands: readonly LinkCommand[]): void };
   readonly sip: { perform(commands: readonly SipCommand[]): void };
   readonly resolver: { resolve(command: ResolveCommand): void };
@@ -22,6 +23,7 @@ export interface EffectPorts {
   /** Returns when it is on disk: what follows in the batch leaves after it. */
   readonly onRules: (rules: Extract<PeerEffect, { type: "rules-changed" }>) => void;
   readonly onPhase: (phase: Phase) => void;
+  readonly onRingAge: (age: Duration) => void;
   readonly onReport: (level: "debug" | "info" | "warning", text: string) => void;
 }
 
@@ -75,6 +77,10 @@ export class EffectPerformer {
         return this.#ports.onRules(effect);
       case "phase-changed":
         return this.#ports.onPhase(effect.phase);
+      case "ring-age":
+        return this.#ports.onRingAge(effect.age);
+      case "set-aside":
+        return this.#ports.store.setAside(); // before the removals of this step, which go to the store at its end
       case "report":
         return this.#ports.onReport(effect.level, effect.text);
       default:

@@ -14,6 +14,8 @@ export interface FleetMembership {
   /** DER. */
   readonly rootCertificate: Uint8Array;
   readonly enrolled: Enrolled;
+  /** The fleet's secret before the last renewal, and until when its flow tokens are taken, ms since 1970. */
+  readonly formerSecret?: { readonly secret: Uint8Array; readonly until: number } | undefined;
 }
 
 const Base64 = z.string().check(z.regex(/^[A-Za-z0-9+/]+={0,2}$/));
@@ -31,6 +33,7 @@ const MembershipFile = z.object({
   certificate: Base64,
   issuing: Base64,
   issuingKey: z.string(),
+  formerSecret: z.optional(z.object({ secret: Base64, until: z.number() })),
 });
 
 const MembersFile = z
@@ -46,7 +49,7 @@ const MembersFile = z
   )
   .check(z.maxLength(4_096));
 
-export function serializeMembership({ enrolled, ...fleet }: FleetMembership): string {
+export function serializeMembership({ enrolled, formerSecret: former, ...fleet }: FleetMembership): string {
   const file: z.infer<typeof MembershipFile> = {
     format: 1,
     fleet: fleet.fleetName,
@@ -58,6 +61,7 @@ export function serializeMembership({ enrolled, ...fleet }: FleetMembership): st
     certificate: base64(enrolled.certificate),
     issuing: base64(enrolled.issuing.certificate),
     issuingKey: enrolled.issuing.privateKeyPem,
+    ...(former === undefined ? {} : { formerSecret: { secret: base64(former.secret), until: former.until } }),
   };
   return `${JSON.stringify(file, undefined, 2)}\n`;
 }
@@ -66,7 +70,7 @@ export function serializeMembership({ enrolled, ...fleet }: FleetMembership): st
 export function parseMembership(text: string): FleetMembership | undefined {
   const parsed = MembershipFile.safeParse(parseJson(text));
   if (!parsed.success) return undefined;
-  const { fleet, overlay, domain, zone, root, nodeId, certificate, issuing, issuingKey } = parsed.data;
+  const { fleet, overlay, domain, zone, root, nodeId, certificate, issuing, issuingKey, formerSecret } = parsed.data;
   return {
     fleetName: fleet,
     overlayName: overlay,
@@ -78,6 +82,7 @@ export function parseMembership(text: string): FleetMembership | undefined {
       certificate: bytes(certificate),
       issuing: { certificate: bytes(issuing), privateKeyPem: issuingKey },
     },
+    ...(formerSecret === undefined ? {} : { formerSecret: { secret: bytes(formerSecret.secret), until: formerSecret.until } }),
   };
 }
 

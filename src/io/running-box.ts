@@ -200,7 +200,7 @@ export class RunningBox {
 
   #makePeer(rows: readonly StoredRow[]): Peer {
     const { membership, data, openRegistration } = this.#settings;
-    const { fleetName, domain, overlayName, enrolled } = membership;
+    const { fleetName, domain, overlayName, enrolled, formerSecret } = membership;
     return new Peer(
       {
         fleetName,
@@ -209,9 +209,11 @@ export class RunningBox {
         self: this.self,
         certificate: enrolled.certificate,
         fleetSecret: fleetSecret(enrolled.issuing.privateKeyPem),
+        formerFleetSecret: formerSecret !== undefined && formerSecret.until > systemClock.wall() ? formerSecret.secret : undefined,
         rows,
         members: data.members(),
         mayStandAlone: data.hasServed,
+        ringAge: data.ringAge(),
         localAddresses: [],
         openRegistration,
         rules: { rootCertificate: membership.rootCertificate, ...this.#rules.stored, issuing: issuingSigner(enrolled.issuing) },
@@ -244,6 +246,7 @@ export class RunningBox {
         this.#obey();
       },
       onPhase: (phase) => this.#enter(phase),
+      onRingAge: (age) => this.#tryToKeep(() => data.saveRingAge(age)),
       onReport: report,
     });
   }
@@ -327,7 +330,7 @@ export class RunningBox {
   }
 
   #announcement(state: Announcement["state"]): Announcement {
-    return { fleetHash: this.#fleetHash, state, instance: this.self.nodeId.slice(0, 16) };
+    return { fleetHash: this.#fleetHash, state, instance: instanceOf(this.self.nodeId, state) };
   }
 
   /** Members and this box itself, whose Node-IDs are taken. */
@@ -349,3 +352,7 @@ export class RunningBox {
     this.#settings.data.close();
   }
 }
+
+/** An enrolled box that does not serve yet soon will: its tag comes before that of any blank one, so that those wait for it. */
+const instanceOf = (nodeId: NodeId, state: Announcement["state"]): string =>
+  state === "serving" ? nodeId.slice(0, 16) : `00000000${nodeId.slice(0, 8)}`;

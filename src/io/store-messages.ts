@@ -13,6 +13,8 @@ export interface WriteRequest {
 
 export type ToWorker =
   | { readonly type: "write"; readonly requests: readonly WriteRequest[] }
+  /** What is in the durable database now is to be copied beside it. */
+  | { readonly type: "set-aside" }
   | { readonly type: "close" };
 
 export type FromWorker =

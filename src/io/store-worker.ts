@@ -60,6 +60,7 @@ class StoreThread {
 
   accept(message: ToWorker): void {
     if (message.type === "close") return this.#close();
+    if (message.type === "set-aside") return this.#setAside();
     // What has queued up behind this message while the last commit ran is taken along.
     if (this.#waiting.length === 0) setImmediate(() => this.#writeWaiting());
     this.#waiting.push(...message.requests);
@@ -184,6 +185,15 @@ class StoreThread {
     if (next !== undefined) return this.#scrubLater(durability, next, SCRUB_STEP_MS);
     if (durability === "durable") this.#scrubLater("soft", undefined, SCRUB_STEP_MS);
     else this.#scrubLater("durable", undefined, SCRUB_REST_MS);
+  }
+
+  #setAside(): void {
+    this.#writeWaiting();
+    try {
+      this.#warn(`what was in ${FILES.durable} is now ${basename(this.#files.durable.copyAside())}; this box begins anew`);
+    } catch (error) {
+      this.#warn(`${FILES.durable} could not be copied before this box began anew: ${describeSqlite(error)}`);
+    }
   }
 
   #tellDamaged(durability: Durability, damaged: readonly RowKey[]): void {

@@ -84,6 +84,11 @@ export class Store {
     if (requests.length > 0) this.#say({ type: "write", requests });
   }
 
+  /** What is on disk now is copied to files that are not read again. */
+  setAside(): void {
+    this.#say({ type: "set-aside" });
+  }
+
   /** Writes what waits, and closes. */
   async close(): Promise<void> {
     const worker = this.#worker;

@@ -80,9 +80,11 @@ export class StoredRows {
     return { ...this.#load([], "EXCLUSIVE"), movedTo: undefined };
   }
 
-  /** All or nothing; throws what SQLite throws. */
+  /** All or nothing; throws what SQLite throws, or that the file is not open. */
   commit(changes: readonly Change[]): void {
-    if (changes.length > 0) this.#commit?.(changes);
+    if (changes.length === 0) return;
+    if (this.#commit === undefined) throw new Error("the database is not open");
+    this.#commit(changes);
   }
 
   /** Reads up to `count` rows behind a place and sets aside those that are not as they were written. */
@@ -99,6 +101,15 @@ export class StoredRows {
     return { damaged: damaged.map(keyOf), next: last === undefined || rows.length < count ? undefined : keyOf(last) };
   }
 
+  /** A copy of the whole file beside it; returns its path. Throws what SQLite throws. */
+  copyAside(): string {
+    let number = 1;
+    while (existsSync(`${this.#path}.away-${number}`)) number++;
+    const path = `${this.#path}.away-${number}`;
+    this.#database?.prepare("VACUUM INTO ?").run(path);
+    return path;
+  }
+
   close(): void {
     this.#database?.close();
     this.#database = undefined;
@@ -106,7 +117,8 @@ export class StoredRows {
   }
 
   #load(rows: StoredRow[], locking: "NORMAL" | "EXCLUSIVE"): Omit<Loaded, "movedTo"> {
-    const commits = commitFrames(`${this.#path}-wal`);
+    // The last commit of a log may be torn by a power cut: it was never acknowledged. With NORMAL it may be many.
+    const commits = this.#synchronous === "FULL" ? commitFrames(`${this.#path}-wal`) : [];
     const database = openDatabase(this.#path);
     this.#database = database;
     database.pragma(`locking_mode = ${locking}`);
@@ -127,9 +139,7 @@ export class StoredRows {
     // A bit in the header can make it a file that may only be read: better known now than at the first write.
     database.exec("BEGIN; DELETE FROM stored WHERE resource = ''; ROLLBACK");
     this.#setAside(damaged);
-    // The last commit of a log may be torn by a power cut: it was never acknowledged. With NORMAL it may be many.
-    const isRot = this.#synchronous === "FULL" && lostCommits > 1;
-    return { rows, damaged: damaged.map(keyOf), lostCommits: isRot ? lostCommits : 0 };
+    return { rows, damaged: damaged.map(keyOf), lostCommits: lostCommits > 1 ? lostCommits : 0 };
   }
 
   /** What no file of ours says while the disk itself works. */

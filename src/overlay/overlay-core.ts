@@ -6,6 +6,7 @@ import { ConfigUpdates } from "./configuration/config-updates.ts";
 import { Awakening } from "./members/awakening.ts";
 import { CoreContext } from "./core-context.ts";
 import { Dialer } from "./members/dialer.ts";
+import { Doubles } from "./members/doubles.ts";
 import { Exchanges } from "./routing/exchanges.ts";
 import { Introductions } from "./members/introductions.ts";
 import { Joining } from "./members/joining.ts";
@@ -19,10 +20,11 @@ import { Persistence } from "./replicas/persistence.ts";
 import { PHASE_TRANSITIONS, type PhaseTrigger } from "./members/phases.ts";
 import type { NodeId, OverlayEffect, OverlayInput, OverlaySettings, OverlaySnapshot, PeerInfo, Phase, ResourceId, Ticket, Trust } from "./ports.ts";
 import { Reading } from "./operations/reading.ts";
+import { RingAge } from "./members/ring-age.ts";
 import { Repair } from "./replicas/repair.ts";
 import { Replication } from "./replicas/replication.ts";
 import { Responder } from "./routing/responder.ts";
-import { Router } from "./routing/router.ts";
+import { type Received, Router } from "./routing/router.ts";
 import { pictureOf } from "./snapshot.ts";
 import { Holdings } from "./storage/holdings.ts";
 import type { StoredEntry } from "./storage/entry.ts";
@@ -55,6 +57,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   readonly #membership: Membership;
   readonly #awakening: Awakening;
   readonly #dialer: Dialer;
+  readonly #doubles: Doubles;
   readonly #exchanges: Exchanges;
   readonly #persistence: Persistence;
   readonly #holdings: Holdings;
@@ -70,6 +73,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   readonly #topology: Topology;
   readonly #verdicts: Verdicts;
   readonly #router: Router;
+  readonly #ringAge: RingAge;
   #phase: Phase = "seeking";
   /** The first member that told us of a ring. */
   #guide: NodeId | undefined;
@@ -86,20 +90,24 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     const exchanges = new Exchanges(context, membership, (hop) => this.#updates.tell(hop));
     const persistence = new Persistence(context);
     const holdings = new Holdings(context, persistence);
+    const doubles = new Doubles(context, () => context.soon(() => this.#introductions.introduceAnew()));
     const neighborhood = new Neighborhood({ context, membership }, {
       seekFinger: (start) => this.#findOwner(start),
     });
     const topology = new RingTopology(context.self, membership, neighborhood);
-    const dialer = new Dialer(context, membership, (member) => neighborhood.isNeighbor(member));
-    const basis = { context, membership, exchanges, holdings, persistence, dialer };
+    const dialer = new Dialer(context, membership, (member) => neighborhood.isNeighbor(member), doubles);
+    const basis = { context, membership, exchanges, holdings, persistence, dialer, doubles };
     const tellWhomWeKnow = (member: NodeId): void => this.#introductions.sendUpdate(member, this.#introductions.fullUpdate());
     const surplus = new Surplus({ ...basis, topology, seek: (resource, found) => this.#findOwner(resource, found) });
-    const repair = new Repair({ ...basis, surplus, tellWhomWeKnow });
-    const introductions = new Introductions(basis, {
-      introduced: (member) => this.#introduced(member),
+    const repair = new Repair({ ...basis, surplus, topology, tellWhomWeKnow });
+    const ringAge = new RingAge(context);
+    const introductions = new Introductions({ ...basis, ringAge }, {
+      introduced: (member, ringAge) => this.#introduced(member, ringAge),
       namedSettled: () => this.#joining.proceed(),
       reached: (nodeId) => this.#verdicts.seek(nodeId),
+      metAnew: () => repair.doubt(),
       successors: () => stabilization.successors,
+      asked: (member) => neighborhood.keep(member),
       wants: (member) => neighborhood.wants(member),
       isPartial: () => neighborhood.isPartial,
     });
@@ -119,10 +127,11 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     const summaries = new Summaries({ ...basis, tellWhomWeKnow }, (arc) => repair.isInSync(arc));
     const phase = (): Phase => this.#phase;
     const responder = new Responder(
-      { ...basis, topology, reading, storing, summaries, introductions, repair, updates, awakening, stabilization, neighborhood, phase },
-      { updated: (member) => this.#updated(member), joinBegan: (member) => this.#joinBegan(member), pinged: (received) => this.#verdicts.pinged(received) },
+      { ...basis, topology, reading, storing, summaries, introductions, repair, updates, stabilization, neighborhood, awakening, phase },
+      { updated: (member) => this.#updated(member), joinBegan: (member) => this.#joinBegan(member), pinged: (received) => this.#pinged(received) },
     );
     this.#context = context;
+    this.#doubles = doubles;
     this.#membership = membership;
     this.#awakening = awakening;
     this.#exchanges = exchanges;
@@ -131,9 +140,10 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     this.#dialer = dialer;
     this.#repair = repair;
     this.#introductions = introductions;
+    this.#ringAge = ringAge;
     this.#updates = updates;
     this.#replication = replication;
-    this.#operations = new Operations({ ...basis, reading, storing, awakening, topology });
+    this.#operations = new Operations({ ...basis, reading, storing, topology, awakening });
     this.#joining = new Joining({ ...basis, introductions, neighborhood }, () => this.#shift("share received"));
     this.#leaving = new Leaving(basis, () => this.#shift("handed over"));
     this.#stabilization = stabilization;
@@ -172,6 +182,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       context: this.#context,
       membership: this.#membership,
       holdings: this.#holdings,
+      doubles: this.#doubles,
       inSync: this.#repair.inSync && !this.#repair.unsettled && this.#holdings.disk.isWhole,
       comparedAt: this.#repair.comparedAt,
       disk: { state: this.#persistence.state, unwritten: this.#persistence.unwritten, unrepaired: this.#holdings.disk.missing },
@@ -221,6 +232,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
         return this.#dialer.failed(input.dial);
       case "slept":
         this.#verdicts.doubtSelf();
+        this.#repair.doubt();
         return this.#awakening.woke();
       case "candidate":
         return this.#dialer.candidate(input.address, input.source);
@@ -238,6 +250,9 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
         return this.#operations.fetch(input);
       case "store":
         if (this.#isOutside()) return this.#context.emit({ type: "stored", ticket: input.ticket, outcome: NOT_SERVING });
+        if (this.#doubles.isDouble && this.#context.kind(input.kind)?.durability === "durable") {
+          return this.#context.emit({ type: "stored", ticket: input.ticket, outcome: DOUBLE });
+        }
         return this.#operations.store(input);
       case "list":
         return this.#list(input);
@@ -328,11 +343,11 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     return this.#phase === "seeking" || this.#phase === "left" || this.#phase === "revoked";
   }
 
-  #list({ ticket, kind }: Extract<OverlayInput, { type: "list" }>): void {
-    if (this.#isOutside()) return this.#context.emit({ type: "listed", ticket, outcome: NOT_SERVING });
+  #list(request: Extract<OverlayInput, { type: "list" }>): void {
+    if (this.#isOutside()) return this.#context.emit({ type: "listed", ticket: request.ticket, outcome: NOT_SERVING });
     const parts = { context: this.#context, membership: this.#membership, exchanges: this.#exchanges };
     const seek = (place: ResourceId, found: (nodeId: NodeId) => void): void => this.#findOwner(place, found);
-    new Listing({ ...parts, holdings: this.#holdings, operations: this.#operations, topology: this.#topology, seek }, ticket, kind).start();
+    new Listing({ ...parts, holdings: this.#holdings, operations: this.#operations, topology: this.#topology, seek }, request).start();
   }
 
   #start(): void {
@@ -365,9 +380,28 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   }
 
   /** Both know who the other is: whoever is in a ring says so. */
-  #introduced(member: Member): void {
+  #introduced(member: Member, ringAge: number): void {
+    if (member.introducedAs === "in the ring" && this.#beginsAnew(ringAge)) return;
     this.#introductions.sendUpdate(member.nodeId, this.#introductions.fullUpdate());
     this.#joining.proceed();
+  }
+
+  /** Whether this box, until now in a ring of its own, leaves it to come to a ring that has lived without it for too long. */
+  #beginsAnew(ringAge: number): boolean {
+    const isAway = this.#ringAge.isAwayFrom(ringAge);
+    this.#ringAge.heard(ringAge);
+    if (!isAway || this.#holdings.store.size === 0) return false;
+    this.#context.report("warning", "The ring has lived without this box for more than 29 days. What this box held is set aside; it begins anew as a blank one.");
+    this.#holdings.setAside();
+    if (this.#phase !== "serving") return false;
+    this.#shift("away too long");
+    this.#repair.stop();
+    this.#neighborhood.stop();
+    this.#stabilization.stop();
+    this.#ringAge.stop();
+    this.#membership.selfServes(false);
+    for (const member of [...this.#membership.members]) this.#membership.close(member, "this box begins anew");
+    return true;
   }
 
   /** A member that is in a ring has told whom it knows. */
@@ -381,13 +415,22 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   /** Whoever is responsible for a place is asked to dial us, as an admitting peer is. */
   #findOwner(place: ResourceId, found?: (nodeId: NodeId) => void): void {
     const hop = this.#topology.nextHop(place);
-    if (hop !== undefined) this.#introductions.findAdmittingPeer(place, hop, found);
+    if (hop === undefined) return;
+    this.#introductions.findAdmittingPeer(place, hop, (nodeId) => {
+      if (found !== undefined) this.#neighborhood.keep(nodeId);
+      found?.(nodeId);
+    });
   }
 
   #heard(member: Member): void {
     this.#verdicts.heard(member);
     this.#repair.missed();
     this.#operations.tryAgain();
+  }
+
+  /** What a box finds in its sockets when it wakes says nothing of now. */
+  #pinged(received: Received): void {
+    if (this.#awakening.isAwake) this.#verdicts.pinged(received);
   }
 
   #joinBegan(member: Member): void {
@@ -406,6 +449,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   }
 
   #viewChanged(change: ViewChange): void {
+    this.#context.count("ring-changed");
     this.#replication.viewChanged();
     this.#repair.viewChanged(change);
     this.#joining.viewChanged(change);
@@ -456,6 +500,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
 
   /** From here on this box is in the ring, and tells everybody. */
   #serve(alone: boolean): void {
+    this.#ringAge.begin();
     this.#membership.selfServes(true);
     this.#repair.begin(alone);
     this.#neighborhood.begin();
@@ -484,3 +529,4 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
 
 const OUTSIDE = "This box does not belong to its fleet any more.";
 const NOT_SERVING = { ok: false, fault: { reason: "not-serving" } } as const;
+const DOUBLE = { ok: false, fault: { reason: "double" } } as const;

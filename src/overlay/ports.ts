@@ -35,6 +35,18 @@ export interface PeerInfo {
   readonly software: string;
 }
 
+/** One version of a value: who wrote it, and its first storage_time. */
+export interface Version {
+  readonly writer: NodeId;
+  readonly stamp: WallTime;
+}
+
+/** Where a version stands among others: what its writer had seen, the last of each writer. */
+export interface History {
+  readonly version: Version;
+  readonly follows: readonly Version[];
+}
+
 /** One entry to be written: its place in the resource and its new value. */
 export interface EntryChange {
   /** Dictionary key, hex; empty for a kind with a single value. */
@@ -45,6 +57,10 @@ export interface EntryChange {
   readonly lifetime: Duration;
   /** When it was first written, if it is given back to a ring that lost it: it yields to whatever was written since. */
   readonly storedAt?: WallTime;
+  /** Of kinds that keep siblings: the versions that this change replaces. */
+  readonly follows?: readonly Version[];
+  /** The same: which version it is, if it is given back. */
+  readonly history?: History;
 }
 
 /** One entry as read. Deleted and expired entries are not shown. */
@@ -53,12 +69,18 @@ export interface Entry {
   readonly value: Uint8Array;
   /** storage_time: hybrid logical clock, milliseconds. */
   readonly storedAt: WallTime;
+  /** Of kinds that keep siblings, and of siblings. */
+  readonly history?: History;
+  /** Of siblings: the version was a deletion, and the value is empty. */
+  readonly isDeletion?: true;
 }
 
 export interface KindEntries {
   readonly kind: KindId;
   readonly generation: number;
   readonly entries: readonly Entry[];
+  /** Of kinds that keep siblings: deletions that are remembered. */
+  readonly deletions?: readonly Entry[];
 }
 
 export type OperationFault =
@@ -69,7 +91,9 @@ export type OperationFault =
   /** This box is not in a ring yet, or is leaving. */
   | { readonly reason: "not-serving" }
   /** Fewer boxes than promised could put it on disk (full disk, I/O error). */
-  | { readonly reason: "not-durable" };
+  | { readonly reason: "not-durable" }
+  /** Another box uses this box's identity: durable kinds are not written until that is over. */
+  | { readonly reason: "double" };
 
 export type FetchOutcome =
   | { readonly ok: true; readonly kinds: readonly KindEntries[] }
@@ -145,8 +169,8 @@ export type OverlayInput =
       readonly kind: KindId;
       readonly changes: readonly EntryChange[];
     }
-  /** Every resource that holds a living entry of a kind, over the whole ring. */
-  | { readonly type: "list"; readonly ticket: Ticket; readonly kind: KindId }
+  /** Every resource that holds a living entry of a kind, over the whole ring; `also`: what else of each is wanted. */
+  | { readonly type: "list"; readonly ticket: Ticket; readonly kind: KindId; readonly also?: readonly KindId[] }
   /** Hand everything over and go. */
   | { readonly type: "leave" }
   /** A signed configuration document that its operator brings; answered by `configured`. */
@@ -176,7 +200,7 @@ export type OverlayEffect =
       readonly type: "listed";
       readonly ticket: Ticket;
       readonly outcome:
-        | { readonly ok: true; readonly found: readonly { readonly resource: ResourceId; readonly entries: readonly Entry[] }[] }
+        | { readonly ok: true; readonly found: readonly Listed[] }
         | { readonly ok: false; readonly fault: OperationFault };
     }
   | { readonly type: "configured"; readonly ticket: Ticket; readonly outcome: RuleOutcome }
@@ -191,11 +215,23 @@ export type OverlayEffect =
   /** The members whose addresses are worth remembering over a restart have changed. */
   | { readonly type: "members-changed"; readonly members: readonly PeerInfo[] }
   | { readonly type: "phase-changed"; readonly phase: Phase }
+  /** To be kept over a restart: how long the ring has lived, as this box knows. */
+  | { readonly type: "ring-age"; readonly age: Duration }
+  /** What is on disk is to be put where it is not read again; it is removed in this step. */
+  | { readonly type: "set-aside" }
   /** A box that served is no longer reachable: bindings it holds cannot be reached through it. */
   | { readonly type: "member-gone"; readonly nodeId: NodeId }
   /** Something an operator may want to read: level by the house's definitions, text in plain words. */
   | { readonly type: "report"; readonly level: "debug" | "info" | "warning"; readonly text: string }
   | { readonly type: "count"; readonly event: string };
+
+/** A resource with living entries of the kind that was listed. */
+export interface Listed {
+  readonly resource: ResourceId;
+  readonly entries: readonly Entry[];
+  /** The kinds that were wanted beside it. */
+  readonly also: readonly KindEntries[];
+}
 
 /** Where a box stands on its way into the ring, and out. */
 export type Phase =
@@ -227,6 +263,13 @@ export interface KindDefinition {
   readonly access?: AccessPolicy;
   /** For NODE-MULTIPLE: how many places a node has. */
   readonly maxNodeMultiple?: number;
+  /**
+   * Values begin with their history (docs/profile.md), and a version that does not stand though its writer and the
+   * other's did not know of each other is kept in this kind, a dictionary.
+   */
+  readonly siblings?: KindId;
+  /** This is such a dictionary: of the versions of that kind. */
+  readonly siblingsOf?: KindId;
 }
 
 /** What the overlay core is told once, at its making. */
@@ -246,6 +289,8 @@ export interface OverlaySettings {
    * waits for members (never "nobody answered, so I am the ring").
    */
   readonly mayStandAlone: boolean;
+  /** How long the ring had lived when this box was last in it, as it was told to keep it; `undefined`: not known. */
+  readonly ringAge?: number | undefined;
   readonly timing: OverlayTiming;
   /** What the fleet has decided; without it this box knows no key of the fleet, and decides nothing. */
   readonly rules?: FleetRulesSettings;
@@ -321,7 +366,13 @@ export interface OverlaySnapshot {
   readonly owned: number;
   readonly held: number;
   readonly arc: ArcStatus | undefined;
+  /** Values held here of which there are versions whose writers did not know of each other, and that differ. */
+  readonly conflicts: number;
+  /** This box's wall clock less the time that the ring goes by, milliseconds. */
+  readonly clockError: number;
   readonly disk: DiskStatus;
+  /** Whether another box uses this box's identity, and other identities that two boxes use. */
+  readonly doubles: { readonly self: boolean; readonly others: readonly NodeId[] };
   /** Order-independent digest, hex, of all living entries of this box's own arc. */
   readonly digest: string;
   readonly counters: Readonly<Record<string, number>>;

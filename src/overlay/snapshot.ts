@@ -1,10 +1,12 @@
 import type { CoreContext } from "./core-context.ts";
+import type { Doubles } from "./members/doubles.ts";
 import type { Membership } from "./members/membership.ts";
 import type { Instant } from "../base/time.ts";
 import type { DiskStatus, OverlaySnapshot, Phase } from "./ports.ts";
 import { COPIES, shareOf } from "./ring/ring.ts";
 import { digestHex } from "./storage/digest.ts";
 import type { Holdings } from "./storage/holdings.ts";
+import { conflictsIn } from "./storage/siblings.ts";
 
 /** What to show of a box. */
 export function pictureOf(parts: {
@@ -12,6 +14,7 @@ export function pictureOf(parts: {
   readonly context: CoreContext;
   readonly membership: Membership;
   readonly holdings: Holdings;
+  readonly doubles: Doubles;
   readonly inSync: boolean;
   readonly comparedAt: Instant | undefined;
   readonly disk: DiskStatus;
@@ -36,6 +39,9 @@ export function pictureOf(parts: {
     held: holdings.store.size,
     arc: arc === undefined || own === undefined ? undefined : { owner: self, replicas: view.holders(self).slice(1), entries: own.count, inSync: parts.inSync, comparedAt: parts.comparedAt },
     disk: parts.disk,
+    conflicts: conflictsIn(holdings.store),
+    clockError: context.clock.wallError,
+    doubles: { self: parts.doubles.isDouble, others: parts.doubles.others },
     digest: own === undefined ? "" : digestHex(own),
     counters: Object.fromEntries(context.counters),
     rules: {

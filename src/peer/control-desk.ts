@@ -6,14 +6,15 @@ import { fromOctets } from "../base/bytes.ts";
 import type { Crypto } from "../base/crypto.ts";
 import type { Instant, WallTime } from "../base/time.ts";
 import type { OverlayCore } from "../overlay/overlay-core.ts";
-import type { EntryChange, FetchOutcome, NodeId, OperationFault, OverlayEffect, OverlayInput, ResourceId, RuleOutcome, StoreOutcome } from "../overlay/ports.ts";
+import type { EntryChange, FetchOutcome, Listed, NodeId, OperationFault, OverlayEffect, OverlayInput, ResourceId, RuleOutcome, StoreOutcome } from "../overlay/ports.ts";
 import type { SipCore } from "../sip/sip-core.ts";
 import { decodeBinding } from "./binding-codec.ts";
+import { choiceOf, conflictIn, subscriberChange, VERSION_KINDS } from "./conflicts.ts";
 import type { ControlFault, ControlReply, DeskRequest, NewSubscriber } from "./control.ts";
-import { EDGE_BINDING, SUBSCRIBER, SUBSCRIBER_LIFETIME, SUBSCRIBER_TOMBSTONE } from "./kinds.ts";
+import { EDGE_BINDING, SUBSCRIBER, SUBSCRIBER_SIBLING } from "./kinds.ts";
 import { bindingsIn, type LocationService, subscriberIn } from "./location-service.ts";
 import type { PeerSettings } from "./ports.ts";
-import type { BindingReport, RegistrationReport, ReplicaReport, SubscriberReport } from "./reports.ts";
+import type { BindingReport, BoxReference, ConflictReport, RegistrationReport, ReplicaReport, SubscriberReport } from "./reports.ts";
 import { boxesMeant, configurationReport } from "./rules-report.ts";
 import { bindingReport, boxReference, peerReports, statusReport } from "./status.ts";
 import { decodeSubscriber, encodeSubscriber } from "./subscriber-codec.ts";
@@ -86,6 +87,10 @@ export class ControlDesk {
         return this.#addSubscriber(ticket, request.subscriber, request.existing);
       case "subscriber-remove":
         return this.#removeSubscriber(ticket, request.username);
+      case "conflict-list":
+        return this.#list(SUBSCRIBER_SIBLING.id, ticket, (found) => ({ ok: true, op: "conflict-list", conflicts: this.#conflicts(found) }), [SUBSCRIBER.id]);
+      case "conflict-resolve":
+        return this.#resolve(ticket, request.username, request.version);
       case "subscriber-list":
         return this.#list(SUBSCRIBER.id, ticket, (found) => ({ ok: true, op: "subscriber-list", subscribers: subscribers(found) }));
       case "registration-list":
@@ -147,6 +152,9 @@ export class ControlDesk {
     const [nodeId, ...others] = boxesMeant(box, this.#overlay.snapshot());
     if (nodeId === undefined) return refuse(ticket, "absent", `No box that this one knows is called ${box}; look at \`ringbox peers\`.`);
     if (others.length > 0) return refuse(ticket, "invalid", `${box} may be any of ${others.length + 1} boxes; give more of its Node-ID.`);
+    if (nodeId === this.#settings.self.nodeId) {
+      return refuse(ticket, "invalid", "This is the box itself; ask another box to revoke it, or let it leave.");
+    }
     const operation = this.#rule((outcome) =>
       outcome.ok ? reply(ticket, { ...outcome, op: "revoke", nodeId }) : refuse(ticket, "unavailable", outcome.text),
     );
@@ -163,12 +171,11 @@ export class ControlDesk {
     const problem = unacceptable(subscriber, this.#settings.domain);
     if (problem !== undefined) return refuse(ticket, "invalid", problem);
     const aor = `${subscriber.username}@${subscriber.realm}`;
-    return this.#fetch(aor, [SUBSCRIBER.id], (outcome) => {
+    return this.#fetch(aor, VERSION_KINDS, (outcome) => {
       if (!outcome.ok) return refuseOperation(ticket, outcome.fault);
       const replaced = subscriberIn(outcome.kinds) !== undefined;
       if (replaced && existing === "refuse") return refuse(ticket, "exists", `There is already a subscriber ${aor}.`);
-      const change = { key: "", value: encodeSubscriber(subscriber), lifetime: SUBSCRIBER_LIFETIME };
-      return this.#store(aor, change, (stored) =>
+      return this.#store(aor, subscriberChange(outcome.kinds, encodeSubscriber(subscriber)), (stored) =>
         stored.ok
           ? reply(ticket, { ok: true, op: "subscriber-add", aor, replaced, copies: stored.copies })
           : refuseOperation(ticket, stored.fault),
@@ -178,16 +185,34 @@ export class ControlDesk {
 
   #removeSubscriber(ticket: number, username: string): DeskStep {
     const aor = `${username}@${this.#settings.domain}`;
-    return this.#fetch(aor, [SUBSCRIBER.id], (outcome) => {
+    return this.#fetch(aor, VERSION_KINDS, (outcome) => {
       if (!outcome.ok) return refuseOperation(ticket, outcome.fault);
       if (subscriberIn(outcome.kinds) === undefined) return refuse(ticket, "absent", `There is no subscriber ${aor}.`);
-      const change = { key: "", value: undefined, lifetime: SUBSCRIBER_TOMBSTONE };
-      return this.#store(aor, change, (stored) =>
+      return this.#store(aor, subscriberChange(outcome.kinds, undefined), (stored) =>
         stored.ok
           ? reply(ticket, { ok: true, op: "subscriber-remove", aor, copies: stored.copies })
           : refuseOperation(ticket, stored.fault),
       );
     });
+  }
+
+  #resolve(ticket: number, username: string, version: string): DeskStep {
+    const aor = `${username}@${this.#settings.domain}`;
+    return this.#fetch(aor, VERSION_KINDS, (outcome) => {
+      if (!outcome.ok) return refuseOperation(ticket, outcome.fault);
+      const change = choiceOf(outcome.kinds, version);
+      if (change === undefined) return refuse(ticket, "absent", `${aor} has no such version any more; look at the conflicts again.`);
+      return this.#store(aor, change, (stored) =>
+        stored.ok ? reply(ticket, { ok: true, op: "conflict-resolve", aor, copies: stored.copies }) : refuseOperation(ticket, stored.fault),
+      );
+    });
+  }
+
+  #conflicts(found: readonly Listed[]): ConflictReport[] {
+    const box = (nodeId: NodeId): BoxReference => boxReference(nodeId, this.#overlay.peerInfo(nodeId));
+    return found
+      .flatMap(({ entries, also }) => conflictIn([{ kind: SUBSCRIBER_SIBLING.id, generation: 0, entries }, ...also], box) ?? [])
+      .sort((a, b) => (a.aor < b.aor ? -1 : 1));
   }
 
   #registrationsOf(ticket: number, aor: string): DeskStep {
@@ -233,7 +258,7 @@ export class ControlDesk {
     });
   }
 
-  #registrations(found: readonly Found[]): RegistrationReport[] {
+  #registrations(found: readonly Listed[]): RegistrationReport[] {
     const registrations: RegistrationReport[] = [];
     for (const { entries } of found) {
       const stored = entries.map(({ key, value }) => decodeBinding(key, value)).filter((binding) => binding !== undefined);
@@ -251,13 +276,13 @@ export class ControlDesk {
       .map((binding) => bindingReport(binding, this.#overlay.reachable(binding.edge as NodeId)));
   }
 
-  #list(kind: number, ticket: number, answer: (found: readonly Found[]) => ControlReply): DeskStep {
+  #list(kind: number, ticket: number, answer: (found: readonly Listed[]) => ControlReply, also: readonly number[] = []): DeskStep {
     const operation = this.#newTicket();
     this.#waiting.set(operation, {
       of: "list",
       then: (outcome) => (outcome.ok ? reply(ticket, answer(outcome.found)) : refuseOperation(ticket, outcome.fault)),
     });
-    return { operations: [{ type: "list", ticket: operation, kind }], replies: [] };
+    return { operations: [{ type: "list", ticket: operation, kind, also }], replies: [] };
   }
 
   #fetch(aor: string, kinds: readonly number[], then: (outcome: FetchOutcome) => DeskStep): DeskStep {
@@ -286,8 +311,6 @@ export class ControlDesk {
   }
 }
 
-type Found = Extract<ListOutcome, { ok: true }>["found"][number];
-
 const reply = (ticket: number, answer: ControlReply): DeskStep => ({ operations: [], replies: [{ ticket, reply: answer }] });
 
 const refuse = (ticket: number, fault: ControlFault, text: string): DeskStep => reply(ticket, { ok: false, fault, text });
@@ -298,6 +321,8 @@ function refuseOperation(ticket: number, fault: OperationFault): DeskStep {
       return refuse(ticket, "not-serving", "This box is not serving yet.");
     case "not-durable":
       return refuse(ticket, "not-durable", "Too few boxes could write it to disk. Nothing was acknowledged.");
+    case "double":
+      return refuse(ticket, "not-durable", "Another box uses this box's identity; neither takes changes until one of them has stopped.");
     case "timeout":
       return refuse(ticket, "unavailable", "The ring did not answer in time.");
     case "refused":
@@ -315,7 +340,7 @@ const holds = (copy: FetchOutcome): ReplicaReport["holds"] => {
   return copy.kinds.some(({ entries }) => entries.length > 0) ? "yes" : "no";
 };
 
-function subscribers(found: readonly Found[]): SubscriberReport[] {
+function subscribers(found: readonly Listed[]): SubscriberReport[] {
   const reports: SubscriberReport[] = [];
   for (const { entries } of found) {
     const value = entries[0]?.value;

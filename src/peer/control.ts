@@ -3,6 +3,7 @@
 
 import type {
   ConfigurationReport,
+  ConflictReport,
   PeerReport,
   RegistrationReport,
   StatusReport,
@@ -35,6 +36,9 @@ export type DeskRequest =
     }
   | { readonly op: "subscriber-remove"; readonly username: string }
   | { readonly op: "subscriber-list" }
+  | { readonly op: "conflict-list" }
+  /** `version` as the list has it: it becomes the only one. */
+  | { readonly op: "conflict-resolve"; readonly username: string; readonly version: string }
   /** `aor`: `null` for all. */
   | { readonly op: "registration-list"; readonly aor: string | null }
   | { readonly op: "where"; readonly aor: string }
@@ -82,6 +86,8 @@ export interface ControlAnswers {
   readonly "subscriber-add": { readonly aor: string; readonly replaced: boolean; readonly copies: number };
   readonly "subscriber-remove": { readonly aor: string; readonly copies: number };
   readonly "subscriber-list": { readonly subscribers: readonly SubscriberReport[] };
+  readonly "conflict-list": { readonly conflicts: readonly ConflictReport[] };
+  readonly "conflict-resolve": { readonly aor: string; readonly copies: number };
   readonly "registration-list": { readonly registrations: readonly RegistrationReport[] };
   readonly where: { readonly where: WhereReport };
   readonly configuration: { readonly configuration: ConfigurationReport };

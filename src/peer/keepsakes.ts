@@ -3,7 +3,8 @@
 
 import { BoundedMap } from "../base/bounded-map.ts";
 import { equalBytes } from "../base/bytes.ts";
-import { hours, milliseconds, type WallTime, wallTime } from "../base/time.ts";
+import { DeadlineQueue } from "../base/deadline-queue.ts";
+import { hours, instant, milliseconds, type WallTime, wallTime } from "../base/time.ts";
 import type { Entry, EntryChange, KindEntries, KindId, NodeId } from "../overlay/ports.ts";
 import { EDGE_BINDING, SUBSCRIBER, SUBSCRIBER_LIFETIME } from "./kinds.ts";
 
@@ -22,10 +23,20 @@ interface Keepsake {
   readonly own: readonly OwnBinding[];
 }
 
-interface OwnBinding {
+export interface OwnBinding {
+  /** As the ring has it. */
   readonly entry: Entry;
+  /** When the ring forgets it, which is later than `registeredUntil`. */
   readonly expiresAt: WallTime;
+  readonly storedCseq: number;
+  /** Of the last REGISTER that was answered, stored or not. */
+  readonly cseq: number;
+  /** What the phone was promised. */
+  readonly registeredUntil: WallTime;
 }
+
+/** What a REGISTER said of one binding, and what the ring is told of it if it is told. */
+export type Heard = Pick<OwnBinding, "cseq" | "registeredUntil" | "expiresAt"> & { readonly key: string };
 
 /** A user as the SIP core shall see it, and what the ring has to be told for that. */
 export interface Recollection {
@@ -35,13 +46,15 @@ export interface Recollection {
 
 export class Keepsakes {
   readonly #users = new BoundedMap<string, Keepsake>(USERS_MAX, "evict");
+  /** When the first binding of a user runs out, as its phone was told. BOUNDED: by #users, but for those forgotten since. */
+  readonly #ends = new DeadlineQueue<string>();
 
   /** What the ring said of a user, completed by what it has never heard of: of a kind with generation 0 no box has had a value. */
   read(aor: string, holders: readonly NodeId[], kinds: readonly KindEntries[], wall: WallTime): Recollection {
     const kept = this.#users.get(aor);
     const bindings = found(kinds, EDGE_BINDING.id);
     const subscriber = found(kinds, SUBSCRIBER.id);
-    const lostBindings = isUnheardOf(bindings) ? (kept?.own ?? []).filter(({ expiresAt }) => expiresAt > wall) : [];
+    const lostBindings = isUnheardOf(bindings) ? (kept?.own ?? []).filter(({ registeredUntil }) => registeredUntil > wall) : [];
     const lostSubscriber = isUnheardOf(subscriber) && kept !== undefined && wall - kept.readAt < LONGEST ? kept.subscriber : undefined;
     const own = isUnheardOf(bindings) ? lostBindings : (kept?.own ?? []).filter(isAmong(bindings.entries));
     const credentials = lostSubscriber ?? subscriber.entries[0];
@@ -60,14 +73,43 @@ export class Keepsakes {
     };
   }
 
-  /** Changes of bindings that were stored. */
-  wrote(aor: string, holders: readonly NodeId[], changes: readonly EntryChange[], wall: WallTime): void {
+  /** Changes of bindings that were stored, and what the REGISTER said of those that are new. */
+  wrote(aor: string, holders: readonly NodeId[], changes: readonly EntryChange[], heard: readonly Heard[], wall: WallTime): void {
     const kept = this.#users.get(aor) ?? { holders, readAt: wall, subscriber: undefined, own: [] };
     const changed = new Set(changes.map(({ key }) => key));
     const written = changes.flatMap(({ key, value, lifetime }): OwnBinding[] =>
-      value === undefined ? [] : [{ entry: { key, value, storedAt: wall }, expiresAt: wallTime(wall + lifetime) }],
+      value === undefined ? [] : [ownBinding({ key, value, storedAt: wall }, wallTime(wall + lifetime), heard.find((one) => one.key === key))],
     );
-    this.#users.set(aor, { ...kept, own: [...kept.own.filter(({ entry }) => !changed.has(entry.key)), ...written] });
+    this.#keep(aor, { ...kept, own: [...kept.own.filter(({ entry }) => !changed.has(entry.key)), ...written] });
+  }
+
+  /** What this box wrote of a user and the ring still had when last asked. */
+  own(aor: string): readonly OwnBinding[] {
+    return this.#users.get(aor)?.own ?? NONE;
+  }
+
+  /** A REGISTER that was answered without being stored. */
+  refreshed(aor: string, heard: readonly Heard[]): void {
+    const kept = this.#users.get(aor);
+    if (kept === undefined) return;
+    const own = kept.own.map((binding) => ({ ...binding, ...said(heard.find(({ key }) => key === binding.entry.key)) }));
+    this.#keep(aor, { ...kept, own });
+  }
+
+  /** Users of whom a binding has run out without a further REGISTER: each is told once. */
+  takeEnded(wall: WallTime): string | undefined {
+    return this.#ends.takeDue(instant(wall));
+  }
+  nextEnd(): WallTime | undefined {
+    const next = this.#ends.next();
+    return next === undefined ? undefined : wallTime(next);
+  }
+
+  #keep(aor: string, keepsake: Keepsake): void {
+    this.#users.set(aor, keepsake);
+    const end = Math.min(...keepsake.own.map(({ registeredUntil }) => registeredUntil));
+    if (end === Number.POSITIVE_INFINITY) this.#ends.delete(aor);
+    else this.#ends.set(aor, instant(end));
   }
 
   /** Users with phones at this box of whose holders none is left. */
@@ -78,11 +120,23 @@ export class Keepsakes {
     for (const [aor, { holders, own }] of this.#users.entries()) {
       let isLost = verdicts.get(holders);
       if (isLost === undefined) verdicts.set(holders, (isLost = !holders.some(isLeft)));
-      if (isLost && own.some(({ expiresAt }) => expiresAt > wall)) orphans.push(aor);
+      if (isLost && own.some(({ registeredUntil }) => registeredUntil > wall)) orphans.push(aor);
     }
     return orphans;
   }
 }
+
+const NONE: readonly OwnBinding[] = [];
+
+const ownBinding = (entry: Entry, expiresAt: WallTime, heard: Heard | undefined): OwnBinding => ({
+  entry,
+  expiresAt: heard?.expiresAt ?? expiresAt,
+  storedCseq: heard?.cseq ?? 0,
+  cseq: heard?.cseq ?? 0,
+  registeredUntil: heard?.registeredUntil ?? expiresAt,
+});
+
+const said = (heard: Heard | undefined) => (heard === undefined ? {} : { cseq: heard.cseq, registeredUntil: heard.registeredUntil });
 
 const found = (kinds: readonly KindEntries[], id: KindId): KindEntries =>
   kinds.find(({ kind }) => kind === id) ?? { kind: id, generation: 0, entries: [] };

@@ -1,7 +1,7 @@
 import { hours } from "../base/time.ts";
 import type { KindDefinition } from "../overlay/ports.ts";
 
-// Private kinds (RFC 6940 section 14.6: 0xF0000001 and up). Both live at the Resource-ID of the AoR,
+// Private kinds (RFC 6940 section 14.6: 0xF0000001 and up). All live at the Resource-ID of the AoR,
 // so that one Fetch brings the credentials of a subscriber and the bindings of its phones.
 
 /** Where the phones of an AoR are: one entry a binding, written by the box that took the REGISTER. */
@@ -24,6 +24,19 @@ export const SUBSCRIBER: KindDefinition = {
   signed: true,
   maxEntries: 1,
   maxValueBytes: 2_048,
+  siblings: 0xf0000003,
+};
+
+/** Versions of a subscriber that were written without knowledge of the one that stands. */
+export const SUBSCRIBER_SIBLING: KindDefinition = {
+  id: 0xf0000003,
+  name: "SUBSCRIBER-SIBLING",
+  model: "dictionary",
+  durability: "durable",
+  signed: false,
+  maxEntries: 16,
+  maxValueBytes: 4_096,
+  siblingsOf: SUBSCRIBER.id,
 };
 
 /** Who used which ticket, and which codes operators typed: what the boxes of a ring must know together to admit others. */
@@ -50,7 +63,7 @@ export const CERTIFICATE_BY_NODE: KindDefinition = {
 };
 export const CERTIFICATE_BY_USER: KindDefinition = { ...CERTIFICATE_BY_NODE, id: 16, name: "CERTIFICATE_BY_USER", access: "USER-MATCH" };
 
-export const KINDS: readonly KindDefinition[] = [CERTIFICATE_BY_NODE, CERTIFICATE_BY_USER, EDGE_BINDING, SUBSCRIBER, ADMISSION];
+export const KINDS: readonly KindDefinition[] = [CERTIFICATE_BY_NODE, CERTIFICATE_BY_USER, EDGE_BINDING, SUBSCRIBER, SUBSCRIBER_SIBLING, ADMISSION];
 
 /** How long a removed subscriber is remembered as removed: longer than any box may be away and come back. */
 export const SUBSCRIBER_TOMBSTONE = hours(24 * 30);

@@ -3,9 +3,9 @@
 // of the other here, and nowhere else. That meeting is P2PSIP.
 
 import { BoundedMap } from "../base/bounded-map.ts";
-import { fromOctets, toHex } from "../base/bytes.ts";
+import { equalBytes, fromOctets, toHex } from "../base/bytes.ts";
 import type { Crypto } from "../base/crypto.ts";
-import { hours, milliseconds, type WallTime } from "../base/time.ts";
+import { hours, milliseconds, type WallTime, wallTime } from "../base/time.ts";
 import type {
   EntryChange,
   FetchOutcome,
@@ -19,7 +19,7 @@ import type {
 } from "../overlay/ports.ts";
 import type { Binding, FoundBinding, SipEffect, SipInput } from "../sip/ports.ts";
 import { decodeBinding, encodeBinding } from "./binding-codec.ts";
-import { Keepsakes } from "./keepsakes.ts";
+import { type Heard, Keepsakes, type OwnBinding } from "./keepsakes.ts";
 import { EDGE_BINDING, SUBSCRIBER } from "./kinds.ts";
 import { decodeSubscriber } from "./subscriber-codec.ts";
 
@@ -40,13 +40,17 @@ interface Question {
   readonly aor: string;
   readonly resource: ResourceId;
   readonly changes: readonly EntryChange[];
+  readonly heard: readonly Heard[];
 }
 
 /** Kinds that one look-up brings. */
 const USER_KINDS = [EDGE_BINDING.id, SUBSCRIBER.id] as const;
 
-/** How long the removal of a binding is remembered at least, so that a copy from a cut-off box cannot undo it. */
-const BINDING_TOMBSTONE = hours(2);
+/** How long the removal of a binding is remembered: as long as the longest binding lives in the ring, so that no copy undoes it. */
+const BINDING_TOMBSTONE = hours(4);
+
+/** A binding lives so many times longer in the ring than its phone was promised: until half of it is gone, refreshes that change nothing need not be stored. */
+const LIVES = 2;
 
 /** BOUNDED: by the SIP core's own bound on transactions; beyond it the oldest question gets no answer and times out there. */
 const QUESTIONS_MAX = 50_000;
@@ -76,14 +80,46 @@ export class LocationService {
     this.#surroundings = surroundings;
   }
 
-  /** The overlay operation that answers a question of the SIP core. */
-  ask(question: LocationQuestion, wall: WallTime): Operation {
+  /** The overlay operation that answers a question of the SIP core, or the answer itself. */
+  ask(question: LocationQuestion, wall: WallTime): Operation | LocationAnswer {
     const { aor } = question;
     const resource = this.resourceOf(aor);
-    if (question.type === "find-user") return this.#fetch({ sipTicket: question.ticket, aor, resource, changes: [] });
-    const changes: EntryChange[] = question.changes.removals.map(removal);
-    for (const binding of question.changes.upserts) changes.push(upsert(aor, binding, wall));
-    return this.#store({ sipTicket: question.ticket, aor, resource, changes }, EDGE_BINDING.id);
+    if (question.type === "find-user") return this.#fetch({ sipTicket: question.ticket, aor, resource, changes: [], heard: [] });
+    const { upserts, removals } = question.changes;
+    const heard = upserts.map(({ key, cseq, expiresAt }) => ({ key, cseq, registeredUntil: expiresAt, expiresAt: endInRing(expiresAt, wall) }));
+    if (removals.length === 0 && upserts.length > 0 && this.#changesNothing(aor, upserts)) {
+      this.#keepsakes.refreshed(aor, heard);
+      return { type: "bindings-changed", ticket: question.ticket, result: { outcome: "stored" } };
+    }
+    const changes: EntryChange[] = removals.map(removal);
+    for (const binding of upserts) changes.push(upsert(aor, binding, wall));
+    return this.#store({ sipTicket: question.ticket, aor, resource, changes, heard }, EDGE_BINDING.id);
+  }
+
+  /**
+   * Whether the ring has these bindings already, as this box wrote them, and for as long as the phone is promised now.
+   * The look-up that comes before each change has just told: what another box wrote since, or took away, is not among ours.
+   */
+  #changesNothing(aor: string, upserts: readonly Binding[]): boolean {
+    const own = this.#keepsakes.own(aor);
+    return upserts.every((binding) => {
+      const stored = own.find(({ entry }) => entry.key === binding.key);
+      if (stored === undefined || stored.expiresAt < binding.expiresAt) return false;
+      const unchanged = encodeBinding(aor, { ...binding, cseq: stored.storedCseq, expiresAt: stored.expiresAt });
+      return equalBytes(unchanged, stored.entry.value);
+    });
+  }
+
+  /** Users with a binding of this box that has run out: looking them up takes it from the ring. */
+  ended(wall: WallTime): Operation[] {
+    const operations: Operation[] = [];
+    for (let aor = this.#keepsakes.takeEnded(wall); aor !== undefined; aor = this.#keepsakes.takeEnded(wall)) {
+      if (this.#keepsakes.own(aor).length > 0) operations.push(this.lookUp(aor));
+    }
+    return operations;
+  }
+  nextEnd(): WallTime | undefined {
+    return this.#keepsakes.nextEnd();
   }
 
   /** Users with phones at this box who may be lost to the ring: looking them up puts it right. */
@@ -93,7 +129,7 @@ export class LocationService {
   }
 
   lookUp(aor: string): Operation {
-    return this.#fetch({ sipTicket: undefined, aor, resource: this.resourceOf(aor), changes: [] });
+    return this.#fetch({ sipTicket: undefined, aor, resource: this.resourceOf(aor), changes: [], heard: [] });
   }
 
   /** `undefined` if the ticket is not one of its own. */
@@ -104,19 +140,22 @@ export class LocationService {
     if (!outcome.ok) return { answer: found(sipTicket, { outcome: "unavailable" }), operations: [] };
     const holders = this.#surroundings.holders(resource);
     const { kinds, gifts } = this.#keepsakes.read(aor, holders, outcome.kinds, wall);
-    const bindings = bindingsIn(kinds).map((binding) => this.withReach(binding));
+    const own = this.#keepsakes.own(aor);
+    const bindings = bindingsIn(kinds).map((binding) => this.withReach(asHeard(binding, own)));
+    const over = sipTicket === undefined ? endings(own, kinds, wall) : [];
+    const writes = over.length === 0 ? gifts : [...gifts, { kind: EDGE_BINDING.id, changes: over }];
     return {
       answer: found(sipTicket, { outcome: "found", credentials: subscriberIn(kinds), bindings }),
-      operations: gifts.map(({ kind, changes }) => this.#store({ sipTicket: undefined, aor, resource, changes }, kind)),
+      operations: writes.map(({ kind, changes }) => this.#store({ sipTicket: undefined, aor, resource, changes, heard: [] }, kind)),
     };
   }
 
   stored(ticket: number, outcome: StoreOutcome, wall: WallTime): Settled | undefined {
     const question = this.#take(ticket);
     if (question === undefined) return undefined;
-    const { sipTicket, aor, resource, changes } = question;
+    const { sipTicket, aor, resource, changes, heard } = question;
     if (sipTicket === undefined) return NOTHING;
-    if (outcome.ok) this.#keepsakes.wrote(aor, this.#surroundings.holders(resource), changes, wall);
+    if (outcome.ok) this.#keepsakes.wrote(aor, this.#surroundings.holders(resource), changes, heard, wall);
     return { answer: { type: "bindings-changed", ticket: sipTicket, result: { outcome: outcome.ok ? "stored" : "unavailable" } }, operations: [] };
   }
 
@@ -166,8 +205,25 @@ const found = (ticket: number | undefined, lookup: Lookup): LocationAnswer | und
 const removal = (key: string): EntryChange => ({ key, value: undefined, lifetime: BINDING_TOMBSTONE });
 
 function upsert(aor: string, binding: Binding, wall: WallTime): EntryChange {
-  const lifetime = milliseconds(Math.max(0, binding.expiresAt - wall));
-  return { key: binding.key, value: encodeBinding(aor, binding), lifetime };
+  const expiresAt = endInRing(binding.expiresAt, wall);
+  return { key: binding.key, value: encodeBinding(aor, { ...binding, expiresAt }), lifetime: milliseconds(expiresAt - wall) };
+}
+
+const endInRing = (registeredUntil: WallTime, wall: WallTime): WallTime => wallTime(wall + LIVES * Math.max(0, registeredUntil - wall));
+
+/** A binding of this box as its phone refreshed it last: the ring need not know of it. */
+function asHeard(binding: Binding, own: readonly OwnBinding[]): Binding {
+  const kept = own.find(({ entry }) => entry.key === binding.key);
+  return kept === undefined ? binding : { ...binding, cseq: kept.cseq, expiresAt: kept.registeredUntil };
+}
+
+/** The end of what this box wrote and no phone refreshed: a moment later than the write, so that it yields to whatever came since. */
+function endings(own: readonly OwnBinding[], kinds: readonly KindEntries[], wall: WallTime): EntryChange[] {
+  const entries = kinds.find(({ kind }) => kind === EDGE_BINDING.id)?.entries ?? [];
+  return own.flatMap(({ entry: { key }, registeredUntil }) => {
+    const stored = entries.find((entry) => entry.key === key);
+    return stored === undefined || registeredUntil > wall ? [] : [{ ...removal(key), storedAt: wallTime(stored.storedAt + 1) }];
+  });
 }
 
 export function subscriberIn(kinds: readonly KindEntries[]) {

@@ -13,7 +13,7 @@ import { SipCore, type SipSnapshot } from "../sip/sip-core.ts";
 import { AdmissionOffice, type OfficeStep } from "./admission-office.ts";
 import { ControlDesk, type DeskStep } from "./control-desk.ts";
 import { KINDS } from "./kinds.ts";
-import { LocationService, type Settled } from "./location-service.ts";
+import { type LocationQuestion, LocationService, type Settled } from "./location-service.ts";
 import type { PeerEffect, PeerInput, PeerSettings } from "./ports.ts";
 import { USUAL_REGISTRATION } from "./rules-report.ts";
 
@@ -39,7 +39,7 @@ const SEARCHED_AT_ONCE = 50;
 const SEARCH_PAUSE = milliseconds(250);
 
 /** After a renewal: flow tokens of the former secret are in bindings that live as long as this. */
-const FORMER_SECRET = USUAL_REGISTRATION.maximum;
+export const FORMER_SECRET = USUAL_REGISTRATION.maximum;
 
 export const SOFTWARE = "Ringbox/0.1";
 
@@ -77,6 +77,7 @@ export class Peer {
         rows: settings.rows,
         members: settings.members,
         mayStandAlone: settings.mayStandAlone,
+        ringAge: settings.ringAge,
         timing: settings.timing ?? OVERLAY_TIMING,
         ...(settings.rules === undefined ? {} : { rules: settings.rules }),
       },
@@ -91,7 +92,7 @@ export class Peer {
       {
         domain: settings.domain,
         nodeId: settings.self.nodeId,
-        fleetSecret: settings.fleetSecret,
+        fleetSecret: settings.formerFleetSecret ?? settings.fleetSecret,
         sipPort: settings.self.sip.port,
         localAddresses: settings.localAddresses,
         software: SOFTWARE,
@@ -109,6 +110,7 @@ export class Peer {
     });
     this.#desk = new ControlDesk(settings, this.#overlay, this.#sip, this.#location, crypto, wall, () => this.#nextTicket());
     this.#office = new AdmissionOffice(crypto, () => this.#nextTicket());
+    if (settings.formerFleetSecret !== undefined) this.#renewSecret(settings.fleetSecret);
     this.#sip.setServing(false);
     this.#sip.setFleetAddresses(settings.members.map(({ sip }) => sip));
   }
@@ -126,7 +128,12 @@ export class Peer {
 
   nextDeadline(): Instant | undefined {
     if (this.#hasLeft) return undefined;
-    return earliest(earliest(this.#sip.nextDeadline(), this.#overlay.nextDeadline()), earliest(this.#searchAt, this.#forgetSecretAt));
+    return earliest(earliest(this.#sip.nextDeadline(), this.#overlay.nextDeadline()), earliest(earliest(this.#searchAt, this.#forgetSecretAt), this.#nextEnd()));
+  }
+  /** When the next binding of this box runs out. */
+  #nextEnd(): Instant | undefined {
+    const end = this.#location.nextEnd();
+    return end === undefined ? undefined : after(this.#now, milliseconds(Math.max(0, end - this.#overlay.wall())));
   }
 
   /** For tests and simulation: the overlay as it stands. */
@@ -155,8 +162,7 @@ export class Peer {
         this.#sipInputs.push(input);
         return;
       case "credential":
-        this.#sip.setFleetSecret(input.fleetSecret);
-        this.#forgetSecretAt = after(this.#now, FORMER_SECRET);
+        this.#renewSecret(input.fleetSecret);
         this.#overlayInputs.push(input);
         return;
       case "clock":
@@ -192,6 +198,7 @@ export class Peer {
       this.#forgetSecretAt = undefined;
     }
     this.#search();
+    for (const operation of this.#location.ended(this.#overlay.wall())) this.#overlayInputs.push(operation);
     const sipDue = this.#sip.nextDeadline();
     if (sipDue !== undefined && sipDue <= this.#now) this.#sipInputs.push({ type: "tick" });
     const overlayDue = this.#overlay.nextDeadline();
@@ -216,7 +223,7 @@ export class Peer {
     switch (effect.type) {
       case "find-user":
       case "change-bindings":
-        this.#overlayInputs.push(this.#location.ask(effect, this.#overlay.wall()));
+        this.#askLocation(effect);
         return;
       case "count":
         this.#count(effect.event);
@@ -224,6 +231,16 @@ export class Peer {
       default:
         this.#outward.push(effect);
     }
+  }
+
+  #askLocation(question: LocationQuestion): void {
+    const asked = this.#location.ask(question, this.#overlay.wall());
+    if (asked.type === "fetch" || asked.type === "store") {
+      this.#overlayInputs.push(asked);
+      return;
+    }
+    this.#count("refresh-kept-here");
+    this.#sipInputs.push(asked);
   }
 
   #takeOverlayEffect(effect: OverlayEffect): void {
@@ -273,6 +290,11 @@ export class Peer {
       default:
         this.#outward.push(effect);
     }
+  }
+
+  #renewSecret(secret: Uint8Array): void {
+    this.#sip.setFleetSecret(secret);
+    this.#forgetSecretAt = after(this.#now, FORMER_SECRET);
   }
 
   /** As the fleet's document has them; this box may be opened by its own command line. */

@@ -52,9 +52,13 @@ export interface PeerSettings {
   readonly self: PeerInfo;
   readonly certificate: Uint8Array;
   readonly fleetSecret: Uint8Array;
+  /** The one before, if it was renewed a short time ago. */
+  readonly formerFleetSecret?: Uint8Array | undefined;
   readonly rows: readonly StoredRow[];
   readonly members: readonly PeerInfo[];
   readonly mayStandAlone: boolean;
+  /** See `OverlaySettings`. */
+  readonly ringAge?: number | undefined;
   readonly localAddresses: readonly string[];
   /** Whether whoever can reach the box may register as anybody. */
   readonly openRegistration: boolean;

@@ -122,6 +122,30 @@ export interface RegistrationReport {
   readonly bindings: readonly BindingReport[];
 }
 
+/** A subscriber that was changed by boxes that did not know of each other's change. */
+export interface ConflictReport {
+  readonly username: string;
+  readonly aor: string;
+  /** The one in force first, then the others, the latest first. */
+  readonly versions: readonly ConflictVersion[];
+}
+
+export interface ConflictVersion {
+  /** Names the version, for `conflicts resolve`. */
+  readonly version: string;
+  readonly inForce: boolean;
+  /** The change was a removal. */
+  readonly removed: boolean;
+  /** Empty if there is none, or the subscriber was removed. */
+  readonly displayName: string;
+  /** Versions with the same number have the same password; `null` for a removal. */
+  readonly password: number | null;
+  /** Milliseconds since 1970, UTC, as the ring counts them; `null` if nobody remembers. */
+  readonly writtenAt: number | null;
+  /** The box that wrote it; `null` if nobody remembers. */
+  readonly box: BoxReference | null;
+}
+
 /** Where an AoR is. Nothing in it depends on which box was asked. */
 export interface WhereReport {
   readonly aor: string;

@@ -53,8 +53,12 @@ function conditions(snapshot: OverlaySnapshot, serving: number): ConditionReport
   if (snapshot.disk.state === "stalled") found.push(DISK_STALLED);
   if (snapshot.disk.state === "failing") found.push(diskFailing(snapshot.disk.unwritten));
   if (snapshot.disk.unrepaired > 0) found.push(rowsDamaged(snapshot.disk.unrepaired));
+  if (snapshot.doubles.self) found.push(DOUBLE);
+  for (const nodeId of snapshot.doubles.others) found.push(doubleOf(nodeId));
   const gone = snapshot.members.filter(({ state }) => state === "gone" || state === "silent").length;
   if (gone > 0) found.push(boxesGone(gone));
+  if (snapshot.conflicts > 0) found.push(conflictsHeld(snapshot.conflicts));
+  if (Math.abs(snapshot.clockError) > CLOCK_ERROR_SHOWN) found.push(clockDiffers(snapshot.clockError));
   if (snapshot.phase === "serving" && snapshot.arc?.inSync === false && serving > 1) found.push(COPYING);
   return found;
 }
@@ -86,6 +90,37 @@ const COPYING: ConditionReport = {
   text: "Copies on the other boxes are being compared and brought up to date.",
   next: "",
 };
+
+/** A wall clock that is further from the ring's time is told of, milliseconds. */
+const CLOCK_ERROR_SHOWN = 60_000;
+
+const conflictsHeld = (count: number): ConditionReport => ({
+  code: "conflicts",
+  severity: "notice",
+  text: `${count === 1 ? "1 subscriber" : `${count} subscribers`} of whom this box holds a copy ${count === 1 ? "was" : "were"} changed by boxes that did not know of each other's change.`,
+  next: "Look at `ringbox conflicts`.",
+});
+
+const clockDiffers = (error: number): ConditionReport => ({
+  code: "clock-differs",
+  severity: "warning",
+  text: `This box's clock is ${Math.round(Math.abs(error) / 60_000)} minutes ${error > 0 ? "ahead of" : "behind"} the time that the ring goes by; the ring's is used.`,
+  next: "Set the clock. If all boxes say so, the ring's time is wrong: it is taken anew when all are started together.",
+});
+
+const DOUBLE: ConditionReport = {
+  code: "identity-double",
+  severity: "alarm",
+  text: "Another box uses this box's identity: its data directory is a copy. This box takes no subscriber changes, and the others do not let it in.",
+  next: "Stop one of the two, empty its data directory, and start it with a ticket.",
+};
+
+const doubleOf = (nodeId: NodeId): ConditionReport => ({
+  code: "identity-double-elsewhere",
+  severity: "alarm",
+  text: `Two boxes use the identity ${nodeId}: one is a copy of the other. Neither is let into the ring.`,
+  next: "Stop one of the two, empty its data directory, and start it with a ticket.",
+});
 
 const DISK_STALLED: ConditionReport = {
   code: "disk-stalled",

@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ChordChecker } from "../support/chord-checker.ts";
 
-const SCHEDULES = 1_000_000;
+const SCHEDULES = Number(process.env["RINGBOX_CHORD_SCHEDULES"] ?? 1_000_000);
 
-test("in a million schedules the invariants hold after every step, and a ring of N is ideal within N rounds", (t) => {
+test("in a million random schedules the invariants hold after every step, and a ring of N is ideal within N rounds", (t) => {
   const checker = new ChordChecker();
   let steps = 0;
   let mostRounds = 0;
@@ -22,5 +22,5 @@ test("in a million schedules the invariants hold after every step, and a ring of
   t.diagnostic(`${SCHEDULES} schedules, ${steps} steps: ${joins} joins, ${deaths} deaths, ${notifications} notifications heard; no violation`);
   t.diagnostic(`rounds until ideal: at most ${mostRounds}, at most ${closest.toFixed(2)} times the number of members`);
   // Schedules in which nothing happens would prove nothing.
-  assert.ok(joins > SCHEDULES && deaths > SCHEDULES && notifications > SCHEDULES);
+  assert.ok(joins > 4 * SCHEDULES && deaths > 1.5 * SCHEDULES && notifications > SCHEDULES);
 });

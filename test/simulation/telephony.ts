@@ -220,7 +220,7 @@ export class Telephony implements Observer, Work {
     const since = this.#world.now;
     const { expires } = this.#settings;
     this.counts.registers++;
-    desk.attemptedUntil = this.#world.now + expires * 1_000 + 40_000;
+    desk.attemptedUntil = this.#world.now + 2 * expires * 1_000 + 40_000;
     phone.register(box.sip, expires, (response) => this.#registered(desk, life, response, since));
   }
 

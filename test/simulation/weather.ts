@@ -44,8 +44,10 @@ const REST = 15_000;
 /** Two at once leave one copy; three again within 30 seconds is what the ring says. */
 const LONG_REST = 45_000;
 const LEAST_RUNNING = 3;
-/** Two clocks may differ by twice this, and the ring refuses what is five minutes ahead. */
-const LARGEST_JUMP = 140_000;
+/** Two years: whatever the wall clock of one box says, the ring goes by its own time. */
+const LARGEST_JUMP = 2 * 365 * 86_400_000;
+/** Every other jump is a small one, as when a clock is set by the network. */
+const SMALL_JUMP = 140_000;
 /** A box that was asked to leave has handed everything over after this. */
 const LEAVE_TAKES = 15_000;
 
@@ -113,9 +115,9 @@ export class Weather {
     if (this.#partitioned || this.#stalled.size > 0 || this.#leaving.size > 0 || this.#full.size > 0) return false;
     return this.#world.now - this.lastChangeAt >= duration;
   }
-  /** How far wall clocks may be from true time, and what is stamped by them: milliseconds. */
+  /** How far the ring's time may be from true time, and what is stamped by it: milliseconds. */
   get largestSkew(): number {
-    return this.#settings.mix.clock > 0 ? 2 * LARGEST_JUMP : 5_000;
+    return 5_000;
   }
   get isPartitioned(): boolean {
     return this.#partitioned;
@@ -171,7 +173,8 @@ export class Weather {
     const needed = kind === "twoAtOnce" ? 2 : ["kill", "power", "replace", "leave"].includes(kind) ? 1 : 0;
     if (spare < needed) return;
     this.counts[kind]++;
-    this.#changed();
+    // A wall clock that jumps is no excuse for anything.
+    if (kind !== "clock") this.#changed();
     this.#befall(kind, box, settled);
   }
 
@@ -210,10 +213,14 @@ export class Weather {
           box.disk.full = false;
         });
       case "clock":
-        return this.#world.setClock(box, random.between(-LARGEST_JUMP, LARGEST_JUMP));
+        return this.#setClock(box, random.chance(0.5) ? LARGEST_JUMP : SMALL_JUMP);
       case "allAtOnce":
         return this.#killAll();
     }
+  }
+
+  #setClock(box: Box, largest: number): void {
+    this.#world.setClock(box, this.#random.between(-largest, largest));
   }
 
   #rest(duration: number): void {

@@ -12,6 +12,11 @@ interface LongForm {
 
 const LONG_FORMS: readonly LongForm[] = [
   {
+    name: "decisions: 400 random histories of documents and revocations",
+    command: ["--test", "test/unit/overlay/configuration/random-decisions.test.ts"],
+    environment: { RINGBOX_DECISIONS: "400" },
+  },
+  {
     name: "durability storms: some 600 kills of real boxes under load",
     command: ["--test", "test/integration/durability/storm.test.ts"],
     environment: { RINGBOX_STORMS: "30" },
@@ -20,6 +25,26 @@ const LONG_FORMS: readonly LongForm[] = [
     name: "durability power cuts: 10,000 states of each recording",
     command: ["--test", "test/integration/io/power-cut.test.ts"],
     environment: { RINGBOX_POWER_CUTS: "10000", RINGBOX_POWER_CUT_WRITES: "1200" },
+  },
+  {
+    name: "chord: ten million random schedules of Zave's rules",
+    command: ["--test", "test/simulation/chord-schedules.test.ts"],
+    environment: { RINGBOX_CHORD_SCHEDULES: "10000000" },
+  },
+  {
+    name: "mesh limit: forty rings beyond it, with deaths, leaves and joins",
+    command: ["--test", "test/unit/overlay/beyond-the-mesh.test.ts"],
+    environment: { RINGBOX_MESH_RINGS: "40" },
+  },
+  {
+    name: "detection: fifty rough hours of 2, 3, 5 and 10 boxes",
+    command: ["--test", "test/simulation/failure-detection.test.ts"],
+    environment: { RINGBOX_ROUGH_HOURS: "50" },
+  },
+  {
+    name: "detection: partial cuts, 1,000 seeds",
+    command: ["--test", "test/unit/overlay/members/partial-cuts.test.ts"],
+    environment: { RINGBOX_PARTIAL_CUTS: "1000" },
   },
 ];
 

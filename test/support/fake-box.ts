@@ -5,12 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ControlServer } from "../../src/io/control-server.ts";
 import type { ControlReply, ControlRequest, NewSubscriber } from "../../src/peer/control.ts";
+import type { ConflictReport } from "../../src/peer/reports.ts";
 import { SAMPLE_BINDING, SAMPLE_CONFIGURATION, SAMPLE_PEERS, SAMPLE_STATUS, SAMPLE_WHERE } from "./sample-reports.ts";
 
 export class FakeBox {
   readonly directory: string;
   readonly asked: ControlRequest[] = [];
   readonly subscribers = new Map<string, NewSubscriber>();
+  conflicts: readonly ConflictReport[] = [];
   /** Takes the place of the usual answer where it returns one; `"silent"` answers nothing. */
   override: (request: ControlRequest) => ControlReply | "silent" | undefined = () => undefined;
   #server: ControlServer | undefined;
@@ -57,6 +59,11 @@ export class FakeBox {
           op: "subscriber-list",
           subscribers: [...this.subscribers.values()].map(({ username, realm, displayName }) => ({ username, aor: `${username}@${realm}`, displayName })),
         };
+      case "conflict-list":
+        return { ok: true, op: "conflict-list", conflicts: this.conflicts };
+      case "conflict-resolve":
+        this.conflicts = this.conflicts.filter(({ username }) => username !== request.username);
+        return { ok: true, op: "conflict-resolve", aor: `${request.username}@acme.example`, copies: 3 };
       case "registration-list":
         return { ok: true, op: "registration-list", registrations: [{ aor: "100@acme.example", bindings: [SAMPLE_BINDING] }] };
       case "admit":

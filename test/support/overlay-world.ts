@@ -33,6 +33,13 @@ export const DURABLE: KindDefinition = {
   id: 0xf0000002, name: "SUBSCRIBER", model: "single", durability: "durable", signed: true, maxEntries: 1, maxValueBytes: 2048,
 };
 
+/** Values of this kind know what their writers had seen. */
+export const VERSIONED: KindDefinition = { ...DURABLE, id: 0xf0000004, name: "VERSIONED", siblings: 0xf0000005 };
+export const SIBLINGS: KindDefinition = {
+  ...DURABLE, id: 0xf0000005, name: "SIBLINGS", model: "dictionary", signed: false, maxEntries: 16, siblingsOf: VERSIONED.id,
+};
+export const TEST_KINDS: readonly KindDefinition[] = [SOFT, DURABLE, VERSIONED, SIBLINGS, CERTIFICATE_BY_NODE];
+
 export const TIMING: OverlayTiming = {
   attempt: milliseconds(500),
   operation: seconds(6),
@@ -87,7 +94,7 @@ export const cryptoFor = (nodeId: NodeId): Crypto => ({
   sign: (bytes) => signature(certificateOf(nodeId), bytes),
   verify: (certificate, bytes, made) => toHex(signature(certificate, bytes)) === toHex(made),
 });
-const trust: Trust = {
+export const trust: Trust = {
   inspect: (certificate) => {
     const text = toOctets(certificate);
     return text.startsWith("certificate of ") ? { nodeId: text.slice(15) as NodeId } : { refused: "not a certificate" };
@@ -115,6 +122,8 @@ export interface BoxOptions {
   readonly disk?: Map<string, StoredRow>;
   readonly members?: readonly PeerInfo[];
   readonly incarnation?: number;
+  /** How long the ring had lived when it was last in it. */
+  readonly ringAge?: number;
   /** What its fleet has decided, as far as it knows. */
   readonly rules?: FleetRulesSettings | undefined;
 }
@@ -132,6 +141,8 @@ export class WorldBox {
   alive = true;
   /** No messages leave or arrive, links stay open: a power cut, or a pulled cable. */
   unplugged = false;
+  /** What has come while the process stands still; `undefined`: it runs. */
+  waiting: OverlayInput[] | undefined;
   diskWorks = true;
   diskDelay = 2;
   constructor(core: OverlayCore, info: PeerInfo, disk: Map<string, StoredRow>) {
@@ -188,15 +199,16 @@ export class OverlayWorld {
   restart(old: WorldBox, options: BoxOptions = {}): WorldBox {
     const members = old.seen("members-changed").at(-1)?.members ?? [];
     this.boxes.splice(this.boxes.indexOf(old), 1);
-    return this.#start({ ...old.info, incarnation: old.info.incarnation + 1 }, { disk: old.disk, members, mayStandAlone: true, rules: old.rules, ...options });
+    return this.#start({ ...old.info, incarnation: old.info.incarnation + 1 }, { disk: old.disk, members, mayStandAlone: true, rules: old.rules, ...options }, old);
   }
 
-  #start(info: PeerInfo, options: BoxOptions): WorldBox {
+  #start(info: PeerInfo, options: BoxOptions, old?: WorldBox): WorldBox {
     const disk = options.disk ?? new Map<string, StoredRow>();
     const core = new OverlayCore(
       {
-        overlayName: "test.ring", self: info, certificate: certificateOf(info.nodeId), kinds: [SOFT, DURABLE, CERTIFICATE_BY_NODE], rows: [...disk.values()],
+        overlayName: "test.ring", self: info, certificate: certificateOf(info.nodeId), kinds: TEST_KINDS, rows: [...disk.values()],
         members: options.members ?? [], mayStandAlone: options.mayStandAlone ?? this.boxes.length === 0, timing: TIMING,
+        ringAge: options.ringAge ?? old?.seen("ring-age").at(-1)?.age,
         ...(options.rules === undefined ? {} : { rules: options.rules }),
         ...(this.meshLimit === undefined ? {} : { meshLimit: this.meshLimit }),
       },
@@ -239,12 +251,31 @@ export class OverlayWorld {
 
   give(box: WorldBox, input: OverlayInput): void {
     if (!box.alive) return;
+    if (box.waiting !== undefined) {
+      if (input.type !== "tick") box.waiting.push(input);
+      return;
+    }
     const effects = box.core.step(instant(this.now), input);
     for (const effect of effects) {
       box.effects.push(effect);
       this.#carryOut(box, effect);
     }
     this.#armWake(box);
+  }
+
+  /** The process stands still: what comes waits in its sockets. */
+  stop(box: WorldBox): void {
+    box.waiting = [];
+    for (const link of this.links) if (link.open && link.ends.includes(box)) this.#silenceLater(link);
+  }
+  /** It goes on, and finds `first` in its sockets before all that has waited there; `notices`: it knows that it slept. */
+  resume(box: WorldBox, first: () => void, notices = true): void {
+    const waiting = box.waiting ?? [];
+    box.waiting = undefined;
+    if (notices) this.give(box, { type: "slept" });
+    first();
+    for (const input of waiting) this.give(box, input);
+    for (const link of this.links) if (link.open) this.#hearAgain(link);
   }
 
   at(ms: number, run: () => void): void {
@@ -289,6 +320,12 @@ export class OverlayWorld {
   partition(side: readonly WorldBox[]): void {
     this.cut = (a, b) => side.includes(a) !== side.includes(b);
     for (const link of this.links) if (link.open && this.cut(...link.ends)) this.#silenceLater(link);
+  }
+  /** Cuts the paths between the pairs that are named, and no other. */
+  cutPaths(isCut: (a: WorldBox, b: WorldBox) => boolean): void {
+    this.cut = isCut;
+    for (const link of this.links) if (link.open && isCut(...link.ends)) this.#silenceLater(link);
+      else if (link.open) this.#hearAgain(link);
   }
   heal(): void {
     this.cut = () => false;
@@ -384,6 +421,7 @@ export class OverlayWorld {
     const target = this.boxes.find(({ info, alive }) => alive && info.overlay.host === address.host);
     const reachable = target !== undefined && !target.unplugged && !box.unplugged && !this.cut(box, target);
     if (target === undefined || !reachable) return this.give(box, { type: "dial-failed", dial, reason: "refused" });
+    if (target.waiting !== undefined) return this.after(4_000, () => this.give(box, { type: "dial-failed", dial, reason: "no answer" }));
     this.connect(box, target, dial);
   }
 
@@ -431,10 +469,11 @@ export class OverlayWorld {
   }
   #silenceLater(link: Link): void {
     this.after(SILENCE_MS, () => {
-      const broken = link.ends.some(({ unplugged }) => unplugged) || this.cut(...link.ends);
+      const broken = link.ends.some(({ unplugged, waiting }) => unplugged || waiting !== undefined) || this.cut(...link.ends);
       if (!link.open || !broken || link.silent) return;
       link.silent = true;
-      for (const end of link.ends) this.give(end, { type: "link-silent", link: link.id });
+      // Whoever stands still itself takes nobody for silent.
+      for (const end of link.ends) if (end.waiting === undefined) this.give(end, { type: "link-silent", link: link.id });
     });
   }
   #hearAgain(link: Link): void {

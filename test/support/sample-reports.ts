@@ -1,4 +1,4 @@
-import type { BindingReport, BoxReference, ConfigurationReport, PeerReport, StatusReport, WhereReport } from "../../src/peer/reports.ts";
+import type { BindingReport, BoxReference, ConflictReport, ConfigurationReport, PeerReport, StatusReport, WhereReport } from "../../src/peer/reports.ts";
 
 /** The n-th box of a made-up ring. */
 export const sampleBox = (n: number): BoxReference => ({
@@ -50,6 +50,15 @@ export const SAMPLE_BINDING: BindingReport = {
   userAgent: "phone/1.0",
   instance: "",
   path: [],
+};
+
+export const SAMPLE_CONFLICT: ConflictReport = {
+  username: "100",
+  aor: "100@acme.example",
+  versions: [
+    { version: "11", inForce: true, removed: false, displayName: "Anna", password: 1, writtenAt: 1_800_000_000_000, box: sampleBox(1) },
+    { version: "22", inForce: false, removed: true, displayName: "", password: null, writtenAt: 1_799_999_000_000, box: sampleBox(2) },
+  ],
 };
 
 export const SAMPLE_WHERE: WhereReport = {

@@ -97,6 +97,9 @@ export class VirtualDisk {
   row(place: Omit<StoredRow, "stored">): StoredRow | undefined {
     return this.#rows.get(rowKey(place));
   }
+  rows(): IterableIterator<StoredRow> {
+    return this.#rows.values();
+  }
   get size(): number {
     return this.#rows.size;
   }

@@ -59,7 +59,7 @@ export class ConfigUpdates {
 
   /** Tells everybody who is linked, except `source`; `done` hears how many have it when all have answered or had their time. */
   spread(source: NodeId | undefined, done: (told: Told) => void = () => {}): void {
-    const others = [...this.#membership.members].filter(({ nodeId, links }) => links.length > 0 && nodeId !== source);
+    const others = [...this.#membership.members].filter(({ nodeId }) => this.#membership.isLinked(nodeId) && nodeId !== source);
     const linked = others.filter(({ nodeId }) => !this.#rules.isRevoked(nodeId));
     for (const { nodeId, links } of others) for (const { id } of links) if (this.#rules.isRevoked(nodeId)) this.linkOpened(id, nodeId);
     let [told, waiting] = [0, linked.length];
@@ -73,13 +73,14 @@ export class ConfigUpdates {
   }
 
   /** Whether the sender goes by the same document; if not it is refused, and told what it lacks (section 6.3.2.1). */
-  isInStep({ message, direct, hop, refuse }: Received): boolean {
+  isInStep({ message, sender, refuse }: Received): boolean {
     const { configurationSequence } = message.header;
     const order = compareSequences(configurationSequence, this.#rules.sequence);
     if (order === 0) return true;
     if (message.body.type === "config_update_req" && (order > 0 || configurationSequence === ANY_SEQUENCE)) return true;
     // The document first: it is there when the refusal is read.
-    if (order < 0 && direct) this.tell(hop);
+    const member = this.#membership.find(sender);
+    if (order < 0 && member !== undefined && this.#membership.isLinked(sender)) this.tell(member);
     refuse(order < 0 ? "Error_Config_Too_Old" : "Error_Config_Too_New");
     return false;
   }

@@ -2,8 +2,10 @@ import { BoundedMap } from "../../base/bounded-map.ts";
 import { milliseconds, seconds } from "../../base/time.ts";
 import type { CoreContext } from "../core-context.ts";
 import type { Dialer } from "./dialer.ts";
+import type { Doubles } from "./doubles.ts";
 import type { Exchanges, Outcome } from "../routing/exchanges.ts";
 import { MAX_MEMBERS, type Member, type Membership } from "./membership.ts";
+import type { RingAge } from "./ring-age.ts";
 import type { LinkId, NodeId, PeerInfo, ResourceId } from "../ports.ts";
 import type { Received } from "../routing/router.ts";
 import { EXTENSION } from "../wire/code-points.ts";
@@ -24,17 +26,21 @@ interface Named {
 
 interface Events {
   /** Both know who the other is. */
-  introduced(member: Member): void;
+  introduced(member: Member, ringAge: number): void;
   /** Somebody who was named is linked now, or given up. */
   namedSettled(): void;
-  /** It answers through others, and no link opens. */
-  reached(nodeId: NodeId): void;
   /** Our successor list, as far as they are there. */
   successors(): readonly NodeId[];
+  /** Somebody we may not have known wants a link, for a purpose of its own. */
+  asked(nodeId: NodeId): void;
   /** Whether a link to somebody who was named is wanted. */
   wants(nodeId: NodeId): boolean;
   /** We know only a part of our ring. */
   isPartial(): boolean;
+  /** It answers through others, and no link opens. */
+  reached(nodeId: NodeId): void;
+  /** A member that we reach through another introduces itself again: it had given us up. */
+  metAnew(): void;
 }
 
 /** Who is who, and getting linked to everybody: Attach and Update (RFC 6940 sections 6.5.1, 10.6, 10.7). */
@@ -43,18 +49,22 @@ export class Introductions {
   readonly #membership: Membership;
   readonly #exchanges: Exchanges;
   readonly #dialer: Dialer;
+  readonly #ringAge: RingAge;
+  readonly #doubles: Doubles;
   readonly #events: Events;
   /** Boxes that Updates name and that are not linked; at the bound the oldest is forgotten. */
   readonly #named = new BoundedMap<NodeId, Named>(MAX_MEMBERS, "evict");
 
   constructor(
-    parts: { context: CoreContext; membership: Membership; exchanges: Exchanges; dialer: Dialer },
+    parts: { context: CoreContext; membership: Membership; exchanges: Exchanges; dialer: Dialer; ringAge: RingAge; doubles: Doubles },
     events: Events,
   ) {
     this.#context = parts.context;
     this.#membership = parts.membership;
     this.#exchanges = parts.exchanges;
     this.#dialer = parts.dialer;
+    this.#ringAge = parts.ringAge;
+    this.#doubles = parts.doubles;
     this.#events = events;
   }
 
@@ -67,6 +77,11 @@ export class Introductions {
   linked(member: Member, outbound: boolean): void {
     this.#settle(member.nodeId);
     if (outbound) this.#greet(member, 1);
+  }
+
+  /** Says to everybody linked again who this box is: something of it has changed. */
+  introduceAnew(): void {
+    for (const member of [...this.#membership.members]) if (member.links.length > 0) this.#greet(member, 1);
   }
 
   /** A box that is named by one that is linked: asked, through it, to dial us. */
@@ -115,10 +130,15 @@ export class Introductions {
     if (introduction === undefined) return this.#attachClient(received, body);
     const { info } = introduction;
     if (info.nodeId !== received.sender) return received.refuse("Error_Invalid_Message", "the peer info of another");
-    received.respond({ ...body, type: "attach_ans", role: ACTIVE, sendUpdate: false, candidates: this.#candidates() }, [this.#introduction()]);
+    const double = received.direct && this.#doubles.introduced(info.nodeId, received.message.extensions);
+    const extensions = [this.#introduction(), ...(received.direct ? [this.#doubles.extensionFor(info.nodeId)] : [])];
+    received.respond({ ...body, type: "attach_ans", role: ACTIVE, sendUpdate: false, candidates: this.#candidates() }, extensions);
+    if (received.direct && double) return this.#keepOut(received.hop);
+    if (received.neighbor !== undefined && !received.direct) this.#events.metAnew();
     if (received.neighbor !== undefined) return this.#know(received.neighbor, introduction, received.link);
     // The sender of an Attach is the TLS server: whoever answers dials (RFC 6940 section 6.5.1.13).
     this.#membership.remember(info);
+    this.#events.asked(info.nodeId);
     if (!this.#membership.isLinked(info.nodeId)) this.#dialer.dial(info.nodeId);
     else if (body.sendUpdate) this.sendUpdate(info.nodeId, this.fullUpdate());
   }
@@ -172,23 +192,32 @@ export class Introductions {
     const request = {
       hop: member.nodeId,
       body: this.#attachRequest(),
-      extensions: [this.#introduction()],
+      extensions: [this.#introduction(), this.#doubles.extensionFor(member.nodeId)],
       timeout: this.#context.settings.timing.attempt,
     };
     const link = this.#membership.linkTo(member.nodeId);
     this.#exchanges.request(request, (outcome) => {
       const introduction = outcome.type === "answer" ? introductionIn(outcome.message.extensions) : undefined;
+      const double = outcome.type === "answer" && this.#doubles.introduced(member.nodeId, outcome.message.extensions);
+      if (double) return this.#keepOut(member);
       if (introduction?.info.nodeId === member.nodeId && link !== undefined) return this.#know(member, introduction, link);
       if (outcome.type === "timeout" && attempt < ATTEMPTS) return this.#greet(member, attempt + 1);
-      if (outcome.type !== "unreachable") this.#membership.close(member, "it does not say who it is");
+      // Over a further link to a box that is known its silence is the link layer's business.
+      if (outcome.type !== "unreachable" && member.introducedAs === undefined) this.#membership.close(member, "it does not say who it is");
     });
   }
 
-  #know(member: Member, { info, inRing, time }: Introduction, link: LinkId): void {
+  /** It will dial again: nobody dials it from here. */
+  #keepOut(member: Member): void {
+    this.#membership.close(member, "two boxes use its identity");
+    this.#membership.movedOut(member.nodeId);
+  }
+
+  #know(member: Member, { info, inRing, time, ringAge }: Introduction, link: LinkId): void {
     this.#membership.heardInfo(member, info, link);
     member.introducedAs = inRing ? "in the ring" : "outside";
-    member.clockDifference = time - this.#context.clock.now();
-    this.#events.introduced(member);
+    this.#membership.heardClock(member, time);
+    this.#events.introduced(member, ringAge);
   }
 
   #ask(nodeId: NodeId): void {
@@ -239,7 +268,7 @@ export class Introductions {
   }
   #introduction(): MessageExtension {
     const { settings, self, clock } = this.#context;
-    const introduction = { info: settings.self, inRing: this.#membership.view.has(self), time: clock.now() };
+    const introduction = { info: settings.self, inRing: this.#membership.view.has(self), time: clock.now(), ringAge: this.#ringAge.value };
     return { type: EXTENSION.peer_info, critical: false, contents: encodeIntroduction(introduction) };
   }
 }

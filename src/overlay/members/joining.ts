@@ -75,7 +75,7 @@ export class Joining {
     const { self } = this.#context;
     for (const id of [...this.#admitted]) if (!view.has(id)) this.#admitted.delete(id);
     // Boxes from another ring may have what will be ours wherever they stand; others only if they are near.
-    const isFarAway = (orderly || added.length === 0) && before.with(self).isSameAround(self, view.with(self));
+    const isFarAway = (orderly || added.length === 0 || this.#parts.neighborhood.isPartial) && before.with(self).isSameAround(self, view.with(self));
     if (!isFarAway) this.#abandonSync();
     this.proceed();
   }
@@ -133,12 +133,12 @@ export class Joining {
   }
 
   #takeTime(): void {
-    const members = [...this.#membership.members];
-    const differences = members.flatMap(({ clockDifference }) => (clockDifference === undefined ? [] : [clockDifference]));
+    const differences = this.#membership.clockDifferences();
     const corrected = this.#context.clock.agreeWith(differences);
     if (differences.length > 0) this.#parts.holdings.mendFutureStamps();
     if (!corrected) return;
-    for (const member of members) member.clockDifference = undefined;
+    this.#membership.forgetClocks();
+    this.#parts.holdings.clockCorrected();
     this.#context.report("warning", "This box's clock differs from the others'; theirs is used.");
   }
 

@@ -1,5 +1,5 @@
 import { BoundedMap } from "../../base/bounded-map.ts";
-import { milliseconds, seconds, type Duration } from "../../base/time.ts";
+import { between, type Duration, type Instant, milliseconds, minutes, seconds } from "../../base/time.ts";
 import type { CoreContext } from "../core-context.ts";
 import { MEMBER_TRANSITIONS, type MemberState, type MemberTrigger } from "./member-states.ts";
 import type { LinkId, NodeId, OverlayInput, PeerInfo } from "../ports.ts";
@@ -11,8 +11,14 @@ export const MAX_MEMBERS = 1024;
 /** Links to one box at a time; those least preferred beyond them are closed at once. */
 const MAX_LINKS = 4;
 
-/** A link that is not needed stays open this long, so that what is under way over it arrives. */
-const DRAIN = seconds(2);
+/**
+ * A link that is not needed stays open this long, so that what is under way over it arrives, and the first
+ * words over the other one, even if they are lost four times.
+ */
+const DRAIN = seconds(5);
+
+/** What was heard of a clock longer ago does not count. */
+const CLOCK_HEARD = minutes(2);
 
 /** What is remembered over a restart is told at most this often. */
 const ANNOUNCE_DELAY = milliseconds(500);
@@ -27,8 +33,8 @@ export interface Member {
   links: readonly OpenLink[];
   /** How it stood when it introduced itself over its present links; whether it is in the ring is `state`'s to say. */
   introducedAs: "in the ring" | "outside" | undefined;
-  /** Clock of the other side minus ours when last heard, milliseconds. */
-  clockDifference: number | undefined;
+  /** Clock of the other side minus ours, milliseconds, and when it was heard. */
+  clockDifference: { readonly by: number; readonly at: Instant } | undefined;
   roundTrip: Duration | undefined;
   /** One of us does not hear the other: what is sent goes through this member (see `Verdicts`). */
   relay: NodeId | undefined;
@@ -123,6 +129,22 @@ export class Membership {
     this.#refresh(true);
   }
 
+  /** `time`: what the box took the time to be a moment ago. */
+  heardClock(member: Member, time: number): void {
+    member.clockDifference = { by: time - this.#context.clock.now(), at: this.#context.now };
+  }
+  /** How the clocks of the linked boxes differ from ours, as far as that was heard lately. */
+  clockDifferences(): readonly number[] {
+    const { now } = this.#context;
+    return [...this.#members.values()].flatMap(({ clockDifference: heard, links }) =>
+      heard === undefined || links.length === 0 || between(heard.at, now) > CLOCK_HEARD ? [] : [heard.by],
+    );
+  }
+  /** Our clock was corrected: what was heard before is not so any more. */
+  forgetClocks(): void {
+    for (const member of this.#members.values()) member.clockDifference = undefined;
+  }
+
   /** Copies are spread over zones only where all boxes see the same: otherwise they would not agree on where they are. */
   spreadOverZones(spread: boolean): void {
     this.#knowsZones = spread;
@@ -152,10 +174,13 @@ export class Membership {
     const member = this.#byLink.get(link);
     if (member === undefined) return;
     this.#byLink.delete(link);
+    const wasSilent = member.links[0]?.silent === true;
     this.#context.agenda.cancel(`drain ${link}`);
     member.links = member.links.filter((open) => open.id !== link);
     if (member.links.length > 0) return;
-    if (member.relay !== undefined) return this.#events.silent(member);
+    // A way through another box that we have tried ourselves outlives the link; a closed link says more than hearsay.
+    if (member.relay !== undefined && wasSilent) return this.#events.silent(member);
+    member.relay = undefined;
     member.introducedAs = undefined;
     this.apply(member, "link closed");
   }
@@ -212,6 +237,7 @@ export class Membership {
     const member = this.#members.get(nodeId);
     if (member === undefined) return;
     this.close(member, "it was revoked");
+    if (isInRing(member.state)) this.apply(member, "link closed");
     this.movedOut(nodeId);
   }
 
@@ -307,7 +333,8 @@ export class Membership {
     const rank = ({ silent, outbound }: OpenLink): number => (silent ? 2 : 0) + (outbound === preferOutbound ? 0 : 1);
     member.links = [...links].sort((a, b) => rank(a) - rank(b));
     for (const { id } of member.links.slice(MAX_LINKS)) this.#closeSpare(id);
-    for (const { id } of member.links.slice(1)) this.#closeLater(member, id, DRAIN);
+    // One of the two closes what is spare: they may differ in which link is silent, and would close both.
+    if (preferOutbound) for (const { id } of member.links.slice(1)) this.#closeLater(member, id, DRAIN);
     const [first] = member.links;
     if (first !== undefined) this.#context.agenda.cancel(`drain ${first.id}`);
   }

@@ -1,3 +1,5 @@
+import { BoundedMap } from "../../base/bounded-map.ts";
+import { after, type Instant } from "../../base/time.ts";
 import type { CoreContext } from "../core-context.ts";
 import type { Member, Membership } from "./membership.ts";
 import type { NodeId, ResourceId } from "../ports.ts";
@@ -7,6 +9,9 @@ import { inArc, type RingView, shareOf } from "../ring/ring.ts";
 
 /** Boxes with links from each to each; beyond, a box keeps its neighbors and fingers (and whoever keeps it). */
 const MESH_LIMIT = 500;
+
+/** Boxes that were sought for a purpose, whose links are spared for a while. */
+const MAX_KEPT = 256;
 
 /** A ring that has become so many times smaller than the limit is a mesh again. */
 const SMALLER = 2;
@@ -23,6 +28,8 @@ export class Neighborhood {
   readonly #events: Events;
   readonly #limit: number;
   readonly #starts: readonly ResourceId[];
+  /** Boxes whose links are spared, until when. At the bound the oldest is spared no more. */
+  readonly #kept = new BoundedMap<NodeId, Instant>(MAX_KEPT, "evict");
   #isPartial = false;
   #serves = false;
 
@@ -63,13 +70,19 @@ export class Neighborhood {
   }
   stop(): void {
     this.#serves = false;
-    for (const name of ["seek fingers", "seek a finger", "shed links"]) this.#context.agenda.cancel(name);
+    for (const name of ["seek fingers", "seek a finger", "shed links", "shed links that were kept"]) this.#context.agenda.cancel(name);
   }
 
   viewChanged(): void {
     if (!this.#isPartial && this.#membership.view.size > this.#limit) this.#become(true);
     else if (this.#isPartial && this.#isTooSmall()) this.#become(false);
     if (this.#isPartial && this.#serves) this.#shedLater();
+  }
+  /** Whoever was sought for a purpose is spared for as long as that may take. */
+  keep(nodeId: NodeId): void {
+    const { antiEntropy } = this.#context.settings.timing;
+    this.#kept.set(nodeId, after(this.#context.now, antiEntropy));
+    if (this.#isPartial && this.#serves) this.#context.later("shed links that were kept", antiEntropy, () => this.#shed());
   }
   /** A link has closed: whoever was behind it may have been a finger. */
   lost(): void {
@@ -84,10 +97,10 @@ export class Neighborhood {
   #isTooSmall(): boolean {
     const { self } = this.#context;
     const view = this.#membership.view.with(self);
-    const after = view.predecessors(self, SUCCESSORS).at(-1);
-    const upTo = view.successors(self, SUCCESSORS).at(-1);
-    if (after === undefined || upTo === undefined || view.size <= 2 * SUCCESSORS) return false;
-    return (2 * SUCCESSORS) / shareOf({ after, upTo }) < this.#limit / SMALLER;
+    const first = view.predecessors(self, SUCCESSORS).at(-1);
+    const last = view.successors(self, SUCCESSORS).at(-1);
+    if (first === undefined || last === undefined || view.size <= 2 * SUCCESSORS) return false;
+    return (2 * SUCCESSORS) / shareOf({ after: first, upTo: last }) < this.#limit / SMALLER;
   }
 
   #become(partial: boolean): void {
@@ -130,7 +143,8 @@ export class Neighborhood {
     const linked = [...this.#membership.members].filter(({ links }) => links.length > 0);
     if (linked.length <= this.#limit) return;
     const table = routingTable(this.#membership.view, this.#context.self, this.#starts);
-    const spare = linked.filter((member) => member.state === "serving" && !table.has(member.nodeId) && !this.#isWantedBy(member));
+    for (const [nodeId, until] of [...this.#kept]) if (until <= this.#context.now) this.#kept.delete(nodeId);
+    const spare = linked.filter((member) => member.state === "serving" && !table.has(member.nodeId) && !this.#kept.has(member.nodeId) && !this.#isWantedBy(member));
     for (const member of spare) this.#membership.close(member, "a ring this large needs no link between us");
   }
   /** We are its neighbor, or one of its fingers begins in our arc. */

@@ -11,6 +11,8 @@ export type PhaseTrigger =
   | "share received"
   /** No linked member is in a ring any more. */
   | "ring lost"
+  /** The ring has lived without this box for so long that it must come back as a blank one. */
+  | "away too long"
   | "leave asked"
   | "handed over"
   /** The fleet believes this box no more. */
@@ -24,6 +26,7 @@ export const PHASE_TRANSITIONS = {
     alone: "serving",
     "share received": "ignore",
     "ring lost": "ignore",
+    "away too long": "ignore",
     "leave asked": "left",
     "handed over": "ignore",
     revoked: "revoked",
@@ -33,6 +36,7 @@ export const PHASE_TRANSITIONS = {
     alone: "ignore",
     "share received": "serving",
     "ring lost": "seeking",
+    "away too long": "ignore",
     "leave asked": "left",
     "handed over": "ignore",
     revoked: "revoked",
@@ -44,6 +48,7 @@ export const PHASE_TRANSITIONS = {
     "share received": "ignore",
     // Both halves of a cut go on.
     "ring lost": "ignore",
+    "away too long": "seeking",
     "leave asked": "leaving",
     "handed over": "ignore",
     revoked: "revoked",
@@ -53,6 +58,7 @@ export const PHASE_TRANSITIONS = {
     alone: "ignore",
     "share received": "ignore",
     "ring lost": "ignore",
+    "away too long": "ignore",
     "leave asked": "ignore",
     "handed over": "left",
     revoked: "revoked",
@@ -62,6 +68,7 @@ export const PHASE_TRANSITIONS = {
     alone: "ignore",
     "share received": "ignore",
     "ring lost": "ignore",
+    "away too long": "ignore",
     "leave asked": "ignore",
     "handed over": "ignore",
     revoked: "ignore",
@@ -71,6 +78,7 @@ export const PHASE_TRANSITIONS = {
     alone: "ignore",
     "share received": "ignore",
     "ring lost": "ignore",
+    "away too long": "ignore",
     "leave asked": "left",
     "handed over": "ignore",
     revoked: "ignore",

@@ -3,7 +3,7 @@ import type { CoreContext } from "../core-context.ts";
 import type { Exchanges } from "../routing/exchanges.ts";
 import type { Membership } from "../members/membership.ts";
 import type { Operations } from "./operations.ts";
-import type { Entry, KindId, NodeId, OperationFault, OverlayEffect, ResourceId, Ticket } from "../ports.ts";
+import type { KindId, Listed, NodeId, OperationFault, OverlayEffect, OverlayInput, ResourceId, Ticket } from "../ports.ts";
 import { type Arc, inArc, nextId, type Placement, type RingId } from "../ring/ring.ts";
 import type { Topology } from "../ring/topology.ts";
 import { notesIn } from "../replicas/summaries.ts";
@@ -34,7 +34,8 @@ export class Listing {
   readonly #parts: Parts;
   readonly #ticket: Ticket;
   readonly #kind: KindId;
-  readonly #found = new Map<ResourceId, readonly Entry[]>();
+  readonly #also: readonly KindId[];
+  readonly #found = new Map<ResourceId, Listed>();
   /** Holders still to be asked, by arc. BOUNDED: by the ring. */
   readonly #places: Placement[];
   readonly #isWhole: boolean;
@@ -46,10 +47,11 @@ export class Listing {
   #last: RingId;
   readonly #start: RingId;
 
-  constructor(parts: Parts, ticket: Ticket, kind: KindId) {
+  constructor(parts: Parts, { ticket, kind, also }: Omit<Extract<OverlayInput, { type: "list" }>, "type">) {
     this.#parts = parts;
     this.#ticket = ticket;
     this.#kind = kind;
+    this.#also = also ?? [];
     const { view } = parts.membership;
     const { self } = parts.context;
     this.#isWhole = parts.topology.isWhole;
@@ -70,7 +72,7 @@ export class Listing {
       return this.#list(place.arc, place.arc.after, place.holders);
     }
     if (!this.#isWhole && this.#last !== this.#start) return this.#nextOwner(1);
-    const found = [...this.#found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([resource, entries]) => ({ resource, entries }));
+    const found = [...this.#found.values()].sort((a, b) => (a.resource < b.resource ? -1 : 1));
     this.#tell({ ok: true, found });
   }
 
@@ -128,11 +130,12 @@ export class Listing {
       const resource = this.#toFetch.pop();
       if (resource === undefined) break;
       this.#underWay++;
-      this.#parts.operations.fetchThen(resource, [this.#kind], (outcome) => {
+      this.#parts.operations.fetchThen(resource, [this.#kind, ...this.#also], (outcome) => {
         this.#underWay--;
         if (!outcome.ok) return this.#tell({ ok: false, fault: outcome.fault });
-        const entries = outcome.kinds[0]?.entries ?? [];
-        if (entries.length > 0) this.#found.set(resource, entries);
+        const [listed, ...also] = outcome.kinds;
+        const entries = listed?.entries ?? [];
+        if (entries.length > 0) this.#found.set(resource, { resource, entries, also });
         this.#parts.context.soon(() => this.#pump());
       });
     }

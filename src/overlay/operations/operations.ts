@@ -20,6 +20,7 @@ import { type Reading, type ReplicaAnswer, shownEntries } from "./reading.ts";
 import type { Topology } from "../ring/topology.ts";
 import { NOT_RESPONSIBLE } from "../routing/router.ts";
 import { compareEntries, decodeEntry, placeOf, type StoredEntry } from "../storage/entry.ts";
+import { withPreface } from "../storage/history.ts";
 import { NOT_DURABLE, type Storing } from "../replicas/storing.ts";
 import { ERROR } from "../wire/code-points.ts";
 import type { StoreKindData } from "../wire/message-body.ts";
@@ -55,22 +56,22 @@ export class Operations {
   readonly #exchanges: Exchanges;
   readonly #reading: Reading;
   readonly #storing: Storing;
-  readonly #awakening: Awakening;
   readonly #topology: Topology;
+  readonly #awakening: Awakening;
   readonly #operations = new BoundedMap<number, Operation>(MAX_OPERATIONS, "refuse");
   /** Those that wait for the ring to change or for their next attempt. BOUNDED: by operations. */
   readonly #waiting = new Set<Operation>();
   #lastId = 0;
   #changedAt: Instant | undefined;
 
-  constructor(parts: { context: CoreContext; membership: Membership; exchanges: Exchanges; reading: Reading; storing: Storing; awakening: Awakening; topology: Topology }) {
+  constructor(parts: { context: CoreContext; membership: Membership; exchanges: Exchanges; reading: Reading; storing: Storing; topology: Topology; awakening: Awakening }) {
     this.#context = parts.context;
     this.#membership = parts.membership;
     this.#exchanges = parts.exchanges;
     this.#reading = parts.reading;
     this.#storing = parts.storing;
-    this.#awakening = parts.awakening;
     this.#topology = parts.topology;
+    this.#awakening = parts.awakening;
   }
 
   get underWay(): number {
@@ -312,13 +313,17 @@ export class Operations {
   }
 
   #stamped(resource: ResourceId, kind: KindDefinition, changes: readonly EntryChange[]): readonly Uint8Array[] {
-    return changes.map(({ key, value, lifetime, storedAt }) => {
+    return changes.map((change) => {
+      const lifetime = Math.ceil(change.lifetime / 1_000);
+      const storageTime = change.storedAt ?? this.#context.clock.stamp();
+      const content = change.value ?? new Uint8Array(0);
+      const history = change.history ?? { version: { writer: this.#context.self, stamp: storageTime }, follows: change.follows ?? [] };
       const stored = {
-        storageTime: storedAt ?? this.#context.clock.stamp(),
-        lifetime: Math.ceil(lifetime / 1_000),
-        place: placeOf(kind, key),
-        exists: value !== undefined,
-        value: value ?? new Uint8Array(0),
+        storageTime,
+        lifetime,
+        place: placeOf(kind, change.key),
+        exists: change.value !== undefined,
+        value: kind.siblings === undefined ? content : withPreface({ ...history, lifetime }, content),
       };
       return kind.signed
         ? signStoredData(resource, kind.id, stored, this.#context.signer)

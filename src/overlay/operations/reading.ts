@@ -2,7 +2,7 @@ import { type Duration, milliseconds } from "../../base/time.ts";
 import { REPLICA_READ } from "../replicas/arc-sync.ts";
 import type { CoreContext } from "../core-context.ts";
 import type { Exchanges, Outcome } from "../routing/exchanges.ts";
-import type { KindEntries, KindId, NodeId, ResourceId } from "../ports.ts";
+import type { Entry, KindEntries, KindId, NodeId, ResourceId } from "../ports.ts";
 import type { Repair } from "../replicas/repair.ts";
 import type { StoredEntry } from "../storage/entry.ts";
 import type { Holdings } from "../storage/holdings.ts";
@@ -123,9 +123,16 @@ export const shownEntries = (kind: KindId, generation: number, entries: readonly
   generation,
   entries: entries
     .filter(({ exists }) => exists)
-    .map(({ key, value, storedAt }) => ({ key, value, storedAt }))
+    .map(shownEntry)
     .sort((a, b) => (a.key < b.key ? -1 : 1)),
+  ...(entries.some(({ exists, preface }) => !exists && preface !== undefined) ? { deletions: entries.filter(({ exists }) => !exists).map(shownEntry) } : {}),
 });
+
+function shownEntry({ key, content, storedAt, preface, sibling }: StoredEntry): Entry {
+  if (preface === undefined) return { key, value: content, storedAt };
+  const { version, follows } = preface;
+  return { key, value: content, storedAt, history: { version, follows }, ...(sibling?.exists === false ? { isDeletion: true } : {}) };
+}
 
 function isSelected(selection: Selection, key: string): boolean {
   switch (selection.model) {

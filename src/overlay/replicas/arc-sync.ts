@@ -1,5 +1,5 @@
 import { type ComparedPart, decodeSummaryAnswer, type EntryNote, encodeSummaryRequest, MAX_PARTS, type SummaryAnswer, type SummaryRequest } from "./arc-summary.ts";
-import type { WallTime } from "../../base/time.ts";
+import { between, type WallTime } from "../../base/time.ts";
 import type { CoreContext } from "../core-context.ts";
 import type { Exchanges, Outcome } from "../routing/exchanges.ts";
 import type { Membership } from "../members/membership.ts";
@@ -7,7 +7,7 @@ import type { KindId, NodeId, ResourceId } from "../ports.ts";
 import type { Arc, RingId } from "../ring/ring.ts";
 import { entriesOf } from "./summaries.ts";
 import { compareNotes, type StoredEntry } from "../storage/entry.ts";
-import type { Holdings } from "../storage/holdings.ts";
+import { type Holdings, isNews } from "../storage/holdings.ts";
 import { EXTENSION } from "../wire/code-points.ts";
 import type { MessageExtension } from "../wire/message.ts";
 import type { StoreKindData } from "../wire/message-body.ts";
@@ -39,6 +39,8 @@ export interface SyncTask {
 export interface SyncOutcome {
   /** Everything that was to move has moved. */
   readonly complete: boolean;
+  /** What was pushed may have left something there that this box does not have: a sibling of what it took the place of. */
+  readonly compareAgain: boolean;
   readonly pulled: number;
   readonly pushed: number;
   /** The partner is responsible for the arc and its replicas have all of it. */
@@ -81,6 +83,7 @@ export class ArcSync {
   #resume: (() => void) | undefined;
   #pulled = 0;
   #pushed = 0;
+  #compareAgain = false;
   #partnerInSync = true;
   #agreed = true;
   #sameView = true;
@@ -121,7 +124,7 @@ export class ArcSync {
     if (this.#over) return;
     this.#over = true;
     this.#told({
-      complete, pulled: this.#pulled, pushed: this.#pushed, partnerInSync: this.#partnerInSync && complete,
+      complete, compareAgain: this.#compareAgain, pulled: this.#pulled, pushed: this.#pushed, partnerInSync: this.#partnerInSync && complete,
       agreed: this.#agreed, sameView: this.#sameView, onDisk: this.#onDisk,
     });
   }
@@ -163,17 +166,23 @@ export class ArcSync {
       const place = `${note.kind} ${note.key}`;
       const resource = listed.get(note.resource) ?? new Map<string, EntryNote>();
       listed.set(note.resource, resource.set(place, note));
-      if (this.#task.pull && (held === undefined || compareNotes(note, held) > 0)) this.#planPull(note);
+      const isNewer = held === undefined || compareNotes(note, held) > 0;
+      if ((this.#task.pull && isNewer) || (held !== undefined && this.#mustMeet(held, note))) this.#planPull(note);
     }
     if (!this.#task.push) return;
     for (const resource of store.resourcesIn(wholeArc ?? stretch)) {
       const theirs = listed.get(resource);
       const push = [...entriesOf(store, resource)].filter((entry) => {
         const note = theirs?.get(`${entry.kind} ${entry.key}`);
-        return note === undefined || compareNotes(entry, note) > 0;
+        return note === undefined || compareNotes(entry, note) > 0 || this.#mustMeet(entry, note);
       });
       if (push.length > 0) this.#transfers.push({ resource, kinds: [], push, attempts: 0 });
     }
+  }
+
+  /** Two versions of a value that keeps siblings: the older one is not over only because the newer one is newer. */
+  #mustMeet(held: StoredEntry, note: EntryNote): boolean {
+    return this.#context.kind(held.kind)?.siblings !== undefined && compareNotes(note, held) !== 0;
   }
 
   #planPull({ resource, kind }: EntryNote): void {
@@ -217,7 +226,7 @@ export class ArcSync {
     for (const kind of kinds) {
       const entries = this.#holdings.decode(resource, [kind], certificates);
       if (!entries.ok) this.#context.count("replica-value-refused");
-      else for (const entry of entries.value) if (this.#holdings.accept(entry, kind.generation) === "stored") count++;
+      else for (const entry of entries.value) if (isNews(this.#holdings.accept(entry, kind.generation))) count++;
     }
     return count;
   }
@@ -229,6 +238,7 @@ export class ArcSync {
     this.#exchanges.request({ hop: this.#task.partner, body, certificates, timeout: this.#context.settings.timing.attempt }, (outcome) => {
       if (outcome.type === "answer") {
         this.#pushed += entries.length;
+        this.#compareAgain ||= entries.some(({ preface }) => preface !== undefined);
         return this.#transferred();
       }
       this.#transferFailed(transfer, outcome);
@@ -252,6 +262,7 @@ export class ArcSync {
 
   #ask(request: SummaryRequest, told: (answer: SummaryAnswer) => void): void {
     const body = { type: "exp_a_req", body: encodeSummaryRequest(request) } as const;
+    const asked = this.#context.now;
     this.#exchanges.request({ hop: this.#task.partner, body, timeout: this.#context.settings.timing.attempt }, (outcome) => {
       if (this.#over) return;
       const answer = outcome.type === "answer" && outcome.body.type === "exp_a_ans" ? decodeSummaryAnswer(outcome.body.body) : undefined;
@@ -262,7 +273,7 @@ export class ArcSync {
         this.#sameView &&= answer.value.view === this.#membership.view.tag;
         this.#onDisk &&= answer.value.onDisk;
         const member = this.#membership.find(this.#task.partner);
-        if (member !== undefined) member.clockDifference = answer.value.time - this.#context.clock.now();
+        if (member !== undefined) this.#membership.heardClock(member, answer.value.time + between(asked, this.#context.now) / 2);
         return told(answer.value);
       }
       if (outcome.type === "timeout" && this.#retries++ < RETRIES) return this.#ask(request, told);

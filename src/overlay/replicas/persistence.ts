@@ -47,11 +47,16 @@ export class Persistence {
     this.#context = context;
   }
 
+  /** Of what happens to one place in one step the last counts: the writes of a step have no order. */
   put(entry: StoredEntry, durability: Durability): void {
-    (durability === "durable" ? this.#durable : this.#soft).puts.push(entry);
+    const { puts, removals } = durability === "durable" ? this.#durable : this.#soft;
+    takeOut(removals, entry);
+    puts.push(entry);
   }
-  remove({ resource, kind, key }: StoredEntry, durability: Durability): void {
-    (durability === "durable" ? this.#durable : this.#soft).removals.push({ resource, kind, key });
+  remove(entry: StoredEntry, durability: Durability): void {
+    const { puts, removals } = durability === "durable" ? this.#durable : this.#soft;
+    takeOut(puts, entry);
+    removals.push({ resource: entry.resource, kind: entry.kind, key: entry.key });
   }
   /** Says when the durable rows put in this step are on disk, or that they will not be. */
   whenOnDisk(told: Told): void {
@@ -148,6 +153,13 @@ export class Persistence {
     this.#context.later(`refuse write ${ticket}`, milliseconds(0), () => {
       for (const each of told) each(false);
     });
+  }
+}
+
+function takeOut(rows: Removal[], { resource, kind, key }: Removal): void {
+  for (let i = rows.length - 1; i >= 0; i--) {
+    const row = rows[i];
+    if (row?.resource === resource && row.kind === kind && row.key === key) rows.splice(i, 1);
   }
 }
 

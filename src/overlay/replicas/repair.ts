@@ -8,6 +8,7 @@ import { type Arc, intersect, type Placement, RingView } from "../ring/ring.ts";
 import { entriesOf } from "./summaries.ts";
 import { sameDigest } from "../storage/digest.ts";
 import type { Holdings } from "../storage/holdings.ts";
+import type { Topology } from "../ring/topology.ts";
 import type { Surplus } from "./surplus.ts";
 
 /** What one partner brought has to reach the others too: so many rounds, then the next turn goes on. */
@@ -25,6 +26,7 @@ interface Parts {
   readonly exchanges: Exchanges;
   readonly holdings: Holdings;
   readonly surplus: Surplus;
+  readonly topology: Topology;
   readonly tellWhomWeKnow: (member: NodeId) => void;
 }
 
@@ -84,9 +86,12 @@ export class Repair {
 
   viewChanged({ before, added, removed, orderly }: ViewChange): void {
     const { self } = this.#context;
-    this.#revision++;
-    // Boxes from another ring may have what is ours wherever they stand; others only if they are near.
-    if ((orderly || added.length === 0) && before.isSameAround(self, this.#membership.view)) return;
+    // Boxes from another ring may have what is ours wherever they stand; others only if they are near. And where
+    // not all know all, whoever comes into sight far away has been in the ring before.
+    const { isWhole } = this.#parts.topology;
+    const isFarAway = (orderly || added.length === 0 || !isWhole) && before.isSameAround(self, this.#membership.view);
+    if (isWhole || !isFarAway) this.#revision++;
+    if (isFarAway) return;
     this.#inSync = false;
     if (!this.#membership.view.has(self) || !before.has(self)) return;
     const grew = removed.length > 0 && before.arcOf(self).after !== this.#membership.view.arcOf(self).after;
@@ -97,6 +102,16 @@ export class Repair {
       for (const id of added) this.#fromElsewhere.add(id);
     }
     this.#after(merged ? milliseconds(0) : this.#context.settings.timing.holdDown);
+  }
+
+  /** Others may have answered for the share meanwhile, and nothing has shown in the ring: reads ask them until all is compared. */
+  doubt(): void {
+    if (!this.#membership.view.has(this.#context.self)) return;
+    this.#revision++;
+    this.#inSync = false;
+    this.#unsettled = true;
+    this.#formerView ??= this.#membership.view;
+    this.#after(milliseconds(0));
   }
 
   /** A replica did not get a write, or was silent for a while. */
@@ -156,7 +171,7 @@ export class Repair {
       this.#tellWhomWeKnow(tasks, outcomes);
       const complete = outcomes.length === tasks.length && outcomes.every((outcome) => outcome.complete);
       if (revision !== this.#revision || !complete) return this.#turnEnds(false);
-      const moved = outcomes.some(({ pulled }) => pulled > 0) && tasks.length > 1;
+      const moved = (outcomes.some(({ pulled }) => pulled > 0) && tasks.length > 1) || outcomes.some(({ compareAgain }) => compareAgain);
       if (moved && number + 1 < MAX_ROUNDS) return this.#round(number + 1);
       // Who still sees another box responsible (one we have no link to) knows of writes that we do not.
       if (!outcomes.every(({ agreed }) => agreed)) return this.#turnEnds(false);
@@ -247,15 +262,12 @@ export class Repair {
   }
 
   #correctClock(): void {
-    const differences = [0];
-    for (const { clockDifference, links } of this.#membership.members) {
-      if (clockDifference !== undefined && links.length > 0) differences.push(clockDifference);
-    }
-    if (differences.length === 1) return;
-    const corrected = this.#context.clock.agreeWith(differences);
+    const differences = this.#membership.clockDifferences();
+    if (differences.length === 0) return;
+    const corrected = this.#context.clock.agreeWith([0, ...differences]);
     this.#parts.holdings.mendFutureStamps();
     if (!corrected) return;
-    for (const member of this.#membership.members) member.clockDifference = undefined;
+    this.#membership.forgetClocks();
     this.#context.report("warning", "This box's clock differs from the others'; theirs is used.");
   }
 }

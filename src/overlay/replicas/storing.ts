@@ -1,4 +1,5 @@
 import type { CoreContext } from "../core-context.ts";
+import type { Doubles } from "../members/doubles.ts";
 import { OFFERED } from "./arc-sync.ts";
 import type { Membership } from "../members/membership.ts";
 import type { Persistence } from "./persistence.ts";
@@ -7,7 +8,7 @@ import { mayReplace, type Replication } from "./replication.ts";
 import { NOT_RESPONSIBLE, type Received } from "../routing/router.ts";
 import { placeAppended } from "../storage/array-places.ts";
 import type { StoredEntry } from "../storage/entry.ts";
-import type { Holdings, Refusal } from "../storage/holdings.ts";
+import { type Holdings, isNews, type Refusal } from "../storage/holdings.ts";
 import type { ErrorName } from "../wire/code-points.ts";
 import { currentGenerations } from "../wire/error-info.ts";
 import type { StoreKindData, StoreReq } from "../wire/message-body.ts";
@@ -35,14 +36,16 @@ export class Storing {
   readonly #holdings: Holdings;
   readonly #persistence: Persistence;
   readonly #replication: Replication;
+  readonly #doubles: Doubles;
   readonly #news: () => void;
 
-  constructor(parts: { context: CoreContext; membership: Membership; holdings: Holdings; persistence: Persistence; replication: Replication }, news: () => void) {
+  constructor(parts: { context: CoreContext; membership: Membership; holdings: Holdings; persistence: Persistence; replication: Replication; doubles: Doubles }, news: () => void) {
     this.#context = parts.context;
     this.#membership = parts.membership;
     this.#holdings = parts.holdings;
     this.#persistence = parts.persistence;
     this.#replication = parts.replication;
+    this.#doubles = parts.doubles;
     this.#news = news;
   }
 
@@ -59,9 +62,11 @@ export class Storing {
     if (!decoded.ok) return told({ ok: false, ...decoded.fault });
     const forbidden = decoded.value.map((entry) => this.#forbidden(entry, sender)).find((text) => text !== undefined);
     if (forbidden !== undefined) return told({ ok: false, error: "Error_Forbidden", info: forbidden });
+    if (this.#doubles.isDouble && this.#isDurable(kinds)) return told({ ok: false, error: "Error_Exp_A", info: NOT_DURABLE });
     const refusal = this.#refusal(resource, kinds, decoded.value);
     if (refusal !== undefined) return told({ ok: false, ...refusal });
     this.#replication.write(resource, decoded.value, this.#isDurable(kinds), (outcome) => {
+      if (outcome.ok) this.#context.count("store-acknowledged");
       if (outcome.ok) return told({ ok: true, copies: outcome.copies, generations: this.#generations(resource, kinds) });
       if (outcome.reason === "not-durable") return told({ ok: false, error: "Error_Exp_A", info: NOT_DURABLE });
       if (outcome.reason === "disputed") return told({ ok: false, error: "Error_Forbidden", info: NOT_RESPONSIBLE, disputedBy: outcome.by });
@@ -73,7 +78,7 @@ export class Storing {
     if (replicaNumber > 0 && replicaNumber < OFFERED && !this.#isPlausible(received.sender, resource)) {
       return received.refuse("Error_Forbidden", NOT_RESPONSIBLE);
     }
-    if (replicaNumber > 0) return this.#asReplica(received, resource, kinds, certificates);
+    if (replicaNumber > 0) return this.#asReplica(received, { resource, replicaNumber, kinds }, certificates);
     this.asOwner(resource, kinds, certificates, (result) => {
       if (!result.ok) return received.refuse(result.error, result.info);
       const answers = result.generations.map(({ kind, generation }) => ({ kind, generation, replicas: result.copies }));
@@ -109,15 +114,19 @@ export class Storing {
    * From the responsible peer, or from a box that holds what is not its own: the newest of both is
    * kept. An older value is no error: the sender will see ours when it compares.
    */
-  #asReplica(received: Received, resource: ResourceId, kinds: readonly StoreKindData[], certificates: readonly Uint8Array[]): void {
+  #asReplica(received: Received, { resource, replicaNumber, kinds }: Omit<StoreReq, "type">, certificates: readonly Uint8Array[]): void {
     const decoded = this.#holdings.decode(resource, kinds, certificates);
     if (!decoded.ok) return received.refuse(decoded.fault.error, decoded.fault.info);
+    // A copy that counts is one that is kept; what is merely offered may be over by now.
+    const over = replicaNumber < OFFERED ? decoded.value.map((entry) => this.#holdings.unfit(entry)).find((unfit) => unfit !== undefined) : undefined;
+    if (over !== undefined) return received.refuse(over.error, over.info);
+    if (this.#doubles.isDouble && this.#isDurable(kinds)) return received.refuse("Error_Exp_A", NOT_DURABLE);
     let brought = false;
     for (const entry of decoded.value) {
       const generation = kinds.find(({ kind }) => kind === entry.kind)?.generation ?? 0;
       const outcome = this.#holdings.accept(entry, generation);
       if (outcome === "full") return received.refuse("Error_Data_Too_Large", "this box is full");
-      if (outcome === "stored") brought = true;
+      if (isNews(outcome)) brought = true;
     }
     // What others bring to the responsible peer its replicas do not have yet.
     if (brought && this.#membership.view.owner(resource) === this.#context.self) this.#news();

@@ -33,7 +33,7 @@ export class Summaries {
   answer(received: Received, asker: Member, bytes: Uint8Array): void {
     const request = decodeSummaryRequest(bytes);
     if (!request.ok) return received.refuse("Error_Invalid_Message", request.fault);
-    asker.clockDifference = request.value.time - this.#context.clock.now();
+    this.#membership.heardClock(asker, request.value.time);
     // Those on their way in hear it with the answer to their Join.
     if (this.#membership.view.has(asker.nodeId) && request.value.view !== this.#membership.view.tag) this.#tellWhomWeKnow(asker.nodeId);
     received.respond({ type: "exp_a_ans", body: this.#answerTo(request.value, received.sender) });

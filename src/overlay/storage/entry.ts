@@ -1,10 +1,11 @@
 import type { Result } from "../../base/result.ts";
-import { ok } from "../../base/result.ts";
+import { fault, ok } from "../../base/result.ts";
 import type { WallTime } from "../../base/time.ts";
 import type { KindDefinition, KindId, ResourceId } from "../ports.ts";
 import { decodeStoredData, type StoredData, type StoredPlace } from "../wire/stored-data.ts";
 import type { WireFault } from "../wire/wire-fault.ts";
 import { hashEntry } from "./digest.ts";
+import { type Preface, splitPreface, versionName } from "./history.ts";
 
 /** One stored value with what is looked at often; `bytes` is the StoredData structure as it came. */
 export interface StoredEntry {
@@ -19,6 +20,12 @@ export interface StoredEntry {
   /** False: a tombstone, the memory of a deletion. */
   readonly exists: boolean;
   readonly value: Uint8Array;
+  /** The value without its preface; of a sibling, that of the version in it. */
+  readonly content: Uint8Array;
+  /** Of kinds that keep siblings, and of siblings. */
+  readonly preface: Preface | undefined;
+  /** Of siblings: the version that did not stand. */
+  readonly sibling: StoredEntry | undefined;
   /** 64 bits of hash over place and bytes, in two halves. */
   readonly high: number;
   readonly low: number;
@@ -26,10 +33,44 @@ export interface StoredEntry {
 
 export function decodeEntry(resource: ResourceId, kind: KindDefinition, bytes: Uint8Array): Result<StoredEntry, WireFault> {
   const decoded = decodeStoredData(bytes, kind.model);
-  return decoded.ok ? ok(entryFrom(resource, kind.id, bytes, decoded.value)) : decoded;
+  return decoded.ok ? entryFrom(resource, kind, bytes, decoded.value) : decoded;
 }
 
-export function entryFrom(resource: ResourceId, kind: KindId, bytes: Uint8Array, stored: StoredData): StoredEntry {
+export function entryFrom(resource: ResourceId, kind: KindDefinition, bytes: Uint8Array, stored: StoredData): Result<StoredEntry, WireFault> {
+  if (kind.siblings !== undefined) return versionFrom(resource, kind.id, bytes, stored);
+  if (kind.siblingsOf !== undefined) return siblingFrom(resource, kind.id, kind.siblingsOf, bytes, stored);
+  return ok(entryWith(resource, kind.id, bytes, stored, stored.value, undefined, undefined));
+}
+
+function versionFrom(resource: ResourceId, kind: KindId, bytes: Uint8Array, stored: StoredData): Result<StoredEntry, WireFault> {
+  const split = splitPreface(stored.value);
+  if (!split.ok) return split;
+  const { preface, content } = split.value;
+  // RFC 6940 section 7.1: no signature covers the lifetime of the structure, so it is said again where one does.
+  if (preface.lifetime !== stored.lifetime) return fault({ error: "Error_Forbidden", reason: "the lifetime is not the writer's" });
+  return ok(entryWith(resource, kind, bytes, stored, content, preface, undefined));
+}
+
+/** Its value is the structure of the version that did not stand, byte for byte. */
+function siblingFrom(resource: ResourceId, kind: KindId, of: KindId, bytes: Uint8Array, stored: StoredData): Result<StoredEntry, WireFault> {
+  const inner = decodeStoredData(stored.value, "single");
+  const version = inner.ok ? versionFrom(resource, of, stored.value, inner.value) : inner;
+  if (!version.ok) return version;
+  const { preface, content } = version.value;
+  const isNamed = preface !== undefined && keyOf(stored.place) === versionName(preface.version);
+  if (!isNamed || !stored.exists) return fault({ error: "Error_Forbidden", reason: "not the sibling it is named for" });
+  return ok(entryWith(resource, kind, bytes, stored, content, preface, version.value));
+}
+
+function entryWith(
+  resource: ResourceId,
+  kind: KindId,
+  bytes: Uint8Array,
+  stored: StoredData,
+  content: Uint8Array,
+  preface: Preface | undefined,
+  sibling: StoredEntry | undefined,
+): StoredEntry {
   const { high, low } = hashEntry(resource, kind, bytes);
   return {
     resource,
@@ -40,6 +81,9 @@ export function entryFrom(resource: ResourceId, kind: KindId, bytes: Uint8Array,
     lifetime: stored.lifetime,
     exists: stored.exists,
     value: stored.value,
+    content,
+    preface,
+    sibling,
     high,
     low,
   };

@@ -7,11 +7,13 @@ import type { KindDefinition, KindId, NodeId, ResourceId, StoredRow } from "../p
 import type { ErrorName } from "../wire/code-points.ts";
 import { unknownKinds } from "../wire/error-info.ts";
 import type { StoreKindData } from "../wire/message-body.ts";
-import { decodeStoredData, encodeUnsignedStoredData, signStoredData, verifyStoredData } from "../wire/stored-data.ts";
+import { decodeStoredData, encodeUnsignedStoredData, signStoredData, type StoredData, verifyStoredData } from "../wire/stored-data.ts";
 import { decodeEntry, entryFrom, placeOf, type StoredEntry } from "./entry.ts";
 import { mayWrite } from "./access-policy.ts";
 import { KeptCertificates } from "./kept-certificates.ts";
 import { DiskRepair } from "./disk-repair.ts";
+import { seenIn, withPreface } from "./history.ts";
+import { endedBy, isConcurrent, isSettled, siblingOf } from "./siblings.ts";
 import { EntryStore, MAX_ENTRIES, type MergeOutcome } from "./store.ts";
 
 /** Values from disk whose signatures are verified at once, and the pause between two such portions. */
@@ -20,14 +22,27 @@ const VERIFYING_PAUSE = milliseconds(50);
 
 const WRONG_SIGNATURE = "wrong signature";
 
+/** The same of all signatures that an entry has in it: its own, and that of the version inside a sibling. */
+function writersOf(entry: StoredEntry, kind: KindDefinition): readonly string[] {
+  const own = kind.signed ? writerOf(entry, kind) : undefined;
+  const inside = entry.sibling === undefined ? undefined : writerOf(entry.sibling, { model: "single" });
+  return [own, inside].flatMap((hash) => hash ?? []);
+}
+
 /** SHA-256 of the certificate that a value is signed with, hex. */
-function writerOf({ bytes }: StoredEntry, { model }: KindDefinition): string | undefined {
+function writerOf({ bytes }: Pick<StoredEntry, "bytes">, { model }: Pick<KindDefinition, "model">): string | undefined {
   const stored = decodeStoredData(bytes, model);
   return stored.ok && stored.value.signature.identity.type === "cert_hash" ? stored.value.signature.identity.hash : undefined;
 }
 
 /** Expiry is looked at once a second. */
 const EXPIRY_GRAIN_MS = 1_000;
+
+/** `beside`: what is held is newer, and the entry is kept as its sibling. */
+export type AcceptOutcome = MergeOutcome | "expired" | "beside";
+
+/** Whether this box holds something now that it did not hold before. */
+export const isNews = (outcome: AcceptOutcome): boolean => outcome === "stored" || outcome === "beside";
 
 export interface Refusal {
   readonly error: ErrorName;
@@ -66,9 +81,9 @@ export class Holdings {
       const expires = this.#expiryOf(entry.value, now);
       if (expires === undefined) this.#persistence.remove(entry.value, this.#durability(row.kind));
       else this.store.merge(entry.value, expires, this.#context.clock.now());
-      const writer = kind?.signed === true && expires !== undefined ? writerOf(entry.value, kind) : undefined;
-      if (writer === undefined) continue;
-      writers.add(writer);
+      const hashes = kind === undefined || expires === undefined ? [] : writersOf(entry.value, kind);
+      if (hashes.length === 0) continue;
+      for (const hash of hashes) writers.add(hash);
       signed.push(entry.value);
     }
     this.#certificates.forgetAllBut(writers);
@@ -98,9 +113,11 @@ export class Holdings {
   }
 
   /** Keeps an entry if it is newer than what is held, and has it written to disk. */
-  accept(entry: StoredEntry, generation = 0): MergeOutcome | "expired" {
+  accept(entry: StoredEntry, generation = 0): AcceptOutcome {
     const expires = this.#expiryOf(entry, this.#context.now);
     if (expires === undefined) return "expired";
+    if (entry.sibling !== undefined && this.#isSettled(entry)) return "older";
+    const held = entry.preface === undefined ? undefined : this.store.find(entry.resource, entry.kind, entry.key);
     const outcome = this.store.merge(entry, expires, this.#context.clock.now());
     if (outcome === "stored") {
       this.#context.clock.observe(entry.storedAt);
@@ -113,6 +130,32 @@ export class Holdings {
       this.#persistence.put(standing, durability);
       this.#keepCertificateOf(standing, durability);
       this.disk.received(standing);
+    }
+    return entry.preface === undefined ? outcome : this.#sortOut(entry, held, outcome);
+  }
+
+  #isSettled(sibling: StoredEntry): boolean {
+    const siblings = this.#context.kind(sibling.kind);
+    const values = siblings?.siblingsOf === undefined ? undefined : this.#context.kind(siblings.siblingsOf);
+    return siblings !== undefined && values !== undefined && isSettled(this.store, sibling, values, siblings);
+  }
+
+  /** What two versions that meet leave behind: see siblings.ts. */
+  #sortOut(entry: StoredEntry, held: StoredEntry | undefined, outcome: MergeOutcome): AcceptOutcome {
+    const kind = this.#context.kind(entry.kind);
+    const siblings = kind?.siblings === undefined ? kind : this.#context.kind(kind.siblings);
+    if (siblings === undefined) return outcome;
+    const [loser, winner] = outcome === "older" ? [entry, held] : [held, entry];
+    const isLost = entry.sibling === undefined && outcome !== "same" && loser !== undefined && winner !== undefined && isConcurrent(loser, winner);
+    const sibling = isLost ? siblingOf(loser, siblings) : undefined;
+    const kept = sibling === undefined ? "same" : this.accept(sibling);
+    if (kept === "full") this.#context.count("sibling-not-kept");
+    if (outcome !== "stored") return kept === "stored" ? "beside" : outcome;
+    const { settled, surplus } = endedBy(this.store, entry, siblings);
+    for (const over of [...settled, ...surplus]) this.drop(over);
+    if (surplus.length > 0) {
+      this.#context.count("sibling-dropped");
+      this.#context.report("warning", "A value was written at once by more boxes than are remembered; the oldest version was dropped.");
     }
     return outcome;
   }
@@ -134,13 +177,41 @@ export class Holdings {
   #stampAnew(old: StoredEntry): void {
     const kind = this.#context.kind(old.kind);
     if (kind === undefined) return;
-    const { resource, lifetime, exists, value } = old;
-    const stored = { storageTime: this.#context.clock.stamp(), lifetime, place: placeOf(kind, old.key), exists, value };
+    const { resource, lifetime, exists, content, preface } = old;
+    const { clock, self } = this.#context;
+    const storageTime = clock.stamp();
+    const follows = preface === undefined ? [] : seenIn([preface]).filter(({ stamp }) => !clock.isTooFarAhead(stamp));
+    const value = kind.siblings === undefined ? old.value : withPreface({ lifetime, version: { writer: self, stamp: storageTime }, follows }, content);
+    const stored = { storageTime, lifetime, place: placeOf(kind, old.key), exists, value };
     const bytes = kind.signed ? signStoredData(resource, kind.id, stored, this.#context.signer) : encodeUnsignedStoredData(stored);
     const entry = decodeEntry(resource, kind, bytes);
     if (!entry.ok || !this.store.remove(old)) return;
     this.accept(entry.value);
     this.#context.count("value-stamped-anew");
+  }
+
+  /** The time is another one than was thought when the entries came: their ends are reckoned anew. */
+  clockCorrected(): void {
+    const { self, now } = this.#context;
+    for (const resource of [...this.store.resourcesIn({ after: self, upTo: self })]) {
+      for (const [, { entries }] of [...this.store.kindsOf(resource)]) {
+        for (const entry of [...entries.values()]) {
+          const expires = this.#expiryOf(entry, now);
+          if (expires === undefined) this.drop(entry);
+          else this.store.expireAt(entry, expires);
+        }
+      }
+    }
+  }
+
+  /** This box begins anew, as a blank one: what it held is kept on disk beside the database. */
+  setAside(): void {
+    this.#context.emit({ type: "set-aside" });
+    this.#certificates.forgetAllBut(new Set());
+    const { self } = this.#context;
+    for (const resource of [...this.store.resourcesIn({ after: self, upTo: self })]) {
+      for (const [, { entries }] of [...this.store.kindsOf(resource)]) for (const entry of [...entries.values()]) this.drop(entry);
+    }
   }
 
   drop(entry: StoredEntry): void {
@@ -162,8 +233,8 @@ export class Holdings {
   }
   #keepCertificateOf(entry: StoredEntry, durability: KindDefinition["durability"]): void {
     const kind = this.#context.kind(entry.kind);
-    const writer = kind?.signed === true && durability === "durable" ? writerOf(entry, kind) : undefined;
-    if (writer !== undefined) this.#certificates.keep(writer);
+    if (kind === undefined || durability !== "durable") return;
+    for (const hash of writersOf(entry, kind)) this.#certificates.keep(hash);
   }
   /** The certificates that values of these resources are signed with, as far as they are known. */
   certificatesFor(kinds: readonly StoreKindData[]): readonly Uint8Array[] {
@@ -215,19 +286,28 @@ export class Holdings {
   ): Result<StoredEntry, Refusal> {
     const stored = decodeStoredData(bytes, kind.model);
     if (!stored.ok) return fault({ error: "Error_Invalid_Message", info: stored.fault.reason });
-    const { storageTime, value, signature } = stored.value;
+    const { storageTime, value } = stored.value;
     if (value.length > kind.maxValueBytes) return fault({ error: "Error_Data_Too_Large", info: "value" });
     if (this.#context.clock.isTooFarAhead(storageTime)) return fault({ error: "Error_Forbidden", info: "storage_time lies in the future" });
-    if (kind.signed) {
-      if (signature.identity.type !== "cert_hash") return fault({ error: "Error_Forbidden", info: "not signed" });
-      const known = this.#certificates.named(signature.identity.hash, certificates);
-      // Without the writer's certificate the hop between two enrolled boxes has to be enough.
-      if (known === undefined) this.#context.count("value-of-unknown-writer");
-      else if (!verifyStoredData(resource, kind.id, stored.value, [known], this.#context.crypto)) {
-        return fault({ error: "Error_Forbidden", info: WRONG_SIGNATURE });
-      } else if (this.#isFromRevoked(known, storageTime)) return fault({ error: "Error_Forbidden", info: "its writer was revoked" });
-    }
-    return ok(entryFrom(resource, kind.id, bytes, stored.value));
+    const refusal = kind.signed ? this.#signatureRefusal(resource, kind.id, stored.value, certificates) : undefined;
+    if (refusal !== undefined) return fault(refusal);
+    const entry = entryFrom(resource, kind, bytes, stored.value);
+    if (!entry.ok) return fault({ error: entry.fault.error ?? "Error_Invalid_Message", info: entry.fault.reason });
+    if (entry.value.sibling === undefined || kind.siblingsOf === undefined) return entry;
+    const version = decodeStoredData(entry.value.sibling.bytes, "single");
+    const inner = version.ok && this.#context.kind(kind.siblingsOf)?.signed === true ? this.#signatureRefusal(resource, kind.siblingsOf, version.value, certificates) : undefined;
+    return inner === undefined ? entry : fault(inner);
+  }
+
+  #signatureRefusal(resource: ResourceId, kind: KindId, stored: StoredData, certificates: readonly Uint8Array[]): Refusal | undefined {
+    const { identity } = stored.signature;
+    if (identity.type !== "cert_hash") return { error: "Error_Forbidden", info: "not signed" };
+    const known = this.#certificates.named(identity.hash, certificates);
+    // Without the writer's certificate the hop between two enrolled boxes has to be enough.
+    if (known === undefined) this.#context.count("value-of-unknown-writer");
+    else if (!verifyStoredData(resource, kind, stored, [known], this.#context.crypto)) return { error: "Error_Forbidden", info: WRONG_SIGNATURE };
+    else if (this.#isFromRevoked(known, stored.storageTime)) return { error: "Error_Forbidden", info: "its writer was revoked" };
+    return undefined;
   }
 
   /** What a box signed before it was revoked stays valid. */

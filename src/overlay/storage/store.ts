@@ -46,10 +46,15 @@ export type MergeOutcome =
 export class EntryStore {
   readonly #buckets = new Array<Bucket | undefined>(BUCKETS);
   readonly #expiry = new DeadlineQueue<StoredEntry>();
+  /** Entries that are siblings. BOUNDED: by the entries. */
+  readonly #siblings = new Set<StoredEntry>();
   #size = 0;
 
   get size(): number {
     return this.#size;
+  }
+  get siblings(): Iterable<StoredEntry> {
+    return this.#siblings;
   }
   nextExpiry(): Instant | undefined {
     return this.#expiry.next();
@@ -104,6 +109,10 @@ export class EntryStore {
     if (kind.entries.size === 0) resource.kinds.delete(entry.kind);
     if (resource.kinds.size === 0) bucket.resources.delete(entry.resource);
     return true;
+  }
+
+  expireAt(entry: StoredEntry, expires: Instant): void {
+    this.#expiry.set(entry, expires);
   }
 
   /** Removes and returns the next entry whose time is over. */
@@ -182,6 +191,9 @@ export class EntryStore {
       tally.count += sign;
     }
     this.#size += sign;
+    if (entry.sibling === undefined) return;
+    if (sign > 0) this.#siblings.add(entry);
+    else this.#siblings.delete(entry);
   }
 }
 

@@ -8,6 +8,7 @@ import { suite, test, type TestContext } from "node:test";
 import { systemClock } from "../../../src/io/clock.ts";
 import { NodeCrypto } from "../../../src/io/crypto.ts";
 import { requestEnrollment } from "../../../src/io/enrollment.ts";
+import { parseMembership } from "../../../src/io/identity-files.ts";
 import { makePrivateKey } from "../../../src/io/pki.ts";
 import { parseTicket } from "../../../src/provision/ticket.ts";
 import {
@@ -70,6 +71,8 @@ suite("a fleet that decides", { skip: skipWithoutBox, timeout: 600_000 }, () => 
     await off.kill();
     await serving(first, 4);
 
+    assert.match(at(first, "revoke", await nodeIdOf(first)).stderr, /^ringbox: This is the box itself/);
+    assert.match(at(first, "revoke", "ffff").stderr, /^ringbox: No box that this one knows is called ffff/);
     const since = performance.now();
     const said = succeed(at(first, "revoke", nodeId.slice(0, 12))).stdout;
     assert.match(said, new RegExp(`^Revoked ${nodeId}: 3 boxes refuse it now\\.`));
@@ -171,6 +174,11 @@ suite("a fleet that decides", { skip: skipWithoutBox, timeout: 600_000 }, () => 
     await serving(off, 3);
     await until("the box that was off has a new one", PATIENCE, () => assert.equal(issuerOf(off), issuerOf(first)));
     assert.equal(await nodeIdOf(off), place, "and its old place");
+
+    await second.kill();
+    assert.ok(parseMembership(readFileSync(join(second.dataDirectory, "fleet.json"), "utf8"))?.formerSecret !== undefined, "flow tokens outlive a restart");
+    second.start();
+    await serving(second, 3);
 
     // With the old credential it founds itself a new identity: nobody believes it.
     const forger = makeBox(t, directory, { name: "forger", ticket: oldTicket, hints: [] });

@@ -9,7 +9,7 @@ import { newSubscriber } from "../../../src/cli/credentials.ts";
 import { OUTPUT_SCHEMAS } from "../../../src/cli/schemas.ts";
 import { FakeBox } from "../../support/fake-box.ts";
 import { RecordedTerminal } from "../../support/recorded-terminal.ts";
-import { SAMPLE_PEERS, SAMPLE_STATUS, SAMPLE_WHERE } from "../../support/sample-reports.ts";
+import { SAMPLE_CONFLICT, SAMPLE_PEERS, SAMPLE_STATUS, SAMPLE_WHERE } from "../../support/sample-reports.ts";
 
 let box: FakeBox;
 beforeEach(async () => {
@@ -55,6 +55,20 @@ suite("status, peers, leave, where, registration list", () => {
       assert.deepEqual(schema.parse(JSON.parse(printed)), report);
       assert.deepEqual(JSON.parse(printed), report);
     }
+  });
+
+  test("conflicts are listed, mentioned in the status, and settled by number", async () => {
+    assert.equal((await ringbox(["conflicts"])).printed, "No conflicts.");
+    box.conflicts = [SAMPLE_CONFLICT];
+    const json = await ringbox(["conflicts", "--json"]);
+    assert.deepEqual(OUTPUT_SCHEMAS.conflicts.parse(JSON.parse(json.printed)), [SAMPLE_CONFLICT]);
+    const { printed } = await ringbox(["conflicts"]);
+    assert.match(printed, /^1 subscriber changed by boxes.*\n\nsip:100@acme\.example\n {2}1 {2}in force {2}password 1, "Anna" .* at 11111111 192\.0\.2\.1:5060\n {2}2 .* removed .* at 22222222/);
+    assert.match((await ringbox(["status"])).printed, /1 subscriber was changed by boxes.*`ringbox conflicts`/);
+    assert.match((await ringbox(["conflicts", "resolve", "100", "--keep", "3"])).noted, /2 versions, not 3/);
+    assert.match((await ringbox(["conflicts", "resolve", "100", "--keep", "2"])).printed, /^Settled: version 2 of sip:100@acme\.example, its removal,/);
+    assert.deepEqual(box.asked.at(-1), { op: "conflict-resolve", username: "100", version: "22" });
+    assert.doesNotMatch((await ringbox(["status"])).printed, /conflicts/);
   });
 
   test("an AoR may be written short, whole or as a URI", async () => {

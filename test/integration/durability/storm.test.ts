@@ -20,8 +20,9 @@ suite("nothing that was acknowledged is lost", { skip: skipWithoutBox, timeout: 
     await storm.judge();
   });
 
-  test("when the owner dies in the moment of its acknowledgement, and its disk with it every second time", async (t) => {
+  test("when the owner dies in the moment of its acknowledgement, its disk with it every second time, and two neighbors with their disks when there are three copies", async (t) => {
     const storm = await Storm.begin(t, 4, SEED + 1);
+    await storm.add(30);
     for (let round = 0; round < ROUNDS; round++) {
       for (let i = 0; i < 3; i++) {
         await storm.killOwnerAtAnswer("kept");
@@ -29,6 +30,8 @@ suite("nothing that was acknowledged is lost", { skip: skipWithoutBox, timeout: 
         await storm.killOwnerAtAnswer("lost");
         await storm.copied();
       }
+      await storm.killNeighbors("lost");
+      await storm.copied();
     }
     await storm.judge();
   });

@@ -41,9 +41,10 @@ function readStoredData(stored: unknown): DiskCopy {
   return { storageTime, found: exists ? numberOf(value) : "absent" };
 }
 
-/** Version (1), two hashes (48), then name, realm and display name, each behind its length (2). */
+/** Whatever a subscriber's value begins with, its display name, `v` and the number, stands at the end behind its length (2). */
 function numberOf(value: Buffer): number {
-  let at = 49;
-  for (let skipped = 0; skipped < 2; skipped++) at += 2 + value.readUInt16BE(at);
-  return Number(value.subarray(at + 3, at + 2 + value.readUInt16BE(at)).toString());
+  const digits = /v(\d+)$/.exec(value.toString("latin1"))?.[1];
+  const length = (digits?.length ?? 0) + 1;
+  if (digits === undefined || value.readUInt16BE(value.length - length - 2) !== length) throw new Error(`a subscriber that no client wrote: ${value.toString("hex")}`);
+  return Number(digits);
 }

@@ -69,12 +69,18 @@ export class Storm {
     }
   }
 
+  /** So many users, one after the other. */
+  async add(count: number): Promise<void> {
+    for (let number = 0; number < count; number++) assert.ok(await this.log.write(this.#any(), `user${number}`, "put"), `user${number}`);
+  }
+
   /** Some of the boxes die at a random moment, and come back. */
-  async kill(victims: readonly BuiltBox[]): Promise<void> {
+  async kill(victims: readonly BuiltBox[], disks: "kept" | "lost" = "kept"): Promise<void> {
     await pause(this.#luck.below(400));
     this.kills += victims.length;
     await Promise.all(victims.map((box) => box.kill()));
     await pause(this.#luck.below(AWAY_MS));
+    if (disks === "lost") for (const box of victims) box.wipe();
     for (const box of victims) box.start();
     await this.oneRing();
   }
@@ -82,10 +88,10 @@ export class Storm {
     await this.kill([this.#any()]);
   }
   /** A box and the one that follows it on the ring: two of three copies. */
-  async killNeighbors(): Promise<void> {
+  async killNeighbors(disks: "kept" | "lost" = "kept"): Promise<void> {
     const ring = await this.#ring();
     const first = this.#luck.below(ring.length);
-    await this.kill([ring[first], ring[(first + 1) % ring.length]].filter((box) => box !== undefined));
+    await this.kill([ring[first], ring[(first + 1) % ring.length]].filter((box) => box !== undefined), disks);
   }
   async killAll(): Promise<void> {
     await this.kill(this.boxes);

@@ -22,6 +22,13 @@ suite("plain words", () => {
     assert.equal(statusText({ ...SAMPLE_STATUS, conditions }).split("\n")[1], "  It is alone. Plug in another.");
   });
 
+  test("copies are in sync with the age of the comparison, or not", () => {
+    assert.match(statusText(SAMPLE_STATUS), /; copies in sync, compared 12 seconds ago$/m);
+    assert.match(statusText({ ...SAMPLE_STATUS, inSync: false }), /; copies not in sync, compared 12 seconds ago$/m);
+    assert.match(statusText({ ...SAMPLE_STATUS, inSync: false, comparedSecondsAgo: null }), /; copies not compared yet$/m);
+    assert.match(statusText({ ...SAMPLE_STATUS, boxes: { serving: 1, known: 1 } }), /; no copies$/m);
+  });
+
   test("peers are counted and listed in columns", () => {
     const [first, , heading, row] = peersText(SAMPLE_PEERS).split("\n");
     assert.equal(first, "2 of 2 boxes serving.");

@@ -26,6 +26,8 @@ const STABLE = [
   "ringbox subscriber import <file> --replace",
   "ringbox subscriber list --json",
   "ringbox subscriber remove <name>",
+  "ringbox conflicts --json",
+  "ringbox conflicts resolve <name> --keep",
   "ringbox registration",
   "ringbox registration list [aor] --json",
   "ringbox where <aor> --json",

@@ -14,6 +14,8 @@ const QUESTIONS: { readonly [Op in ControlRequest["op"]]: Extract<ControlRequest
   "subscriber-add": { op: "subscriber-add", subscriber: SUBSCRIBER, existing: "refuse" },
   "subscriber-remove": { op: "subscriber-remove", username: "100" },
   "subscriber-list": { op: "subscriber-list" },
+  "conflict-list": { op: "conflict-list" },
+  "conflict-resolve": { op: "conflict-resolve", username: "100", version: "ab" },
   "registration-list": { op: "registration-list", aor: null },
   where: { op: "where", aor: "100@acme.example" },
   configuration: { op: "configuration" },

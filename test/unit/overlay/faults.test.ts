@@ -362,3 +362,14 @@ test("messages that were damaged on the way never stop the core", () => {
   world.run(10_000);
   assert.equal(world.serving().length, 3);
 });
+
+test("a copy that is over by the clock of the box it comes to is refused; what is merely offered is not", () => {
+  const world = OverlayWorld.ring(3, 45);
+  const [a, b] = world.boxes as [WorldBox, WorldBox];
+  const resource = resourceOf(nameOwnedBy(world, (owner) => owner === a));
+  const over = encodeStoredData({ storageTime: wallTime(1_800_000_000_000 + world.now - 20_000), lifetime: 10, place: { model: "dictionary", key: "aa" }, exists: true, value: new Uint8Array(4), signature: NO_SIGNATURE });
+  const copy = (replicaNumber: number): DecodedMessage | undefined =>
+    ask(world, [{ type: "node", nodeId: b.id }], { type: "store_req", resource, replicaNumber, kinds: [{ kind: SOFT.id, generation: 1, values: [over] }] });
+  assert.equal(errorOf(copy(1)), ERROR.Error_Request_Timeout);
+  assert.equal(copy(3)?.body.type, "store_ans");
+});

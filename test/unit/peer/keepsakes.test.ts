@@ -22,7 +22,7 @@ const LOST = answer(0, [], []);
 function kept(): Keepsakes {
   const keepsakes = new Keepsakes();
   keepsakes.read(ALICE, HOLDERS, answer(1, [], [entry("", 7)]), NOW);
-  keepsakes.wrote(ALICE, HOLDERS, [{ key: "aa", value: Uint8Array.of(9), lifetime: seconds(600) }], NOW);
+  keepsakes.wrote(ALICE, HOLDERS, [{ key: "aa", value: Uint8Array.of(9), lifetime: seconds(600) }], [], NOW);
   return keepsakes;
 }
 

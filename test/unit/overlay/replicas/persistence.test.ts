@@ -15,7 +15,9 @@ const self: PeerInfo = { nodeId: ID, overlay: address, sip: address, zone: "", i
 
 function entry(number: number): StoredEntry {
   const stored = { storageTime: wallTime(number), lifetime: 60, place: { model: "single" }, exists: true, value: Uint8Array.of(1), signature: NO_SIGNATURE } as const;
-  return entryFrom(number.toString(16).padStart(32, "0") as ResourceId, DURABLE.id, encodeStoredData(stored), stored);
+  const made = entryFrom(number.toString(16).padStart(32, "0") as ResourceId, DURABLE, encodeStoredData(stored), stored);
+  assert.ok(made.ok);
+  return made.value;
 }
 
 test("with 65,536 writes under way the next is told no, and everything is written again when the disk answers", () => {

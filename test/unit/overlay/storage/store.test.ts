@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { instant, wallTime } from "../../../../src/base/time.ts";
-import type { NodeId, ResourceId } from "../../../../src/overlay/ports.ts";
+import type { KindDefinition, NodeId, ResourceId } from "../../../../src/overlay/ports.ts";
 import { type Arc, inArc } from "../../../../src/overlay/ring/ring.ts";
 import { CLOCK_FLOOR, HybridClock } from "../../../../src/overlay/storage/clock.ts";
 import { sameDigest } from "../../../../src/overlay/storage/digest.ts";
@@ -12,9 +12,12 @@ import { NO_SIGNATURE } from "../../../../src/overlay/wire/security-block.ts";
 import { encodeStoredData } from "../../../../src/overlay/wire/stored-data.ts";
 
 const FOREVER = instant(1e12);
+const KIND: KindDefinition = { id: 7, name: "TEST", model: "dictionary", durability: "soft", signed: false, maxEntries: 10, maxValueBytes: 10 };
 function entry(resource: ResourceId, key: string, time: number, value = 0): StoredEntry {
   const stored = { storageTime: wallTime(time), lifetime: 60, place: { model: "dictionary", key }, exists: true, value: Uint8Array.of(value), signature: NO_SIGNATURE } as const;
-  return entryFrom(resource, 7, encodeStoredData(stored), stored);
+  const made = entryFrom(resource, KIND, encodeStoredData(stored), stored);
+  assert.ok(made.ok);
+  return made.value;
 }
 const place = fc.uint8Array({ minLength: 3, maxLength: 3 }).map(([a = 0, b = 0, c = 0]) => `${[a, b & 0x11, c & 1].map((byte) => byte.toString(16).padStart(2, "0")).join("")}${"0".repeat(26)}` as ResourceId);
 const entries = fc.array(fc.tuple(place, fc.constantFrom("aa", "bb"), fc.nat(5), fc.nat(3)).map(([resource, key, time, value]) => entry(resource, key, time, value)), { maxLength: 60 });
@@ -103,6 +106,71 @@ test("stamps only rise, also over a clock that goes back and over stamps of othe
   assert.equal(clock.stamp(), second + 5_001);
 });
 
+const T2026 = 1_780_000_000_000;
+/** A box that was started at T2026 with its wall clock right. */
+class Running {
+  wallError = 0;
+  #now = 0;
+  readonly clock = new HybridClock(() => wallTime(T2026 + this.#now + this.wallError));
+  /** How far its time is from the true one. */
+  step(now: number): number {
+    this.#now = now;
+    this.clock.begin(instant(now));
+    return this.clock.now() - T2026 - now;
+  }
+}
+function running(): Running {
+  const box = new Running();
+  box.step(0);
+  return box;
+}
+
+test("a wall clock that jumps by years, forth and back, changes nothing, and is told of", () => {
+  const box = running();
+  for (const [at, years] of [[1_000, 2], [60_000, -2], [120_000, 0], [3_600_000, 10]] as const) {
+    box.wallError = years * 365 * 86_400_000;
+    assert.equal(box.step(at), 0);
+    assert.equal(box.clock.wallError, box.wallError);
+    assert.equal(box.step(at + 500), 0);
+  }
+});
+
+test("a wall clock that is set by seconds is followed slowly, and time never goes back", () => {
+  const box = running();
+  box.wallError = 5_000;
+  assert.equal(box.step(1_000), 5);
+  assert.equal(box.step(100_000), 500);
+  box.step(1_100_000);
+  assert.equal(box.step(1_200_000), 5_000);
+  box.wallError = -5_000;
+  let last = 0;
+  for (let now = 1_200_000; now < 4_000_000; now += 777) {
+    box.step(now);
+    assert.ok(box.clock.now() > last);
+    last = box.clock.now();
+  }
+  assert.equal(box.step(4_000_000), -5_000);
+});
+
+test("what the others said corrects the clock at once, and a wall clock that is right later does not undo it", () => {
+  const box = running();
+  assert.ok(box.clock.agreeWith([0, -20_001, -20_000, -20_002]));
+  assert.equal(box.step(1_000), -20_000);
+  assert.equal(box.step(3_600_000), -20_000);
+  box.wallError = -86_400_000;
+  assert.equal(box.step(3_601_000), -20_000);
+});
+
+test("a clock that was never set is followed as soon as it is set", () => {
+  let wall = 5_000;
+  const clock = new HybridClock(() => wallTime(wall));
+  clock.begin(instant(0));
+  assert.equal(clock.now(), 5_000);
+  wall = T2026;
+  clock.begin(instant(1_000));
+  assert.equal(clock.now(), T2026);
+});
+
 test("a clock that was never set takes the time of what it sees", () => {
   const clock = new HybridClock(() => wallTime(1_000));
   clock.observe(wallTime(1_800_000_000_000));
@@ -120,7 +188,7 @@ test("a clock that was set does not follow those that never were, and one that n
 
 test("a clock far from most others' is corrected, one that is near is left alone", () => {
   const clock = new HybridClock(() => wallTime(1_800_000_000_000));
-  assert.equal(clock.agreeWith([0, 30_000, -20_000]), false);
+  assert.equal(clock.agreeWith([0, 900, -20_000]), false);
   assert.equal(clock.agreeWith([0, -9e9, -9e9]), true);
   assert.equal(clock.now(), 1_800_000_000_000 - 9e9);
   assert.equal(clock.isTooFarAhead(wallTime(1_800_000_000_000)), clock.now() >= CLOCK_FLOOR);

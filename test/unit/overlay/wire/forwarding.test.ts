@@ -115,8 +115,8 @@ test("fragments of more than the limit are forgotten", () => {
 
 test("an introduction decodes to what was encoded, and bytes of a later version are skipped", () => {
   fc.assert(
-    fc.property(peerInfo, fc.boolean(), fc.maxSafeNat(), fc.uint8Array({ maxLength: 4 }), (info, inRing, time, later) => {
-      const introduction = { info, inRing, time };
+    fc.property(peerInfo, fc.boolean(), fc.maxSafeNat(), fc.maxSafeNat(), fc.uint8Array({ maxLength: 4 }), (info, inRing, time, ringAge, later) => {
+      const introduction = { info, inRing, time, ringAge };
       const longer = new Uint8Array([...encodeIntroduction(introduction), ...later]);
       assert.deepEqual(decodeIntroduction(longer), { ok: true, value: introduction });
     }),

@@ -66,10 +66,10 @@ export class Doubles {
     return { type: EXTENSION.boot, critical: false, contents: writer.finish() };
   }
 
-  /** What a box said of its start, and of us, over a link of its own. Whether it is to be kept out. */
-  introduced(nodeId: NodeId, extensions: readonly MessageExtension[]): boolean {
+  /** What a box said of its start, and of us, over a link of its own. */
+  introduced(nodeId: NodeId, extensions: readonly MessageExtension[]): "as before" | "another start" | "one of two" {
     const said = bootIn(extensions);
-    if (said === undefined) return false;
+    if (said === undefined) return "as before";
     const { now } = this.#context;
     if ((said.flags & YOU_ARE_DOUBLE) !== 0) this.#told();
     const before = this.#known.get(nodeId) ?? { nonces: [], provenUntil: undefined, saidUntil: undefined };
@@ -84,7 +84,8 @@ export class Doubles {
       this.#context.report("warning", `Two boxes use one identity, ${nodeId}: a data directory was copied. Neither is let into the ring; stop one of them, and empty its data directory.`);
     }
     this.#known.set(nodeId, known);
-    return this.#isHeld(known);
+    if (this.#isHeld(known)) return "one of two";
+    return nonces.length > 0 && nonces.at(-1) !== said.nonce ? "another start" : "as before";
   }
 
   #told(): void {

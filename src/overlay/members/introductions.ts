@@ -130,10 +130,11 @@ export class Introductions {
     if (introduction === undefined) return this.#attachClient(received, body);
     const { info } = introduction;
     if (info.nodeId !== received.sender) return received.refuse("Error_Invalid_Message", "the peer info of another");
-    const double = received.direct && this.#doubles.introduced(info.nodeId, received.message.extensions);
+    const start = received.direct ? this.#doubles.introduced(info.nodeId, received.message.extensions) : "as before";
     const extensions = [this.#introduction(), ...(received.direct ? [this.#doubles.extensionFor(info.nodeId)] : [])];
     received.respond({ ...body, type: "attach_ans", role: ACTIVE, sendUpdate: false, candidates: this.#candidates() }, extensions);
-    if (received.direct && double) return this.#keepOut(received.hop);
+    if (received.direct && start === "one of two") return this.#keepOut(received.hop);
+    if (received.direct && start === "another start") this.#membership.endFormerLinks(received.hop, received.link);
     if (received.neighbor !== undefined && !received.direct) this.#events.metAnew();
     if (received.neighbor !== undefined) return this.#know(received.neighbor, introduction, received.link);
     // The sender of an Attach is the TLS server: whoever answers dials (RFC 6940 section 6.5.1.13).
@@ -198,8 +199,9 @@ export class Introductions {
     const link = this.#membership.linkTo(member.nodeId);
     this.#exchanges.request(request, (outcome) => {
       const introduction = outcome.type === "answer" ? introductionIn(outcome.message.extensions) : undefined;
-      const double = outcome.type === "answer" && this.#doubles.introduced(member.nodeId, outcome.message.extensions);
-      if (double) return this.#keepOut(member);
+      const start = outcome.type === "answer" ? this.#doubles.introduced(member.nodeId, outcome.message.extensions) : "as before";
+      if (start === "one of two") return this.#keepOut(member);
+      if (start === "another start" && link !== undefined) this.#membership.endFormerLinks(member, link);
       if (introduction?.info.nodeId === member.nodeId && link !== undefined) return this.#know(member, introduction, link);
       if (outcome.type === "timeout" && attempt < ATTEMPTS) return this.#greet(member, attempt + 1);
       // Over a further link to a box that is known its silence is the link layer's business.

@@ -185,6 +185,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       doubles: this.#doubles,
       inSync: this.#repair.inSync && !this.#repair.unsettled && this.#holdings.disk.isWhole,
       comparedAt: this.#repair.comparedAt,
+      receiving: this.#joining.progress,
       disk: { state: this.#persistence.state, unwritten: this.#persistence.unwritten, unrepaired: this.#holdings.disk.missing },
     });
   }

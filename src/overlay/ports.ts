@@ -370,6 +370,8 @@ export interface OverlaySnapshot {
   readonly conflicts: number;
   /** This box's wall clock less the time that the ring goes by, milliseconds. */
   readonly clockError: number;
+  /** Of a joining box: how much of its share has come. */
+  readonly receiving: { readonly received: number; readonly expected: number } | undefined;
   readonly disk: DiskStatus;
   /** Whether another box uses this box's identity, and other identities that two boxes use. */
   readonly doubles: { readonly self: boolean; readonly others: readonly NodeId[] };

@@ -18,6 +18,7 @@ export function pictureOf(parts: {
   readonly inSync: boolean;
   readonly comparedAt: Instant | undefined;
   readonly disk: DiskStatus;
+  readonly receiving: OverlaySnapshot["receiving"];
 }): OverlaySnapshot {
   const { context, membership, holdings } = parts;
   const { view } = membership;
@@ -42,6 +43,7 @@ export function pictureOf(parts: {
     conflicts: conflictsIn(holdings.store),
     clockError: context.clock.wallError,
     doubles: { self: parts.doubles.isDouble, others: parts.doubles.others },
+    receiving: parts.receiving,
     digest: own === undefined ? "" : digestHex(own),
     counters: Object.fromEntries(context.counters),
     rules: {

@@ -49,6 +49,7 @@ function conditions(snapshot: OverlaySnapshot, serving: number): ConditionReport
   const found: ConditionReport[] = [];
   if (snapshot.phase === "revoked") return [REVOKED];
   if (snapshot.phase === "seeking") found.push(SEEKING);
+  if (snapshot.receiving !== undefined) found.push(receivingShare(snapshot.receiving));
   if (snapshot.phase === "serving" && serving === 1) found.push(ALONE);
   if (snapshot.disk.state === "stalled") found.push(DISK_STALLED);
   if (snapshot.disk.state === "failing") found.push(diskFailing(snapshot.disk.unwritten));
@@ -141,6 +142,13 @@ const rowsDamaged = (count: number): ConditionReport => ({
   severity: "warning",
   text: `${count === 1 ? "1 entry" : `${count} entries`} on the disk of this box ${count === 1 ? "was" : "were"} damaged, and no other box has given ${count === 1 ? "it" : "them"} back yet.`,
   next: "Look at the subscribers; enter again who is missing. A disk that damages what it holds is worn out: replace the box.",
+});
+
+const receivingShare = ({ received, expected }: { readonly received: number; readonly expected: number }): ConditionReport => ({
+  code: "receiving-share",
+  severity: "notice",
+  text: `Receiving its share: ${received} of ${expected} entries.`,
+  next: "",
 });
 
 const boxesGone = (count: number): ConditionReport => ({

@@ -48,13 +48,16 @@ export class ConfigUpdates {
     if (body !== undefined) this.#exchanges.announce(link, nodeId, body, this.#extensions(), ANY_SEQUENCE);
   }
 
-  /** Tells a linked box what this one knows. */
+  /** Tells a linked box what this one knows, until it answers or has no link. `known` hears of the first attempt. */
   tell(member: Member, known: (outcome: Outcome) => void = () => {}): void {
     const body = this.#body();
     const { attempt } = this.#context.settings.timing;
     if (body === undefined) return this.#context.soon(() => known({ type: "unreachable" }));
     const request = { hop: member.nodeId, body, extensions: this.#extensions(), sequence: ANY_SEQUENCE, timeout: attempt };
-    this.#exchanges.request(request, known);
+    this.#exchanges.request(request, (outcome) => {
+      if (outcome.type === "timeout") this.tell(member);
+      known(outcome);
+    });
   }
 
   /** Tells everybody who is linked, except `source`; `done` hears how many have it when all have answered or had their time. */

@@ -9,7 +9,7 @@
 import { assert } from "../../base/assert.ts";
 import type { Machine } from "../../base/machine.ts";
 import type { Random } from "../../base/random.ts";
-import { after, between, type Duration, type Instant, milliseconds, type WallTime } from "../../base/time.ts";
+import { after, between, type Duration, earliest, type Instant, milliseconds, type WallTime } from "../../base/time.ts";
 import type { NodeId } from "../ports.ts";
 import { FrameDecoder } from "../wire/framing.ts";
 import type { TransactionId } from "../wire/identifiers.ts";
@@ -76,6 +76,9 @@ export const TRANSITIONS = {
 /** BOUNDED: bytes waiting for the end of a batch; beyond it they are written at once. */
 const MAX_WAITING = 65_536;
 
+/** Frames that one acknowledgement can name, one among them by its number (RFC 6940 section 6.6.2); at half of them it is sent. */
+const MAX_OWED = 16;
+
 /** BOUNDED: own pings whose answers are still told from the core's; older ones go up to the core, which drops them. */
 const MAX_OPEN_PINGS = 8;
 
@@ -93,6 +96,8 @@ export class LinkMachine implements Machine<LinkInput, LinkEffect> {
   #wakeAt: Instant;
   /** Since when something waits for the end of the batch. */
   #waitingSince: Instant | undefined;
+  /** When what came is acknowledged, if nothing is said before. */
+  #acknowledgeAt: Instant | undefined;
 
   constructor(settings: LinkSettings, now: Instant) {
     this.#settings = settings;
@@ -111,7 +116,7 @@ export class LinkMachine implements Machine<LinkInput, LinkEffect> {
 
   nextDeadline(): Instant | undefined {
     if (this.#state === "broken") return undefined;
-    return this.#waitingSince ?? this.#wakeAt;
+    return this.#waitingSince ?? earliest(this.#acknowledgeAt, this.#wakeAt);
   }
 
   step(now: Instant, input: LinkInput): readonly LinkEffect[] {
@@ -166,7 +171,8 @@ export class LinkMachine implements Machine<LinkInput, LinkEffect> {
 
   #deliver(now: Instant, sequence: number, message: Uint8Array, wall: WallTime, effects: LinkEffect[]): void {
     this.#outgoing.owe(sequence);
-    this.#waitingSince ??= now;
+    if (this.#outgoing.owed >= MAX_OWED) this.#waitingSince ??= now;
+    this.#acknowledgeAt ??= after(now, LINK_TIMING.acknowledge);
     if (isKeepAlive(message)) {
       const { overlay, remote, random } = this.#settings;
       this.#say(now, answerPing(overlay, message, remote, random, wall));
@@ -213,8 +219,10 @@ export class LinkMachine implements Machine<LinkInput, LinkEffect> {
   }
 
   #flush(now: Instant, effects: LinkEffect[]): void {
+    const isDue = this.#waitingSince !== undefined || (this.#acknowledgeAt !== undefined && now >= this.#acknowledgeAt);
+    if (!isDue || this.#outgoing.isEmpty) return;
     this.#waitingSince = undefined;
-    if (this.#outgoing.isEmpty) return;
+    this.#acknowledgeAt = undefined;
     const hasMessages = this.#outgoing.hasMessages;
     effects.push({ type: "write", bytes: this.#outgoing.take() });
     if (hasMessages) this.#roundTrip.sent(this.#outgoing.newestSent, now);

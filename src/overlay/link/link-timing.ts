@@ -7,6 +7,8 @@ export const LINK_TIMING = {
   keepAlive: milliseconds(500),
   /** Nothing received for this long, three questions unanswered: the link is silent. */
   silence: milliseconds(1_700),
+  /** What came is acknowledged with the next message, and by itself after this long. */
+  acknowledge: milliseconds(40),
   /** Woken this much too late, the box doubts itself and not the others. */
   ownSleep: milliseconds(1_000),
   /** Least and most retransmission timeout; nothing is resent on TCP, it only says what is slow. */

@@ -10,18 +10,23 @@ export class OutgoingFrames {
   #newestReceived: number | undefined;
   /** Bit k: `#newestReceived` - 1 - k came too (RFC 6940 section 6.6.2). */
   #received = 0;
-  #ackOwed = false;
+  /** Frames that came since the last write. */
+  #owed = 0;
 
   get isEmpty(): boolean {
-    return this.#messages.length === 0 && !this.#ackOwed;
+    return this.#messages.length === 0 && this.#owed === 0;
   }
   /** Bytes the next write would have. */
   get bytes(): number {
-    return this.#bytes + (this.#ackOwed ? ACK_LENGTH : 0);
+    return this.#bytes + (this.#owed > 0 ? ACK_LENGTH : 0);
   }
   /** Sequence number of the newest message taken so far. */
   get newestSent(): number {
     return (this.#nextSequence - 1) >>> 0;
+  }
+  /** Data frames that came and were not acknowledged. */
+  get owed(): number {
+    return this.#owed;
   }
   get hasMessages(): boolean {
     return this.#messages.length > 0;
@@ -37,21 +42,21 @@ export class OutgoingFrames {
     const step = this.#newestReceived === undefined ? 0 : (sequence - this.#newestReceived) >>> 0;
     this.#received = step === 0 || step > 32 ? 0 : (step === 32 ? 0 : this.#received << step) | (1 << (step - 1));
     this.#newestReceived = sequence;
-    this.#ackOwed = true;
+    this.#owed++;
   }
 
   /** All of it as one piece of the stream. */
   take(): Uint8Array {
     const bytes = new Uint8Array(this.bytes);
     let at = 0;
-    if (this.#ackOwed) at = putAck(bytes, at, this.#newestReceived ?? 0, this.#received >>> 0);
+    if (this.#owed > 0) at = putAck(bytes, at, this.#newestReceived ?? 0, this.#received >>> 0);
     for (const message of this.#messages) {
       at = putDataFrame(bytes, at, this.#nextSequence, message);
       this.#nextSequence = (this.#nextSequence + 1) >>> 0;
     }
     this.#messages = [];
     this.#bytes = 0;
-    this.#ackOwed = false;
+    this.#owed = 0;
     return bytes;
   }
 }

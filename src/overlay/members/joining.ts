@@ -8,6 +8,7 @@ import type { Neighborhood } from "./neighborhood.ts";
 import type { NodeId } from "../ports.ts";
 import { nextId } from "../ring/ring.ts";
 import type { Holdings } from "../storage/holdings.ts";
+import { ShareCount } from "./share-count.ts";
 
 interface Parts {
   readonly context: CoreContext;
@@ -28,6 +29,7 @@ export class Joining {
   readonly #context: CoreContext;
   readonly #membership: Membership;
   readonly #ready: () => void;
+  readonly #count: ShareCount;
   #active = false;
   /** Members that answered our Join, and those that were sent it. BOUNDED: by members. */
   readonly #admitted = new Set<NodeId>();
@@ -44,12 +46,19 @@ export class Joining {
     this.#context = parts.context;
     this.#membership = parts.membership;
     this.#ready = ready;
+    this.#count = new ShareCount(parts.context, parts.exchanges, parts.holdings.store, () => parts.membership.view.tag);
     this.#through = parts.context.self;
     this.#admittingPeer = parts.context.self;
   }
 
+  /** Entries of the share that are here, and that it has; `undefined` while that is not known. */
+  get progress(): { readonly received: number; readonly expected: number } | undefined {
+    return this.#active ? this.#count.progress : undefined;
+  }
+
   begin(through: NodeId): void {
     this.#active = true;
+    this.#count.begin();
     this.#admitted.clear();
     this.#asked.clear();
     this.#through = through;
@@ -66,6 +75,7 @@ export class Joining {
   }
   stop(): void {
     this.#active = false;
+    this.#count.end();
     this.#abandonSync();
   }
 
@@ -126,9 +136,9 @@ export class Joining {
     const { view } = this.#membership;
     const push = this.#parts.holdings.store.size > 0;
     const future = view.with(self).placements().filter(({ holders }) => holders.includes(self));
-    const tasks = future
-      .flatMap(({ arc }) => view.placementsIn(arc))
-      .flatMap(({ arc, holders }) => holders.map((partner): SyncTask => ({ partner, arc, pull: true, push })));
+    const donors = future.flatMap(({ arc }) => view.placementsIn(arc));
+    this.#count.ask(donors);
+    const tasks = donors.flatMap(({ arc, holders }) => holders.map((partner): SyncTask => ({ partner, arc, pull: true, push })));
     this.#runAll(tasks, this.#round);
   }
 
@@ -163,6 +173,7 @@ export class Joining {
     this.#sync = undefined;
     if (this.#parts.introductions.unsettled > 0) return;
     this.#active = false;
+    this.#count.end();
     this.#ready();
   }
 }

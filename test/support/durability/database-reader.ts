@@ -41,10 +41,9 @@ function readStoredData(stored: unknown): DiskCopy {
   return { storageTime, found: exists ? numberOf(value) : "absent" };
 }
 
-/** Whatever a subscriber's value begins with, its display name, `v` and the number, stands at the end behind its length (2). */
+/** Whatever a subscriber's value begins with, its display name, `v` and the number, stands at the end behind its length (2). 0: no number. */
 function numberOf(value: Buffer): number {
-  const digits = /v(\d+)$/.exec(value.toString("latin1"))?.[1];
-  const length = (digits?.length ?? 0) + 1;
-  if (digits === undefined || value.readUInt16BE(value.length - length - 2) !== length) throw new Error(`a subscriber that no client wrote: ${value.toString("hex")}`);
-  return Number(digits);
+  const digits = /v(\d+)$/.exec(value.toString("latin1"))?.[1] ?? "";
+  const length = digits.length + 1;
+  return value.readUInt16BE(value.length - length - 2) === length ? Number(digits) : 0;
 }

@@ -111,6 +111,7 @@ test("the received field shows the 32 numbers before the newest, and gaps in the
   const received: number[] = [];
   for (const sequence of [5, 6, 8, 40, 41, 200]) {
     bytesIn(link, 1, frame(sequence, someMessage(40)));
+    send(link, 1, someMessage(40));
     const [acknowledgement] = framesWritten(tick(link, 1));
     assert.ok(acknowledgement?.type === "ack");
     received.push(acknowledgement.received);
@@ -121,7 +122,19 @@ test("the received field shows the 32 numbers before the newest, and gaps in the
 test("sequence numbers may wrap", () => {
   const link = makeLink();
   bytesIn(link, 1, concatBytes(frame(0xffffffff, someMessage(40)), frame(0, someMessage(40))));
-  assert.deepEqual(framesWritten(tick(link, 1)), [{ type: "ack", sequence: 0, received: 1 }]);
+  assert.deepEqual(framesWritten(tick(link, 41)), [{ type: "ack", sequence: 0, received: 1 }]);
+});
+
+test("what came is acknowledged with the next message, or by itself after 40 ms, or when it is 16 frames", () => {
+  const link = makeLink();
+  bytesIn(link, 1, frame(0, someMessage(40)));
+  assert.deepEqual(tick(link, 1), []);
+  assert.equal(link.nextDeadline(), 41);
+  assert.deepEqual(tick(link, 40), []);
+  assert.deepEqual(framesWritten(tick(link, 41)), [{ type: "ack", sequence: 0, received: 0 }]);
+  bytesIn(link, 50, concatBytes(...Array.from({ length: 16 }, (_, n) => frame(1 + n, someMessage(40)))));
+  assert.equal(link.nextDeadline(), 50);
+  assert.deepEqual(framesWritten(tick(link, 50)), [{ type: "ack", sequence: 16, received: 0xffff }]);
 });
 
 test("a stream cut anywhere gives the same messages", () => {
@@ -239,10 +252,11 @@ test("a box that slept itself gives the link a fresh interval before it calls it
   assert.deepEqual(happened.filter(({ effect }) => effect.type === "silent").map(({ at }) => at), [61_700]);
 });
 
-test("a frame moves no deadline, so that a busy link costs no timer work", () => {
+test("a frame that is answered moves no deadline, so that a busy link costs no timer work", () => {
   const link = makeLink();
   const before = link.nextDeadline();
   bytesIn(link, 100, frame(0, someMessage(40)));
+  send(link, 100, someMessage(40));
   tick(link, 100);
   assert.equal(link.nextDeadline(), before);
 });

@@ -247,6 +247,9 @@ export type Phase =
   /** Its fleet believes it no more. */
   | "revoked";
 
+/** RFC 6940 section 7.3. */
+export type AccessPolicy = "USER-MATCH" | "NODE-MATCH" | "USER-NODE-MATCH" | "NODE-MULTIPLE";
+
 export interface KindDefinition {
   readonly id: KindId;
   readonly name: string;
@@ -256,6 +259,10 @@ export interface KindDefinition {
   readonly signed: boolean;
   readonly maxEntries: number;
   readonly maxValueBytes: number;
+  /** Who may write; absent: any enrolled box. Only for kinds that are signed. */
+  readonly access?: AccessPolicy;
+  /** For NODE-MULTIPLE: how many places a node has. */
+  readonly maxNodeMultiple?: number;
   /**
    * Values begin with their history (docs/profile.md), and a version that does not stand though its writer and the
    * other's did not know of each other is kept in this kind, a dictionary.

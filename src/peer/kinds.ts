@@ -50,7 +50,20 @@ export const ADMISSION: KindDefinition = {
   maxValueBytes: 64,
 };
 
-export const KINDS: readonly KindDefinition[] = [EDGE_BINDING, SUBSCRIBER, SUBSCRIBER_SIBLING, ADMISSION];
+/** Certificates by the Node-ID and by the user name in them (RFC 6940 section 8): anybody may publish its own. */
+export const CERTIFICATE_BY_NODE: KindDefinition = {
+  id: 3,
+  name: "CERTIFICATE_BY_NODE",
+  model: "array",
+  durability: "durable",
+  signed: true,
+  access: "NODE-MATCH",
+  maxEntries: 8,
+  maxValueBytes: 4_096,
+};
+export const CERTIFICATE_BY_USER: KindDefinition = { ...CERTIFICATE_BY_NODE, id: 16, name: "CERTIFICATE_BY_USER", access: "USER-MATCH" };
+
+export const KINDS: readonly KindDefinition[] = [CERTIFICATE_BY_NODE, CERTIFICATE_BY_USER, EDGE_BINDING, SUBSCRIBER, SUBSCRIBER_SIBLING, ADMISSION];
 
 /** How long a removed subscriber is remembered as removed: longer than any box may be away and come back. */
 export const SUBSCRIBER_TOMBSTONE = hours(24 * 30);

@@ -146,10 +146,10 @@ function configurationElement(configuration: FleetConfiguration, facts: ProgramF
 /** The RFC names signers by Node-ID; the fleet's key has none, and is named by the hash of its certificate, cut to the same length. */
 const signerName = (rootCertificate: Uint8Array, crypto: Crypto): string => toHex(crypto.sha256(rootCertificate).subarray(0, 16));
 
-function kindBlock({ id, model, maxEntries, maxValueBytes }: KindDefinition): string {
+function kindBlock({ id, model, access, maxEntries, maxValueBytes }: KindDefinition): string {
   return [
     `    <kind-block><kind id="${id}"><data-model>${model.toUpperCase()}</data-model>`,
-    `<access-control>${ACCESS_CONTROL}</access-control><max-count>${maxEntries}</max-count><max-size>${maxValueBytes}</max-size></kind></kind-block>`,
+    `<access-control>${access ?? ACCESS_CONTROL}</access-control><max-count>${maxEntries}</max-count><max-size>${maxValueBytes}</max-size></kind></kind-block>`,
   ].join("");
 }
 

@@ -2,10 +2,9 @@
 // only by traffic; here a quiet one is pinged, so that its silence means something.
 //
 // Its host feeds it what happened (`bytes`, `send`) and ends each batch with `tick`, or ticks when
-// `nextDeadline` says so, which is at once when something waits. Two departures from the RFC: a link
+// `nextDeadline` says so, which is at once when something waits. One departure from the RFC: a link
 // whose acknowledgements are later than the retransmission timeout is not taken out of the routing
-// table (silence decides), and a message above the limit closes the link without
-// Error_Message_Too_Large, because it is refused before it is read.
+// table (silence decides).
 
 import { assert } from "../../base/assert.ts";
 import type { Machine } from "../../base/machine.ts";
@@ -16,6 +15,7 @@ import { FrameDecoder } from "../wire/framing.ts";
 import type { TransactionId } from "../wire/identifiers.ts";
 import { answerPing, isKeepAlive, isPingAnswer, makePing, transactionOf } from "./keep-alive.ts";
 import { LINK_TIMING } from "./link-timing.ts";
+import { refuseTooLarge } from "./too-large.ts";
 import { OutgoingFrames } from "./outgoing-frames.ts";
 import { type RoundTrip, RoundTripEstimate } from "./round-trip.ts";
 
@@ -152,6 +152,11 @@ export class LinkMachine implements Machine<LinkInput, LinkEffect> {
   #receive(now: Instant, bytes: Uint8Array, wall: WallTime, effects: LinkEffect[]): void {
     const frames = this.#decoder.decode(bytes);
     if (!frames.ok) {
+      const refusal = refuseTooLarge(this.#settings.overlay, this.#decoder.refused, this.#settings.remote);
+      if (refusal !== undefined) {
+        this.#say(now, refusal);
+        this.#flush(now, effects);
+      }
       this.#enter("malformed", effects);
       effects.push({ type: "broken", reason: frames.fault });
       return;

@@ -127,8 +127,9 @@ export class Introductions {
 
   attachReceived(received: Received, body: AttachReq): void {
     const introduction = introductionIn(received.message.extensions);
-    const info = introduction?.info;
-    if (introduction === undefined || info?.nodeId !== received.sender) return received.refuse("Error_Invalid_Message", "peer info is missing");
+    if (introduction === undefined) return this.#attachClient(received, body);
+    const { info } = introduction;
+    if (info.nodeId !== received.sender) return received.refuse("Error_Invalid_Message", "the peer info of another");
     const start = received.direct ? this.#doubles.introduced(info.nodeId, received.message.extensions) : "as before";
     const extensions = [this.#introduction(), ...(received.direct ? [this.#doubles.extensionFor(info.nodeId)] : [])];
     received.respond({ ...body, type: "attach_ans", role: ACTIVE, sendUpdate: false, candidates: this.#candidates() }, extensions);
@@ -141,6 +142,16 @@ export class Introductions {
     this.#events.asked(info.nodeId);
     if (!this.#membership.isLinked(info.nodeId)) this.#dialer.dial(info.nodeId);
     else if (body.sendUpdate) this.sendUpdate(info.nodeId, this.fullUpdate());
+  }
+
+  /**
+   * Whoever does not say where it can be reached is a client (RFC 6940 section 3.2.1): it has a link, and is
+   * answered over it. Nobody dials it, and it is in no view of the ring.
+   */
+  #attachClient(received: Received, body: AttachReq): void {
+    if (received.neighbor === undefined) return received.refuse("Error_Not_Found", "a client attaches over its own link");
+    this.#context.count("client-attached");
+    received.respond({ ...body, type: "attach_ans", role: ACTIVE, sendUpdate: false, candidates: this.#candidates() }, [this.#introduction()]);
   }
 
   /** The ids an Update names. */

@@ -264,7 +264,7 @@ export class Operations {
     if (owner === this.#context.self && through === undefined) {
       return this.#storing.asOwner(resource, kinds, [], (result) => {
         if (!result.ok) operation.through = result.disputedBy;
-        if (!result.ok) return failed(ERROR[result.error], result.info);
+        if (!result.ok) return failed(ERROR[result.error], typeof result.info === "string" ? result.info : "");
         told({ ok: true, copies: result.copies.length, generation: result.generations[0]?.generation ?? 0 });
       });
     }

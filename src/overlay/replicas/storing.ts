@@ -6,9 +6,11 @@ import type { Persistence } from "./persistence.ts";
 import type { KindDefinition, KindId, NodeId, ResourceId } from "../ports.ts";
 import { mayReplace, type Replication } from "./replication.ts";
 import { NOT_RESPONSIBLE, type Received } from "../routing/router.ts";
+import { placeAppended } from "../storage/array-places.ts";
 import type { StoredEntry } from "../storage/entry.ts";
 import { type Holdings, isNews, type Refusal } from "../storage/holdings.ts";
 import type { ErrorName } from "../wire/code-points.ts";
+import { currentGenerations } from "../wire/error-info.ts";
 import type { StoreKindData, StoreReq } from "../wire/message-body.ts";
 
 export type StoreResult =
@@ -16,7 +18,7 @@ export type StoreResult =
   | {
       readonly ok: false;
       readonly error: ErrorName;
-      readonly info: string;
+      readonly info: string | Uint8Array;
       /** A member that sees another box responsible, and can forward to it. */
       readonly disputedBy?: NodeId;
     };
@@ -48,9 +50,18 @@ export class Storing {
   }
 
   /** All or nothing. `told` may be called within this call if the request is refused. */
-  asOwner(resource: ResourceId, kinds: readonly StoreKindData[], certificates: readonly Uint8Array[], told: (result: StoreResult) => void): void {
+  asOwner(
+    resource: ResourceId,
+    asked: readonly StoreKindData[],
+    certificates: readonly Uint8Array[],
+    told: (result: StoreResult) => void,
+    sender = this.#context.self,
+  ): void {
+    const kinds = asked.map((kind) => this.#placed(resource, kind));
     const decoded = this.#holdings.decode(resource, kinds, certificates);
     if (!decoded.ok) return told({ ok: false, ...decoded.fault });
+    const forbidden = decoded.value.map((entry) => this.#forbidden(entry, sender)).find((text) => text !== undefined);
+    if (forbidden !== undefined) return told({ ok: false, error: "Error_Forbidden", info: forbidden });
     if (this.#doubles.isDouble && this.#isDurable(kinds)) return told({ ok: false, error: "Error_Exp_A", info: NOT_DURABLE });
     const refusal = this.#refusal(resource, kinds, decoded.value);
     if (refusal !== undefined) return told({ ok: false, ...refusal });
@@ -72,7 +83,20 @@ export class Storing {
       if (!result.ok) return received.refuse(result.error, result.info);
       const answers = result.generations.map(({ kind, generation }) => ({ kind, generation, replicas: result.copies }));
       received.respond({ type: "store_ans", kinds: answers });
-    });
+    }, received.sender);
+  }
+
+  /** The responsible peer says where in an array an appended value lies. */
+  #placed(resource: ResourceId, data: StoreKindData): StoreKindData {
+    if (this.#context.kind(data.kind)?.model !== "array") return data;
+    return { ...data, values: placeAppended(data.values, this.#holdings.store.kind(resource, data.kind)?.entries.values() ?? []) };
+  }
+
+  #forbidden(entry: StoredEntry, sender: NodeId): string | undefined {
+    const kind = this.#context.kind(entry.kind);
+    if (kind === undefined) return undefined;
+    if (!this.#holdings.isOfKnownWriter(kind, entry)) return "the writer's certificate is missing";
+    return this.#holdings.mayWrite(kind, entry, sender) ? undefined : `access policy ${kind.access}`;
   }
 
   /**
@@ -124,7 +148,9 @@ export class Storing {
   #refusal(resource: ResourceId, kinds: readonly StoreKindData[], entries: readonly StoredEntry[]): Refusal | undefined {
     for (const { kind: id, generation } of kinds) {
       const current = this.#holdings.store.kind(resource, id)?.generation ?? 0;
-      if (generation !== 0 && generation !== current) return { error: "Error_Generation_Counter_Too_Low", info: String(current) };
+      if (generation !== 0 && generation !== current) {
+        return { error: "Error_Generation_Counter_Too_Low", info: currentGenerations([{ kind: id, generation: current, replicas: [] }]) };
+      }
       const kind = this.#context.kind(id);
       if (kind !== undefined && this.#isTooMany(resource, kind, entries)) return { error: "Error_Data_Too_Large", info: "entries" };
     }

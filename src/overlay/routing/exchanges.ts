@@ -7,7 +7,7 @@ import type { LinkId, NodeId } from "../ports.ts";
 import { ERROR } from "../wire/code-points.ts";
 import { UNSIGNED } from "../wire/security-block.ts";
 import type { Destination } from "../wire/destination.ts";
-import { type ForwardingHeader, INITIAL_TTL } from "../wire/forwarding-header.ts";
+import { type ForwardingHeader, type ForwardingOption, INITIAL_TTL, OPTION_FLAG } from "../wire/forwarding-header.ts";
 import { newTransactionId, type TransactionId } from "../wire/identifiers.ts";
 import {
   type DecodedMessage,
@@ -126,18 +126,17 @@ export class Exchanges {
   respondTo(
     hop: Member,
     link: LinkId,
-    { via, transactionId }: ForwardingHeader,
+    { via, transactionId, options, maxResponseLength }: ForwardingHeader,
     body: MessageBody,
     extensions: readonly MessageExtension[] = [],
     certificates: readonly Uint8Array[] = [],
   ): void {
-    const message: Message = {
-      header: this.#header(transactionId, hop.nodeId, [...via].reverse()),
-      body,
-      extensions,
-    };
+    const header = { ...this.#header(transactionId, hop.nodeId, [...via].reverse()), options: options.length === 0 ? options : copiedOptions(options) };
     const out = hop.links.some(({ id }) => id === link) ? link : hop.links[0]?.id;
-    if (out !== undefined) this.#context.emit({ type: "link-send", link: out, message: this.#encode(message, via.length > 0, certificates) });
+    if (out === undefined) return;
+    const message = this.#encode({ header, body, extensions }, via.length > 0, certificates);
+    const isTooLarge = maxResponseLength > 0 && message.length > maxResponseLength && body.type !== "error";
+    this.#context.emit({ type: "link-send", link: out, message: isTooLarge ? this.#encode({ header, body: TOO_LARGE, extensions: [] }, via.length > 0) : message });
   }
 
   /** Of a message that begins here: to `hop`, and beyond it. */
@@ -225,5 +224,11 @@ export class Exchanges {
     return encodeWithSecurity({ ...message, security: { ...UNSIGNED, certificates } });
   }
 }
+
+const TOO_LARGE: MessageBody = { type: "error", code: ERROR.Error_Response_Too_Large, info: new Uint8Array(0) };
+
+/** What a request wants to see again in its answer (RFC 6940 section 6.3.2.3), critical for nobody any more. */
+const copiedOptions = (options: readonly ForwardingOption[]): readonly ForwardingOption[] =>
+  options.filter(({ flags }) => (flags & OPTION_FLAG.responseCopy) !== 0).map((option) => ({ ...option, flags: 0 }));
 
 const isUnsigned = (message: DecodedMessage): boolean => message.security.signature.identity.type === "none";

@@ -9,6 +9,7 @@ import type { Phase } from "../ports.ts";
 import type { Reading } from "../operations/reading.ts";
 import type { Repair } from "../replicas/repair.ts";
 import { shareOf } from "../ring/ring.ts";
+import { Diagnostics } from "./diagnostics.ts";
 import type { Received } from "./router.ts";
 import { NOT_RESPONSIBLE } from "./router.ts";
 import type { Holdings } from "../storage/holdings.ts";
@@ -18,6 +19,7 @@ import type { Summaries } from "../replicas/summaries.ts";
 import type { Stabilization } from "../ring/stabilization.ts";
 import type { Topology } from "../ring/topology.ts";
 import { EXTENSION } from "../wire/code-points.ts";
+import { unknownKinds } from "../wire/error-info.ts";
 import type { FetchReq, FindReq, JoinReq, LeaveReq, ProbeInformation, ProbeReq, RouteQueryReq, StatReq, StoreReq, UpdateReq } from "../wire/message-body.ts";
 import { encodeStoredMetaData } from "../wire/stored-data.ts";
 
@@ -32,9 +34,9 @@ interface Parts {
   readonly introductions: Introductions;
   readonly repair: Repair;
   readonly updates: ConfigUpdates;
+  readonly awakening: Awakening;
   readonly stabilization: Stabilization;
   readonly neighborhood: Neighborhood;
-  readonly awakening: Awakening;
   readonly phase: () => Phase;
 }
 
@@ -50,10 +52,12 @@ const SHA256 = 4;
 /** The answer to every request this box may get. */
 export class Responder {
   readonly #parts: Parts;
+  readonly #diagnostics: Diagnostics;
   readonly #events: Events;
 
   constructor(parts: Parts, events: Events) {
     this.#parts = parts;
+    this.#diagnostics = new Diagnostics(parts);
     this.#events = events;
   }
 
@@ -64,12 +68,9 @@ export class Responder {
     const { body } = received.message;
     switch (body.type) {
       case "ping_req":
-        this.#events.pinged(received);
-        return received.respond({
-          type: "ping_ans",
-          responseId: toHex(this.#parts.context.random.bytes(8)),
-          time: this.#parts.context.clock.now(),
-        });
+        return this.#ping(received);
+      case "path_track_req":
+        return this.#diagnostics.pathTrack(received, body);
       case "probe_req":
         return this.#probe(received, body);
       case "attach_req":
@@ -100,6 +101,14 @@ export class Responder {
       default:
         return received.refuse("Error_Forbidden", "not offered here");
     }
+  }
+
+  #ping(received: Received): void {
+    this.#events.pinged(received);
+    const { context } = this.#parts;
+    const extensions = this.#diagnostics.withPing(received);
+    if (extensions === undefined) return;
+    received.respond({ type: "ping_ans", responseId: toHex(context.random.bytes(8)), time: context.clock.now() }, extensions);
   }
 
   #probe(received: Received, { requested }: ProbeReq): void {
@@ -230,8 +239,3 @@ const KNOWN_EXTENSIONS: ReadonlySet<number> = new Set(Object.values(EXTENSION));
 
 /** The text for an operator who reads a trace. */
 const NOT_AWAKE = "this box stood still and asks first whether the share is still its own";
-
-/** RFC 6940 section 7.4.1.2: error_info is a list of the kinds. */
-const unknownKinds = (kinds: readonly number[]): Uint8Array =>
-  new ByteWriter(1 + 4 * kinds.length).prefixed(1, (writer) => kinds.slice(0, 63).forEach((kind) => writer.u32(kind))).finish();
-

@@ -4,14 +4,15 @@ import type { Exchanges } from "./exchanges.ts";
 import type { Member, Membership } from "../members/membership.ts";
 import type { LinkId, NodeId } from "../ports.ts";
 import type { Topology } from "../ring/topology.ts";
-import { ERROR, type ErrorName } from "../wire/code-points.ts";
+import { ERROR, type ErrorName, MESSAGE_CODE } from "../wire/code-points.ts";
 import { rewriteForForwarding } from "../wire/forwarding.ts";
 import { FragmentCollector } from "../wire/fragments.ts";
-import { type DecodedHeader, decodeHeader, INITIAL_TTL } from "../wire/forwarding-header.ts";
+import { type DecodedHeader, decodeHeader, INITIAL_TTL, unsupportedOption } from "../wire/forwarding-header.ts";
 import type { Destination } from "../wire/destination.ts";
 import { WILDCARD_NODE_ID } from "../wire/identifiers.ts";
-import { type DecodedMessage, decodeMessage, type MessageExtension, verifyMessage } from "../wire/message.ts";
+import { type DecodedMessage, decodeMessage, type MessageExtension, peekMessageCode, verifyMessage } from "../wire/message.ts";
 import type { MessageBody } from "../wire/message-body.ts";
+import type { WireFault } from "../wire/wire-fault.ts";
 
 /** A request meant for this box, and the way back to whoever sent it. */
 export interface Received {
@@ -59,8 +60,9 @@ export class Router {
     const hop = this.#membership.findByLink(link);
     if (hop === undefined) return this.#context.count("message-without-link");
     const header = decodeHeader(bytes, this.#context.overlay);
-    if (!header.ok) return this.#context.count("message-malformed");
+    if (!header.ok) return this.#unreadable(link, hop, bytes, header.fault);
     const { destinations, ttl } = header.value;
+    if (ttl > INITIAL_TTL) return this.#turnBack(link, hop, bytes, "Error_TTL_Exceeded", "ttl above the initial one");
     let mine = 0;
     while (this.#isSelf(destinations[mine])) mine++;
     const next = destinations[mine];
@@ -68,7 +70,10 @@ export class Router {
     if (next.type === "resource" && mine === destinations.length - 1 && this.#topology.isResponsible(next.resource)) {
       return this.#arrived(link, hop, bytes, header.value);
     }
-    if (ttl > INITIAL_TTL || ttl <= 1) return this.#turnBack(link, hop, bytes, "Error_TTL_Exceeded", "ttl");
+    if (next.type === "resource" && mine < destinations.length - 1) {
+      return this.#turnBack(link, hop, bytes, "Error_Invalid_Message", "a resource with destinations behind it");
+    }
+    if (ttl === 0) return this.#turnBack(link, hop, bytes, "Error_TTL_Exceeded", "ttl");
     this.#forward(link, hop, bytes, header.value, mine, next);
   }
 
@@ -78,8 +83,12 @@ export class Router {
 
   #forward(link: LinkId, hop: Member, bytes: Uint8Array, header: DecodedHeader, mine: number, next: Destination): void {
     const target = next.type === "node" ? next.nodeId : next.type === "resource" ? next.resource : undefined;
+    // This peer makes no opaque ids: one that comes here was made by another, or in another life.
+    if (target === undefined) return this.#context.count("opaque-destination");
+    const option = unsupportedOption(header, "forwarder");
+    if (option !== undefined) return this.#turnBack(link, hop, bytes, "Error_Unsupported_Forwarding_Option", `option ${option.type}`);
     const decoded = decodeMessage(bytes, this.#context.overlay);
-    if (!decoded.ok || target === undefined) return this.#context.count("message-malformed");
+    if (!decoded.ok) return this.#context.count("message-malformed");
     const request = isRequest(decoded.value.body);
     if (request && decoded.value.security.signature.identity.type === "none") {
       return this.#turnBack(link, hop, bytes, "Error_Forbidden", NOT_RESPONSIBLE);
@@ -88,7 +97,7 @@ export class Router {
       return this.#turnBack(link, hop, bytes, "Error_Loop_Detected", "this peer forwarded it before");
     }
     const nextHop = this.#topology.nextHop(target);
-    const out = nextHop === undefined ? undefined : this.#membership.linkTo(nextHop);
+    const out = nextHop === undefined || (request && nextHop === hop.nodeId) ? undefined : this.#membership.linkTo(nextHop);
     if (out === undefined) return this.#turnBack(link, hop, bytes, "Error_Not_Found", "no way to the destination");
     this.#context.count("message-forwarded");
     const change = { dropDestinations: mine, ...(request ? { appendVia: { type: "node", nodeId: hop.nodeId } as const } : {}) };
@@ -115,7 +124,17 @@ export class Router {
     if (!isRequest(message.body)) return this.#exchanges.answered(hop, message);
     const sender = this.#senderOf(hop, message);
     if (sender === undefined) return this.#context.count("message-not-genuine");
+    const option = unsupportedOption(header, "destination");
+    if (option !== undefined) return this.#turnBack(link, hop, whole, "Error_Unsupported_Forwarding_Option", `option ${option.type}`);
     this.#deliver(this.#receivedFrom(link, hop, message, sender));
+  }
+
+  /** Of another overlay, or of another version: its sender is told. Anything else is no RELOAD message. */
+  #unreadable(link: LinkId, hop: Member, bytes: Uint8Array, fault: WireFault): void {
+    this.#context.count("message-malformed");
+    const { header, error, reason } = fault;
+    if (header === undefined || error === undefined || !isRequestCode(peekMessageCode(bytes, header.headerLength))) return;
+    this.#exchanges.respondTo(hop, link, header, { type: "error", code: ERROR[error], info: textBytes(reason) });
   }
 
   #refuseMalformed(link: LinkId, hop: Member, fault: Extract<ReturnType<typeof decodeMessage>, { ok: false }>["fault"]): void {
@@ -161,3 +180,4 @@ export const NOT_RESPONSIBLE = "not responsible";
 
 /** Requests have odd codes, answers even ones and 0xffff (RFC 6940 section 14.8). */
 const isRequest = (body: MessageBody): boolean => body.type.endsWith("_req");
+const isRequestCode = (code: number | undefined): boolean => code !== undefined && code % 2 === 1 && code !== MESSAGE_CODE.error;

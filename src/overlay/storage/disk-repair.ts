@@ -5,6 +5,7 @@ import type { Durability, KindId, ResourceId, StoredRow } from "../ports.ts";
 import type { Persistence } from "../replicas/persistence.ts";
 import type { RingId } from "../ring/ring.ts";
 import type { StoredEntry } from "./entry.ts";
+import type { KeptCertificates } from "./kept-certificates.ts";
 import type { EntryStore } from "./store.ts";
 
 /** Damaged rows that nobody has given back yet; above, the oldest is not waited for any more. */
@@ -21,14 +22,16 @@ export class DiskRepair {
   readonly #context: CoreContext;
   readonly #persistence: Persistence;
   readonly #store: EntryStore;
+  readonly #certificates: KeptCertificates;
   /** Durable rows that were damaged and of which this box has nothing in memory either. */
   readonly #missing = new BoundedMap<string, true>(MAX_MISSING, "evict");
   readonly #renewing = new Set<Durability>();
 
-  constructor(context: CoreContext, persistence: Persistence, store: EntryStore) {
+  constructor(context: CoreContext, persistence: Persistence, store: EntryStore, certificates: KeptCertificates) {
     this.#context = context;
     this.#persistence = persistence;
     this.#store = store;
+    this.#certificates = certificates;
   }
 
   get missing(): number {
@@ -42,6 +45,10 @@ export class DiskRepair {
   /** Whether the neighbors have to be asked for it. */
   damaged(row: Row): boolean {
     this.#context.count("row-damaged");
+    if (this.#certificates.isRow(row)) {
+      if (this.#certificates.mend(row.resource)) this.#context.count("row-repaired");
+      return false;
+    }
     const held = this.#store.find(row.resource, row.kind, row.key);
     if (held !== undefined) {
       this.#persistence.put(held, this.#durabilityOf(row.kind));
@@ -58,12 +65,13 @@ export class DiskRepair {
 
   /** Writes again what could not be written, as far as it still stands. */
   retry(): void {
-    const known = this.#persistence.retry((entry) => this.#store.find(entry.resource, entry.kind, entry.key) === entry);
+    const known = this.#persistence.retry((entry) => this.#store.find(entry.resource, entry.kind, entry.key) === entry || this.#certificates.isKept(entry));
     if (!known) this.renew("durable");
   }
   /** Writes everything of a class once more, a portion at a time. */
   renew(durability: Durability): void {
     this.#renewing.add(durability);
+    if (durability === "durable") for (const certificate of this.#certificates.rows) this.#persistence.put(certificate, "durable");
     this.#renewFrom(durability, this.#context.self);
   }
 

@@ -1,18 +1,39 @@
-import { BoundedMap } from "../../base/bounded-map.ts";
-import { toHex } from "../../base/bytes.ts";
+import { utf8Octets } from "../../base/bytes.ts";
 import { fault, ok, type Result } from "../../base/result.ts";
 import { after, type Instant, instant, milliseconds } from "../../base/time.ts";
 import type { CoreContext } from "../core-context.ts";
 import type { Persistence } from "../replicas/persistence.ts";
-import type { KindDefinition, KindId, ResourceId, StoredRow } from "../ports.ts";
+import type { KindDefinition, KindId, NodeId, ResourceId, StoredRow } from "../ports.ts";
 import type { ErrorName } from "../wire/code-points.ts";
+import { unknownKinds } from "../wire/error-info.ts";
 import type { StoreKindData } from "../wire/message-body.ts";
 import { decodeStoredData, encodeUnsignedStoredData, signStoredData, type StoredData, verifyStoredData } from "../wire/stored-data.ts";
 import { decodeEntry, entryFrom, placeOf, type StoredEntry } from "./entry.ts";
+import { mayWrite } from "./access-policy.ts";
+import { KeptCertificates } from "./kept-certificates.ts";
 import { DiskRepair } from "./disk-repair.ts";
 import { seenIn, withPreface } from "./history.ts";
 import { endedBy, isConcurrent, isSettled, siblingOf } from "./siblings.ts";
 import { EntryStore, MAX_ENTRIES, type MergeOutcome } from "./store.ts";
+
+/** Values from disk whose signatures are verified at once, and the pause between two such portions. */
+const VERIFIED_AT_ONCE = 200;
+const VERIFYING_PAUSE = milliseconds(50);
+
+const WRONG_SIGNATURE = "wrong signature";
+
+/** The same of all signatures that an entry has in it: its own, and that of the version inside a sibling. */
+function writersOf(entry: StoredEntry, kind: KindDefinition): readonly string[] {
+  const own = kind.signed ? writerOf(entry, kind) : undefined;
+  const inside = entry.sibling === undefined ? undefined : writerOf(entry.sibling, { model: "single" });
+  return [own, inside].flatMap((hash) => hash ?? []);
+}
+
+/** SHA-256 of the certificate that a value is signed with, hex. */
+function writerOf({ bytes }: Pick<StoredEntry, "bytes">, { model }: Pick<KindDefinition, "model">): string | undefined {
+  const stored = decodeStoredData(bytes, model);
+  return stored.ok && stored.value.signature.identity.type === "cert_hash" ? stored.value.signature.identity.hash : undefined;
+}
 
 /** Expiry is looked at once a second. */
 const EXPIRY_GRAIN_MS = 1_000;
@@ -25,7 +46,7 @@ export const isNews = (outcome: AcceptOutcome): boolean => outcome === "stored" 
 
 export interface Refusal {
   readonly error: ErrorName;
-  readonly info: string;
+  readonly info: string | Uint8Array;
 }
 
 /** What this box holds, in memory and on disk: every way in goes through `accept`. */
@@ -34,18 +55,22 @@ export class Holdings {
   readonly disk: DiskRepair;
   readonly #context: CoreContext;
   readonly #persistence: Persistence;
-  /** Certificates by the hash that signatures name. BOUNDED: the oldest makes room. */
-  readonly #certificates = new BoundedMap<string, Uint8Array>(4096, "evict");
+  readonly #certificates: KeptCertificates;
 
   constructor(context: CoreContext, persistence: Persistence) {
     this.#context = context;
     this.#persistence = persistence;
-    this.disk = new DiskRepair(context, persistence, this.store);
+    this.#certificates = new KeptCertificates(context, persistence);
+    this.disk = new DiskRepair(context, persistence, this.store, this.#certificates);
   }
 
   /** What was on disk; a row that cannot be read is left where it is and counted. */
   restore(rows: readonly StoredRow[], now: Instant): void {
+    const writers = new Set<string>();
+    const signed: StoredEntry[] = [];
+    for (const row of rows) if (this.#certificates.isRow(row)) this.#certificates.restore(row);
     for (const row of rows) {
+      if (this.#certificates.isRow(row)) continue;
       const kind = this.#context.kind(row.kind);
       const entry = kind === undefined ? undefined : decodeEntry(row.resource, kind, row.stored);
       if (entry === undefined || !entry.ok) {
@@ -55,8 +80,29 @@ export class Holdings {
       this.#context.clock.observe(entry.value.storedAt);
       const expires = this.#expiryOf(entry.value, now);
       if (expires === undefined) this.#persistence.remove(entry.value, this.#durability(row.kind));
-      else this.store.merge(entry.value, expires);
+      else this.store.merge(entry.value, expires, this.#context.clock.now());
+      const hashes = kind === undefined || expires === undefined ? [] : writersOf(entry.value, kind);
+      if (hashes.length === 0) continue;
+      for (const hash of hashes) writers.add(hash);
+      signed.push(entry.value);
     }
+    this.#certificates.forgetAllBut(writers);
+    this.#verifyRestored(signed);
+  }
+
+  /** A disk is believed no more than a neighbor; a portion at a time, so that a box with many values starts as fast. */
+  #verifyRestored(entries: StoredEntry[]): void {
+    for (const entry of entries.splice(0, VERIFIED_AT_ONCE)) {
+      const { resource, kind: id, key, bytes } = entry;
+      const kind = this.#context.kind(id);
+      if (kind === undefined || this.store.find(resource, id, key) !== entry) continue;
+      const refused = this.#decodeOne(resource, kind, bytes, []);
+      if (refused.ok || refused.fault.info !== WRONG_SIGNATURE) continue;
+      this.store.remove(entry);
+      this.#context.count("row-wrongly-signed");
+      this.disk.damaged(entry);
+    }
+    if (entries.length > 0) this.#context.later("verify what was on disk", VERIFYING_PAUSE, () => this.#verifyRestored(entries));
   }
 
   /** Why this box would not keep an entry even if it is the newest: then it must not say that it has it. */
@@ -72,7 +118,7 @@ export class Holdings {
     if (expires === undefined) return "expired";
     if (entry.sibling !== undefined && this.#isSettled(entry)) return "older";
     const held = entry.preface === undefined ? undefined : this.store.find(entry.resource, entry.kind, entry.key);
-    const outcome = this.store.merge(entry, expires);
+    const outcome = this.store.merge(entry, expires, this.#context.clock.now());
     if (outcome === "stored") {
       this.#context.clock.observe(entry.storedAt);
       this.store.raiseGeneration(entry.resource, entry.kind, generation);
@@ -82,6 +128,7 @@ export class Holdings {
     const standing = outcome === "stored" ? entry : durability === "durable" ? this.store.find(entry.resource, entry.kind, entry.key) : undefined;
     if (standing !== undefined) {
       this.#persistence.put(standing, durability);
+      this.#keepCertificateOf(standing, durability);
       this.disk.received(standing);
     }
     return entry.preface === undefined ? outcome : this.#sortOut(entry, held, outcome);
@@ -160,6 +207,7 @@ export class Holdings {
   /** This box begins anew, as a blank one: what it held is kept on disk beside the database. */
   setAside(): void {
     this.#context.emit({ type: "set-aside" });
+    this.#certificates.forgetAllBut(new Set());
     const { self } = this.#context;
     for (const resource of [...this.store.resourcesIn({ after: self, upTo: self })]) {
       for (const [, { entries }] of [...this.store.kindsOf(resource)]) for (const entry of [...entries.values()]) this.drop(entry);
@@ -181,7 +229,12 @@ export class Holdings {
   }
 
   knowCertificate(certificate: Uint8Array): void {
-    if (certificate.length > 0) this.#certificates.set(toHex(this.#context.crypto.sha256(certificate)), certificate);
+    this.#certificates.know(certificate);
+  }
+  #keepCertificateOf(entry: StoredEntry, durability: KindDefinition["durability"]): void {
+    const kind = this.#context.kind(entry.kind);
+    if (kind === undefined || durability !== "durable") return;
+    for (const hash of writersOf(entry, kind)) this.#certificates.keep(hash);
   }
   /** The certificates that values of these resources are signed with, as far as they are known. */
   certificatesFor(kinds: readonly StoreKindData[]): readonly Uint8Array[] {
@@ -192,7 +245,7 @@ export class Holdings {
       for (const value of values) {
         const stored = decodeStoredData(value, kind.model);
         const identity = stored.ok ? stored.value.signature.identity : undefined;
-        const certificate = identity?.type === "cert_hash" ? this.#certificates.get(identity.hash) : undefined;
+        const certificate = identity?.type === "cert_hash" ? this.#certificates.named(identity.hash) : undefined;
         if (certificate !== undefined && found.size < 16) found.add(certificate);
       }
     }
@@ -205,16 +258,20 @@ export class Holdings {
     kinds: readonly StoreKindData[],
     certificates: readonly Uint8Array[],
   ): Result<readonly StoredEntry[], Refusal> {
+    const unknown = kinds.filter(({ kind }) => this.#context.kind(kind) === undefined).map(({ kind }) => kind);
+    if (unknown.length > 0) return fault({ error: "Error_Unknown_Kind", info: unknownKinds(unknown) });
     const entries: StoredEntry[] = [];
     const seen = new Set<KindId>();
     for (const { kind: id, values } of kinds) {
       const kind = this.#context.kind(id);
-      if (kind === undefined) return fault({ error: "Error_Unknown_Kind", info: String(id) });
+      if (kind === undefined) continue;
       if (seen.has(id)) return fault({ error: "Error_Invalid_Message", info: "a kind twice" });
       seen.add(id);
       for (const bytes of values) {
         const entry = this.#decodeOne(resource, kind, bytes, certificates);
         if (!entry.ok) return entry;
+        const refusal = this.#policyRefusal(kind, entry.value);
+        if (refusal !== undefined) return fault(refusal);
         entries.push(entry.value);
       }
     }
@@ -245,10 +302,10 @@ export class Holdings {
   #signatureRefusal(resource: ResourceId, kind: KindId, stored: StoredData, certificates: readonly Uint8Array[]): Refusal | undefined {
     const { identity } = stored.signature;
     if (identity.type !== "cert_hash") return { error: "Error_Forbidden", info: "not signed" };
-    const known = this.#certificateNamed(identity.hash, certificates);
+    const known = this.#certificates.named(identity.hash, certificates);
     // Without the writer's certificate the hop between two enrolled boxes has to be enough.
     if (known === undefined) this.#context.count("value-of-unknown-writer");
-    else if (!verifyStoredData(resource, kind, stored, [known], this.#context.crypto)) return { error: "Error_Forbidden", info: "wrong signature" };
+    else if (!verifyStoredData(resource, kind, stored, [known], this.#context.crypto)) return { error: "Error_Forbidden", info: WRONG_SIGNATURE };
     else if (this.#isFromRevoked(known, stored.storageTime)) return { error: "Error_Forbidden", info: "its writer was revoked" };
     return undefined;
   }
@@ -262,13 +319,27 @@ export class Holdings {
     return revokedAt !== undefined && storedAt >= revokedAt;
   }
 
-  #certificateNamed(hash: string, offered: readonly Uint8Array[]): Uint8Array | undefined {
-    const known = this.#certificates.get(hash);
-    if (known !== undefined) return known;
-    for (const certificate of offered) {
-      if ("nodeId" in this.#context.trust.inspect(certificate, "author")) this.knowCertificate(certificate);
-    }
-    return this.#certificates.get(hash);
+  /** Whether a box may make such a request (RFC 6940 section 7.4.1.1); of values, whoever signed them. */
+  mayWrite(kind: KindDefinition, { resource, key }: StoredEntry, nodeId: NodeId): boolean {
+    if (kind.access === undefined) return true;
+    const { settings, crypto } = this.#context;
+    const userName = utf8Octets(`${nodeId}@${settings.overlayName}`);
+    return mayWrite(kind.access, { resource, key, signer: { nodeId, userName }, maxNodeMultiple: kind.maxNodeMultiple ?? 1 }, crypto);
+  }
+  /** Whose certificate it is signed with, and whether that is known: a new value comes with its writer's certificate. */
+  isOfKnownWriter(kind: KindDefinition, entry: StoredEntry): boolean {
+    return !kind.signed || this.#writerNodeId(kind, entry) !== undefined;
+  }
+  #policyRefusal(kind: KindDefinition, entry: StoredEntry): Refusal | undefined {
+    if (kind.access === undefined) return undefined;
+    const nodeId = this.#writerNodeId(kind, entry);
+    return nodeId !== undefined && this.mayWrite(kind, entry, nodeId) ? undefined : { error: "Error_Forbidden", info: `access policy ${kind.access}` };
+  }
+  #writerNodeId(kind: KindDefinition, entry: StoredEntry): NodeId | undefined {
+    const hash = writerOf(entry, kind);
+    const certificate = hash === undefined ? undefined : this.#certificates.named(hash);
+    const writer = certificate === undefined ? undefined : this.#context.trust.inspect(certificate, "author");
+    return writer !== undefined && "nodeId" in writer ? writer.nodeId : undefined;
   }
 
   #durability(kind: KindId): KindDefinition["durability"] {

@@ -1,6 +1,6 @@
 import { assert } from "../../base/assert.ts";
 import { DeadlineQueue } from "../../base/deadline-queue.ts";
-import type { Instant } from "../../base/time.ts";
+import type { Instant, WallTime } from "../../base/time.ts";
 import type { KindId, ResourceId } from "../ports.ts";
 import type { Arc, RingId } from "../ring/ring.ts";
 import type { Digest } from "./digest.ts";
@@ -70,8 +70,11 @@ export class EntryStore {
     return this.kind(resource, kind)?.entries.get(key);
   }
 
-  /** Keeps the newer of the entry and what is held at its place. `expires`: when this box forgets it. */
-  merge(entry: StoredEntry, expires: Instant): MergeOutcome {
+  /**
+   * Keeps the newer of the entry and what is held at its place. `expires`: when this box forgets it. `time`: of the
+   * ring; counters are never below it, so that they do not fall when a box has forgotten them (see docs/profile.md).
+   */
+  merge(entry: StoredEntry, expires: Instant, time: WallTime): MergeOutcome {
     const held = this.find(entry.resource, entry.kind, entry.key);
     if (held !== undefined) {
       const order = compareEntries(entry, held);
@@ -83,7 +86,7 @@ export class EntryStore {
     }
     const kind = this.#kindFor(entry);
     kind.entries.set(entry.key, entry);
-    kind.generation++;
+    kind.generation = Math.max(kind.generation + 1, Math.floor(time), entry.storedAt);
     this.#count(entry, 1);
     this.#expiry.set(entry, expires);
     return "stored";

@@ -85,6 +85,12 @@ export const decodeDiagnosticsRequest = (bytes: Uint8Array): Result<DiagnosticsR
     return request;
   });
 
+export function encodeDiagnosticsResponse(response: DiagnosticsResponse): Uint8Array {
+  const writer = new ByteWriter(64);
+  writeDiagnosticsResponse(writer, response);
+  return writer.finish();
+}
+
 export function encodeDiagnosticsRequest(request: DiagnosticsRequest): Uint8Array {
   const writer = new ByteWriter(64);
   writeDiagnosticsRequest(writer, request);

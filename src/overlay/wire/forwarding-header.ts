@@ -58,7 +58,18 @@ export function decodeHeader(message: Uint8Array, overlay: number): Result<Decod
   try {
     return ok(readHeader(new ByteReader(message), overlay));
   } catch (thrown) {
-    return fault(wireFaultOf(thrown));
+    const wireFault = wireFaultOf(thrown);
+    return fault(thrown instanceof Incompatible ? { ...wireFault, header: thrown.header } : wireFault);
+  }
+}
+
+/** Of another overlay or version, and readable all the same: so it can be answered. */
+class Incompatible extends WireError {
+  readonly header: DecodedHeader;
+
+  constructor(reason: string, header: DecodedHeader) {
+    super("Error_Incompatible_with_Overlay", reason);
+    this.header = header;
   }
 }
 
@@ -68,10 +79,8 @@ export function readHeader(reader: ByteReader, overlay: number): DecodedHeader {
   if (messageLength < FIXED_HEADER_LENGTH) throw new WireError(undefined, `message of ${messageLength} bytes`);
   if (reader.u32() !== RELO_TOKEN) throw new WireError(undefined, "not a RELOAD message");
   const foreign = reader.u32();
-  if (foreign !== overlay) throw new WireError("Error_Incompatible_with_Overlay", `message of overlay ${foreign}`);
   const configurationSequence = reader.u16();
   const version = reader.u8();
-  if (version !== VERSION_1_0) throw new WireError("Error_Incompatible_with_Overlay", `version ${version}`);
   const ttl = reader.u8();
   const fragment = fragmentOf(reader.u32());
   const length = reader.u32();
@@ -86,7 +95,10 @@ export function readHeader(reader: ByteReader, overlay: number): DecodedHeader {
   const options = optionsLength === 0 ? NO_OPTIONS : readItems(reader, optionsLength, readOption);
   const header = { overlay, configurationSequence, ttl, transactionId, maxResponseLength, via, destinations, options };
   const headerLength = reader.position;
-  return fragment === undefined ? { ...header, headerLength } : { ...header, fragment, headerLength };
+  const decoded = fragment === undefined ? { ...header, headerLength } : { ...header, fragment, headerLength };
+  if (foreign !== overlay) throw new Incompatible(`message of overlay ${foreign}`, decoded);
+  if (version !== VERSION_1_0) throw new Incompatible(`version ${version}`, decoded);
+  return decoded;
 }
 
 const NO_OPTIONS: readonly ForwardingOption[] = [];

@@ -55,9 +55,15 @@ export class FrameDecoder {
   /** BOUNDED: the beginning of one frame, at most `maxMessageBytes` and its overhead. */
   #partial = NOTHING;
   #have = 0;
+  #refused: Uint8Array = NOTHING;
 
   constructor(maxMessageBytes: number) {
     this.#maxMessageBytes = maxMessageBytes;
+  }
+
+  /** What is there of a message that was refused for its length; the stream is lost all the same. */
+  get refused(): Uint8Array {
+    return this.#refused;
   }
 
   /** All frames that end in `chunk`. `chunk` must not change afterwards. */
@@ -72,7 +78,10 @@ export class FrameDecoder {
         continue;
       }
       const length = this.#frameLength(chunk, at, chunk.length);
-      if (typeof length === "string") return fault(length);
+      if (typeof length === "string") {
+        this.#refused = chunk.subarray(at + DATA_OVERHEAD);
+        return fault(length);
+      }
       if (length === undefined || length > chunk.length - at) {
         this.#begin(chunk.subarray(at), length ?? ACK_LENGTH);
         break;

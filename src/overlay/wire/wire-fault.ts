@@ -3,7 +3,7 @@
 import { DecodeError } from "../../base/bytes.ts";
 import { fault, ok, type Result } from "../../base/result.ts";
 import type { ErrorName } from "./code-points.ts";
-import type { ForwardingHeader } from "./forwarding-header.ts";
+import type { DecodedHeader } from "./forwarding-header.ts";
 
 export interface WireFault {
   /** The RFC 6940 error to answer with; `undefined`: drop it without an answer. */
@@ -11,7 +11,7 @@ export interface WireFault {
   /** In plain words, for a log line. */
   readonly reason: string;
   /** Present if it was readable, so that an answer can be addressed. */
-  readonly header?: ForwardingHeader;
+  readonly header?: DecodedHeader;
 }
 
 /** Thrown inside a codec by what calls for something else than Error_Invalid_Message; never leaves it. */

@@ -303,3 +303,24 @@ test("the same inputs give the same effects", () => {
   };
   assert.equal(run(), run());
 });
+
+test("a request above the limit is refused by name before the link is closed, and nothing of it is read", () => {
+  const link = makeLink();
+  const ping = makePing(OVERLAY, countingRandom());
+  const beginning = frame(0, ping.message);
+  beginning[5] = 0xff;
+  const effects = bytesIn(link, 0, beginning);
+  assert.deepEqual(effects.map(({ type }) => type), ["write", "broken"]);
+  const [write] = effects;
+  assert.ok(write?.type === "write");
+  const frames = new FrameDecoder(MAX).decode(write.bytes);
+  const answers = (frames.ok ? frames.value : []).flatMap((one) => (one.type === "data" ? [decodeMessage(one.message, OVERLAY)] : []));
+  const refusal = answers.map((one) => (one.ok && one.value.body.type === "error" ? [one.value.body.code, one.value.header.transactionId] : undefined));
+  assert.deepEqual(refusal, [[0x0b, ping.transactionId]]);
+});
+
+test("a frame above the limit whose message cannot be read is closed without a word", () => {
+  const beginning = frame(0, someMessage(200));
+  beginning[5] = 0xff;
+  assert.deepEqual(bytesIn(makeLink(), 0, beginning).map(({ type }) => type), ["broken"]);
+});

@@ -24,7 +24,7 @@ const entries = fc.array(fc.tuple(place, fc.constantFrom("aa", "bb"), fc.nat(5),
 const arcs = fc.tuple(place, place).map(([after, upTo]): Arc => ({ after, upTo }));
 const filled = (from: readonly StoredEntry[]): EntryStore => {
   const store = new EntryStore();
-  for (const one of from) store.merge(one, FOREVER);
+  for (const one of from) store.merge(one, FOREVER, wallTime(0));
   return store;
 };
 
@@ -78,17 +78,17 @@ test("the newer of two values stands; at equal times their hashes decide alike e
   assert.ok(compareEntries(winner, loser) > 0);
   assert.equal(Math.sign(compareNotes(winner, loser)), 1);
   const store = filled([loser]);
-  assert.equal(store.merge(winner, FOREVER), "stored");
-  assert.equal(store.merge(loser, FOREVER), "older");
-  assert.equal(store.merge(winner, FOREVER), "same");
-  assert.equal(store.kind(one.resource, 7)?.generation, 2);
+  assert.equal(store.merge(winner, FOREVER, wallTime(0)), "stored");
+  assert.equal(store.merge(loser, FOREVER, wallTime(0)), "older");
+  assert.equal(store.merge(winner, FOREVER, wallTime(0)), "same");
+  assert.equal(store.kind(one.resource, 7)?.generation, 6, "above the storage_time and above the counter before");
 });
 
 test("entries go when their time is over, the earliest first", () => {
   const store = new EntryStore();
   const resource = "1".repeat(32) as ResourceId;
-  store.merge(entry(resource, "aa", 1), instant(2_000));
-  store.merge(entry(resource, "bb", 1), instant(1_000));
+  store.merge(entry(resource, "aa", 1), instant(2_000), wallTime(0));
+  store.merge(entry(resource, "bb", 1), instant(1_000), wallTime(0));
   assert.equal(store.takeExpired(instant(999)), undefined);
   assert.equal(store.takeExpired(instant(2_000))?.key, "bb");
   assert.equal(store.takeExpired(instant(2_000))?.key, "aa");

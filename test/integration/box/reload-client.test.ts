@@ -1,0 +1,82 @@
+// A client that stores nothing, against two real boxes, over TLS.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { suite, test } from "node:test";
+import { fromHex, toHex, toOctets } from "../../../src/base/bytes.ts";
+import { wallTime } from "../../../src/base/time.ts";
+import { systemClock } from "../../../src/io/clock.ts";
+import { NodeCrypto } from "../../../src/io/crypto.ts";
+import { requestEnrollment } from "../../../src/io/enrollment.ts";
+import { makePrivateKey } from "../../../src/io/pki.ts";
+import type { NodeId, ResourceId } from "../../../src/overlay/ports.ts";
+import { resourceIdOf } from "../../../src/overlay/wire/identifiers.ts";
+import { ERROR } from "../../../src/overlay/wire/code-points.ts";
+import { APPEND, decodeStoredData } from "../../../src/overlay/wire/stored-data.ts";
+import { decodeBinding } from "../../../src/peer/binding-codec.ts";
+import { CERTIFICATE_BY_NODE, EDGE_BINDING } from "../../../src/peer/kinds.ts";
+import { parseTicket } from "../../../src/provision/ticket.ts";
+import { DOMAIN, joinTicket, OVERLAY_PORT, serving, servingPair, SIP_PORT, skipWithoutBox } from "../../support/built-ring.ts";
+import { Phone } from "../../support/phone.ts";
+import { ReloadClient } from "../../support/reload-client.ts";
+
+suite("a RELOAD client", { skip: skipWithoutBox, timeout: 120_000 }, () => {
+  test("attaches, asks and is answered, and is responsible for nothing", async (t) => {
+    const { first, second, fleet } = await servingPair(t, ["--open-registration"]);
+    const ticket = parseTicket(readFileSync(joinTicket(fleet), "utf8"), { crypto: new NodeCrypto(undefined), wall: systemClock.wall() });
+    assert.ok(ticket.ok);
+    const privateKeyPem = makePrivateKey();
+    const address = { host: first.address, port: OVERLAY_PORT };
+    const answer = await requestEnrollment({ address, ticket: ticket.value, privateKeyPem, clock: systemClock });
+    assert.ok(answer.outcome === "granted", answer.outcome);
+    const member = (await first.status()).nodeId as NodeId;
+    const client = await ReloadClient.open(address, member, { overlayName: ticket.value.overlayName, enrolled: answer.enrolled, privateKeyPem });
+    t.after(() => client.close());
+
+    const attached = await client.attach(member);
+    assert.equal(attached.type, "attach_ans");
+    const ping = await client.ask({ type: "node", nodeId: member }, { type: "ping_req", padding: new Uint8Array(0) });
+    assert.equal(ping.type, "ping_ans");
+
+    const crypto = new NodeCrypto(undefined);
+    const alice = resourceIdOf(`alice@${DOMAIN}`, crypto);
+    await t.test("fetches a binding wherever it lies", async () => {
+      const phone = await Phone.at(t, second.address, SIP_PORT);
+      assert.equal((await phone.register("alice")).status, 200);
+      const fetched = await client.fetch(alice, EDGE_BINDING.id, "dictionary");
+      assert.ok(fetched.type === "fetch_ans", JSON.stringify(fetched));
+      const [value] = fetched.kinds[0]?.values ?? [];
+      const stored = value === undefined ? undefined : decodeStoredData(value, "dictionary");
+      assert.ok(stored?.ok === true);
+      assert.ok(stored.value.place.model === "dictionary");
+      assert.equal(decodeBinding(stored.value.place.key, stored.value.value)?.aor, `alice@${DOMAIN}`);
+      const stat = await client.fetch(alice, EDGE_BINDING.id, "dictionary", "stat_req");
+      assert.ok(stat.type === "stat_ans" && stat.kinds[0]?.values.length === 1);
+      const found = await client.ask({ type: "resource", resource: alice }, { type: "find_req", resource: alice, kinds: [EDGE_BINDING.id] });
+      assert.ok(found.type === "find_ans");
+      assert.equal(found.results[0]?.closest, alice);
+    });
+
+    await t.test("publishes its certificate at its own place, and nowhere else", async () => {
+      const place = toHex(crypto.sha1(fromHex(client.nodeId))).slice(0, 32) as ResourceId;
+      const stored = { storageTime: wallTime(systemClock.wall()), lifetime: 600, place: { model: "array", index: APPEND }, exists: true, value: answer.enrolled.certificate } as const;
+      const kept = await client.store(place, CERTIFICATE_BY_NODE.id, stored);
+      assert.ok(kept.type === "store_ans", JSON.stringify(kept));
+      const fetched = await client.fetch(place, CERTIFICATE_BY_NODE.id, "array");
+      assert.ok(fetched.type === "fetch_ans" && fetched.kinds[0]?.values.length === 1);
+      const refused = await client.store(alice, CERTIFICATE_BY_NODE.id, stored);
+      assert.ok(refused.type === "error");
+      assert.deepEqual([refused.code, toOctets(refused.info)], [ERROR.Error_Forbidden, "access policy NODE-MATCH"]);
+    });
+
+    await t.test("hears the errors of the ring", async () => {
+      const unknown = await client.fetch(alice, 77, "single");
+      assert.ok(unknown.type === "error" && unknown.code === ERROR.Error_Unknown_Kind);
+      const nobody = await client.ask({ type: "node", nodeId: "00112233445566778899aabbccddeeff" as NodeId }, { type: "ping_req", padding: new Uint8Array(0) });
+      assert.ok(nobody.type === "error" && nobody.code === ERROR.Error_Not_Found);
+    });
+
+    for (const box of [first, second]) await serving(box, 2);
+    assert.equal((await first.status()).counters["client-attached"], 1);
+  });
+});

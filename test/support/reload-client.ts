@@ -1,0 +1,114 @@
+// A RELOAD client (RFC 6940 section 3.2.1) as a softphone would be one: a certificate by the enrollment POST, one
+// TLS link to a member, requests over it, and nothing of the ring to be responsible for.
+
+import { once } from "node:events";
+import { connect, type TLSSocket } from "node:tls";
+import type { Address } from "../../src/base/address.ts";
+import { systemClock } from "../../src/io/clock.ts";
+import { NodeCrypto } from "../../src/io/crypto.ts";
+import type { Enrolled } from "../../src/io/enrolled.ts";
+import { SystemRandom } from "../../src/io/random.ts";
+import { LINK_ALPN, tlsIdentity } from "../../src/io/tls-identity.ts";
+import { type LinkInput, LinkMachine } from "../../src/overlay/link/link-machine.ts";
+import type { KindId, NodeId, ResourceId } from "../../src/overlay/ports.ts";
+import type { Destination } from "../../src/overlay/wire/destination.ts";
+import { INITIAL_TTL } from "../../src/overlay/wire/forwarding-header.ts";
+import { newTransactionId, overlayHash } from "../../src/overlay/wire/identifiers.ts";
+import { decodeMessage, type DecodedMessage, encodeSignedMessage } from "../../src/overlay/wire/message.ts";
+import type { MessageBody } from "../../src/overlay/wire/message-body.ts";
+import { makeSigner, type Signer } from "../../src/overlay/wire/security-block.ts";
+import { ALL_OF, type DataModel, encodeSelection, signStoredData, type StoredData } from "../../src/overlay/wire/stored-data.ts";
+
+export interface ClientIdentity {
+  readonly overlayName: string;
+  readonly enrolled: Enrolled;
+  readonly privateKeyPem: string;
+}
+
+/** An unanswered request fails after this. */
+const PATIENCE_MS = 5_000;
+
+export class ReloadClient {
+  readonly nodeId: NodeId;
+  readonly #socket: TLSSocket;
+  readonly #machine: LinkMachine;
+  readonly #signer: Signer;
+  readonly #overlay: number;
+  readonly #random = new SystemRandom();
+  readonly #waiting = new Map<string, (answer: DecodedMessage) => void>();
+  readonly #ticking: NodeJS.Timeout;
+  /** configuration_sequence of the fleet: a member says so when it is another. */
+  sequence = 1;
+
+  private constructor(socket: TLSSocket, remote: NodeId, { overlayName, enrolled, privateKeyPem }: ClientIdentity) {
+    const crypto = new NodeCrypto(privateKeyPem);
+    this.nodeId = enrolled.nodeId;
+    this.#socket = socket;
+    this.#signer = makeSigner(enrolled.certificate, crypto);
+    this.#overlay = overlayHash(overlayName, crypto);
+    this.#machine = new LinkMachine({ overlay: this.#overlay, remote, maxMessageBytes: 262_144, random: this.#random }, systemClock.now());
+    socket.on("data", (bytes: Buffer) => this.#step({ type: "bytes", bytes, wall: systemClock.wall() }));
+    this.#ticking = setInterval(() => this.#step({ type: "tick" }), 50);
+    this.#step({ type: "greet" });
+  }
+
+  /** Over a link to a member whose Node-ID is known. */
+  static async open(to: Address, remote: NodeId, identity: ClientIdentity): Promise<ReloadClient> {
+    const { enrolled, privateKeyPem } = identity;
+    const socket = connect({
+      ...to, ...tlsIdentity({ certificate: enrolled.certificate, issuingCertificate: enrolled.issuing.certificate, privateKeyPem }),
+      ALPNProtocols: [LINK_ALPN], rejectUnauthorized: false,
+    });
+    await once(socket, "secureConnect");
+    return new ReloadClient(socket, remote, identity);
+  }
+
+  close(): void {
+    clearInterval(this.#ticking);
+    this.#socket.destroy();
+  }
+
+  /** To a node or to whoever is responsible for a resource, through the member this client is linked to. */
+  async ask(destination: Destination, body: MessageBody): Promise<MessageBody> {
+    const transactionId = newTransactionId(this.#random);
+    const header = {
+      overlay: this.#overlay, configurationSequence: this.sequence, ttl: INITIAL_TTL, transactionId, maxResponseLength: 0, via: [], destinations: [destination], options: [],
+    };
+    const answer = new Promise<DecodedMessage>((resolve, reject) => {
+      const patience = setTimeout(() => reject(new Error(`no answer to ${body.type}`)), PATIENCE_MS);
+      this.#waiting.set(transactionId, (message) => {
+        clearTimeout(patience);
+        resolve(message);
+      });
+    });
+    this.#step({ type: "send", message: encodeSignedMessage({ header, body, extensions: [] }, this.#signer) });
+    return (await answer).body;
+  }
+
+  attach(to: NodeId): Promise<MessageBody> {
+    const none = new Uint8Array(0);
+    const role = new TextEncoder().encode("passive");
+    return this.ask({ type: "node", nodeId: to }, { type: "attach_req", ufrag: none, password: none, role, candidates: [], sendUpdate: false });
+  }
+  fetch(resource: ResourceId, kind: KindId, model: DataModel, type: "fetch_req" | "stat_req" = "fetch_req"): Promise<MessageBody> {
+    return this.ask({ type: "resource", resource }, { type, resource, specifiers: [{ kind, generation: 0, selection: encodeSelection(ALL_OF[model]) }] });
+  }
+  store(resource: ResourceId, kind: KindId, stored: Omit<StoredData, "signature">): Promise<MessageBody> {
+    const values = [signStoredData(resource, kind, stored, this.#signer)];
+    return this.ask({ type: "resource", resource }, { type: "store_req", resource, replicaNumber: 0, kinds: [{ kind, generation: 0, values }] });
+  }
+
+  #step(input: LinkInput): void {
+    for (const effect of this.#machine.step(systemClock.now(), input)) {
+      if (effect.type === "write") this.#socket.write(effect.bytes);
+      else if (effect.type === "message") this.#received(effect.message);
+    }
+    if (input.type !== "tick") this.#step({ type: "tick" });
+  }
+  #received(bytes: Uint8Array): void {
+    const decoded = decodeMessage(bytes, this.#overlay);
+    if (!decoded.ok) return;
+    this.#waiting.get(decoded.value.header.transactionId)?.(decoded.value);
+    this.#waiting.delete(decoded.value.header.transactionId);
+  }
+}

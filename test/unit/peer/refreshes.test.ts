@@ -26,12 +26,12 @@ class Ring {
   readonly held = new Map<string, Entry>();
   readonly service: LocationService;
   stores = 0;
-  #lastTicket = 0;
   #sipTicket = 0;
 
   constructor() {
+    let ticket = 0;
     this.service = new LocationService(hashCrypto, {
-      self: SELF, reachable: () => undefined, holders: () => [SELF], nextTicket: () => (this.#lastTicket += 1),
+      self: SELF, reachable: () => undefined, holders: () => [SELF], nextTicket: () => ++ticket,
     });
   }
 

@@ -178,8 +178,8 @@ export class EnrollmentServer {
     if (rules().refusesTicket(token.value.serial)) throw new Refusal(403, "failed_authentication", "the ticket was withdrawn; ask for a new one");
     const publicKey = await checkCertificateRequest(field("csr"));
     if (!publicKey.ok) throw new Refusal(403, "bad_CSR", `the certificate request is not good: ${publicKey.fault}`);
-    await this.#countUse(token.value, hash("sha256", publicKey.value, "hex"));
     const nodeId = this.#nodeIdFor(publicKey.value, field("previous"), token.value.zone);
+    await this.#countUse(token.value, hash("sha256", publicKey.value, "hex")); // last, so that a revoked box uses none up
     return { nodeId, certificate: await issueBoxCertificate(issuing, { publicKey: publicKey.value, nodeId, overlayName }) };
   }
 
@@ -198,9 +198,9 @@ export class EnrollmentServer {
     const publicKey = await checkCertificateRequest(field("csr"));
     if (!publicKey.ok) throw new Refusal(403, "bad_CSR", `the certificate request is not good: ${publicKey.fault}`);
     const applicant = hash("sha256", publicKey.value, "hex");
+    const nodeId = this.#nodeIdFor(publicKey.value, field("previous"), "");
     const { outcome } = await askOffice({ op: "use", name: `code ${code}`, uses: 1, applicant, remember: CODE_REMEMBERED });
     if (outcome !== "allowed") throw new Refusal(503, "try_again", "the ring cannot say now whether the code was used");
-    const nodeId = this.#nodeIdFor(publicKey.value, field("previous"), "");
     const { issuing, overlayName } = this.#settings;
     const certificate = await issueBoxCertificate(issuing, { publicKey: publicKey.value, nodeId, overlayName });
     await askOffice({ op: "admitted", code, nodeId });

@@ -330,7 +330,7 @@ export class RunningBox {
   }
 
   #announcement(state: Announcement["state"]): Announcement {
-    return { fleetHash: this.#fleetHash, state, instance: this.self.nodeId.slice(0, 16) };
+    return { fleetHash: this.#fleetHash, state, instance: instanceOf(this.self.nodeId, state) };
   }
 
   /** Members and this box itself, whose Node-IDs are taken. */
@@ -352,3 +352,7 @@ export class RunningBox {
     this.#settings.data.close();
   }
 }
+
+/** An enrolled box that does not serve yet soon will: its tag comes before that of any blank one, so that those wait for it. */
+const instanceOf = (nodeId: NodeId, state: Announcement["state"]): string =>
+  state === "serving" ? nodeId.slice(0, 16) : `00000000${nodeId.slice(0, 8)}`;

@@ -6,6 +6,7 @@ import { ConfigUpdates } from "./configuration/config-updates.ts";
 import { Awakening } from "./members/awakening.ts";
 import { CoreContext } from "./core-context.ts";
 import { Dialer } from "./members/dialer.ts";
+import { Doubles } from "./members/doubles.ts";
 import { Exchanges } from "./routing/exchanges.ts";
 import { Introductions } from "./members/introductions.ts";
 import { Joining } from "./members/joining.ts";
@@ -56,6 +57,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   readonly #membership: Membership;
   readonly #awakening: Awakening;
   readonly #dialer: Dialer;
+  readonly #doubles: Doubles;
   readonly #exchanges: Exchanges;
   readonly #persistence: Persistence;
   readonly #holdings: Holdings;
@@ -88,12 +90,13 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     const exchanges = new Exchanges(context, membership, (hop) => this.#updates.tell(hop));
     const persistence = new Persistence(context);
     const holdings = new Holdings(context, persistence);
+    const doubles = new Doubles(context, () => context.soon(() => this.#introductions.introduceAnew()));
     const neighborhood = new Neighborhood({ context, membership }, {
       seekFinger: (start) => this.#findOwner(start),
     });
     const topology = new RingTopology(context.self, membership, neighborhood);
-    const dialer = new Dialer(context, membership, (member) => neighborhood.isNeighbor(member));
-    const basis = { context, membership, exchanges, holdings, persistence, dialer };
+    const dialer = new Dialer(context, membership, (member) => neighborhood.isNeighbor(member), doubles);
+    const basis = { context, membership, exchanges, holdings, persistence, dialer, doubles };
     const tellWhomWeKnow = (member: NodeId): void => this.#introductions.sendUpdate(member, this.#introductions.fullUpdate());
     const surplus = new Surplus({ ...basis, topology, seek: (resource, found) => this.#findOwner(resource, found) });
     const repair = new Repair({ ...basis, surplus, topology, tellWhomWeKnow });
@@ -128,6 +131,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       { updated: (member) => this.#updated(member), joinBegan: (member) => this.#joinBegan(member), pinged: (received) => this.#pinged(received) },
     );
     this.#context = context;
+    this.#doubles = doubles;
     this.#membership = membership;
     this.#awakening = awakening;
     this.#exchanges = exchanges;
@@ -178,6 +182,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       context: this.#context,
       membership: this.#membership,
       holdings: this.#holdings,
+      doubles: this.#doubles,
       inSync: this.#repair.inSync && !this.#repair.unsettled && this.#holdings.disk.isWhole,
       comparedAt: this.#repair.comparedAt,
       receiving: this.#joining.progress,
@@ -246,6 +251,9 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
         return this.#operations.fetch(input);
       case "store":
         if (this.#isOutside()) return this.#context.emit({ type: "stored", ticket: input.ticket, outcome: NOT_SERVING });
+        if (this.#doubles.isDouble && this.#context.kind(input.kind)?.durability === "durable") {
+          return this.#context.emit({ type: "stored", ticket: input.ticket, outcome: DOUBLE });
+        }
         return this.#operations.store(input);
       case "list":
         return this.#list(input);
@@ -522,3 +530,4 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
 
 const OUTSIDE = "This box does not belong to its fleet any more.";
 const NOT_SERVING = { ok: false, fault: { reason: "not-serving" } } as const;
+const DOUBLE = { ok: false, fault: { reason: "double" } } as const;

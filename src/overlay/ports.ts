@@ -91,7 +91,9 @@ export type OperationFault =
   /** This box is not in a ring yet, or is leaving. */
   | { readonly reason: "not-serving" }
   /** Fewer boxes than promised could put it on disk (full disk, I/O error). */
-  | { readonly reason: "not-durable" };
+  | { readonly reason: "not-durable" }
+  /** Another box uses this box's identity: durable kinds are not written until that is over. */
+  | { readonly reason: "double" };
 
 export type FetchOutcome =
   | { readonly ok: true; readonly kinds: readonly KindEntries[] }
@@ -364,6 +366,8 @@ export interface OverlaySnapshot {
   /** Of a joining box: how much of its share has come. */
   readonly receiving: { readonly received: number; readonly expected: number } | undefined;
   readonly disk: DiskStatus;
+  /** Whether another box uses this box's identity, and other identities that two boxes use. */
+  readonly doubles: { readonly self: boolean; readonly others: readonly NodeId[] };
   /** Order-independent digest, hex, of all living entries of this box's own arc. */
   readonly digest: string;
   readonly counters: Readonly<Record<string, number>>;

@@ -1,4 +1,5 @@
 import type { CoreContext } from "./core-context.ts";
+import type { Doubles } from "./members/doubles.ts";
 import type { Membership } from "./members/membership.ts";
 import type { Instant } from "../base/time.ts";
 import type { DiskStatus, OverlaySnapshot, Phase } from "./ports.ts";
@@ -13,6 +14,7 @@ export function pictureOf(parts: {
   readonly context: CoreContext;
   readonly membership: Membership;
   readonly holdings: Holdings;
+  readonly doubles: Doubles;
   readonly inSync: boolean;
   readonly comparedAt: Instant | undefined;
   readonly disk: DiskStatus;
@@ -41,6 +43,7 @@ export function pictureOf(parts: {
     conflicts: conflictsIn(holdings.store),
     clockError: context.clock.wallError,
     receiving: parts.receiving,
+    doubles: { self: parts.doubles.isDouble, others: parts.doubles.others },
     digest: own === undefined ? "" : digestHex(own),
     counters: Object.fromEntries(context.counters),
     rules: {

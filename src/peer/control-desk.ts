@@ -321,6 +321,8 @@ function refuseOperation(ticket: number, fault: OperationFault): DeskStep {
       return refuse(ticket, "not-serving", "This box is not serving yet.");
     case "not-durable":
       return refuse(ticket, "not-durable", "Too few boxes could write it to disk. Nothing was acknowledged.");
+    case "double":
+      return refuse(ticket, "not-durable", "Another box uses this box's identity; neither takes changes until one of them has stopped.");
     case "timeout":
       return refuse(ticket, "unavailable", "The ring did not answer in time.");
     case "refused":

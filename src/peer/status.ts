@@ -54,6 +54,8 @@ function conditions(snapshot: OverlaySnapshot, serving: number): ConditionReport
   if (snapshot.disk.state === "stalled") found.push(DISK_STALLED);
   if (snapshot.disk.state === "failing") found.push(diskFailing(snapshot.disk.unwritten));
   if (snapshot.disk.unrepaired > 0) found.push(rowsDamaged(snapshot.disk.unrepaired));
+  if (snapshot.doubles.self) found.push(DOUBLE);
+  for (const nodeId of snapshot.doubles.others) found.push(doubleOf(nodeId));
   const gone = snapshot.members.filter(({ state }) => state === "gone" || state === "silent").length;
   if (gone > 0) found.push(boxesGone(gone));
   if (snapshot.conflicts > 0) found.push(conflictsHeld(snapshot.conflicts));
@@ -105,6 +107,20 @@ const clockDiffers = (error: number): ConditionReport => ({
   severity: "warning",
   text: `This box's clock is ${Math.round(Math.abs(error) / 60_000)} minutes ${error > 0 ? "ahead of" : "behind"} the time that the ring goes by; the ring's is used.`,
   next: "Set the clock. If all boxes say so, the ring's time is wrong: it is taken anew when all are started together.",
+});
+
+const DOUBLE: ConditionReport = {
+  code: "identity-double",
+  severity: "alarm",
+  text: "Another box uses this box's identity: its data directory is a copy. This box takes no subscriber changes, and the others do not let it in.",
+  next: "Stop one of the two, empty its data directory, and start it with a ticket.",
+};
+
+const doubleOf = (nodeId: NodeId): ConditionReport => ({
+  code: "identity-double-elsewhere",
+  severity: "alarm",
+  text: `Two boxes use the identity ${nodeId}: one is a copy of the other. Neither is let into the ring.`,
+  next: "Stop one of the two, empty its data directory, and start it with a ticket.",
 });
 
 const DISK_STALLED: ConditionReport = {

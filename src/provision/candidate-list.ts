@@ -28,8 +28,8 @@ export class CandidateList {
   readonly #candidates = new BoundedMap<string, Candidate>(MAX_CANDIDATES, "refuse");
   readonly #random: Random;
   #dialing = 0;
-  /** The lowest tag of a blank box that said goodbye: very likely it founds now and comes back as a serving one. */
-  #lowestDeparted: string | undefined;
+  /** A blank box said goodbye, whichever tag it had: very likely it founds now and comes back as a serving one. */
+  #hasDeparted = false;
 
   constructor(random: Random) {
     this.#random = random;
@@ -66,7 +66,7 @@ export class CandidateList {
     for (const [key, candidate] of this.#candidates) {
       if (candidate.source !== "rumor" || candidate.instance !== instance || candidate.dialing) continue;
       this.#candidates.delete(key);
-      if (!candidate.serving && !(this.#lowestDeparted !== undefined && this.#lowestDeparted < instance)) this.#lowestDeparted = instance;
+      if (!candidate.serving) this.#hasDeparted = true;
     }
   }
 
@@ -109,7 +109,7 @@ export class CandidateList {
   outlook(instance: string): { readonly served: boolean; readonly untried: boolean; readonly comesBefore: boolean } {
     let served = false;
     let untried = false;
-    let comesBefore = this.#lowestDeparted !== undefined && this.#lowestDeparted < instance;
+    let comesBefore = this.#hasDeparted;
     for (const candidate of this.#candidates.values()) {
       if (candidate.source === "hint") untried ||= candidate.failures === 0;
       else if (candidate.serving) served = true;

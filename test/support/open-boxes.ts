@@ -26,6 +26,9 @@ class OpenBox implements BoxMachine {
   nextDeadline(): Instant | undefined {
     return this.peer.nextDeadline();
   }
+  snapshot() {
+    return this.peer.snapshot();
+  }
 }
 
 export function openWorld(seed = 5): { readonly world: World; readonly replies: object[]; readonly sent: string[] } {

@@ -2,6 +2,7 @@ import { type Address, formatAddress, sameAddress } from "../../base/address.ts"
 import { BoundedMap } from "../../base/bounded-map.ts";
 import { type Duration, milliseconds } from "../../base/time.ts";
 import type { CoreContext } from "../core-context.ts";
+import type { Doubles } from "./doubles.ts";
 import type { Member, Membership } from "./membership.ts";
 import type { NodeId, Ticket } from "../ports.ts";
 
@@ -30,6 +31,7 @@ interface Candidate {
 export class Dialer {
   readonly #context: CoreContext;
   readonly #membership: Membership;
+  readonly #doubles: Doubles;
   readonly #isWanted: (nodeId: NodeId) => boolean;
   readonly #candidates = new BoundedMap<string, Candidate>(MAX_CANDIDATES, "evict");
   /** BOUNDED: by members and candidates, one dial each. */
@@ -39,8 +41,9 @@ export class Dialer {
   #stopped = false;
 
   /** `isWanted`: whether a box that is gone is dialed again by us. */
-  constructor(context: CoreContext, membership: Membership, isWanted: (nodeId: NodeId) => boolean) {
+  constructor(context: CoreContext, membership: Membership, isWanted: (nodeId: NodeId) => boolean, doubles: Doubles) {
     this.#context = context;
+    this.#doubles = doubles;
     this.#membership = membership;
     this.#isWanted = isWanted;
   }
@@ -68,7 +71,9 @@ export class Dialer {
   /** A link to it has closed. The box with the larger Node-ID waits longer, so that seldom both dial. */
   lost({ nodeId, state }: Member): void {
     if (state === "left") return this.#context.agenda.cancel(`redial ${nodeId}`);
-    const { redialFirst } = this.#context.settings.timing;
+    const { redialFirst, redialLongest } = this.#context.settings.timing;
+    // It will be kept out again, until its double has stopped.
+    if (this.#doubles.isDouble) return this.#redialAfter(nodeId, milliseconds(redialLongest / 2));
     const soon = milliseconds(redialFirst / SOONER);
     this.#redialAfter(nodeId, this.#context.self < nodeId ? soon : redialFirst);
   }

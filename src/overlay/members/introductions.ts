@@ -2,6 +2,7 @@ import { BoundedMap } from "../../base/bounded-map.ts";
 import { milliseconds, seconds } from "../../base/time.ts";
 import type { CoreContext } from "../core-context.ts";
 import type { Dialer } from "./dialer.ts";
+import type { Doubles } from "./doubles.ts";
 import type { Exchanges, Outcome } from "../routing/exchanges.ts";
 import { MAX_MEMBERS, type Member, type Membership } from "./membership.ts";
 import type { RingAge } from "./ring-age.ts";
@@ -49,12 +50,13 @@ export class Introductions {
   readonly #exchanges: Exchanges;
   readonly #dialer: Dialer;
   readonly #ringAge: RingAge;
+  readonly #doubles: Doubles;
   readonly #events: Events;
   /** Boxes that Updates name and that are not linked; at the bound the oldest is forgotten. */
   readonly #named = new BoundedMap<NodeId, Named>(MAX_MEMBERS, "evict");
 
   constructor(
-    parts: { context: CoreContext; membership: Membership; exchanges: Exchanges; dialer: Dialer; ringAge: RingAge },
+    parts: { context: CoreContext; membership: Membership; exchanges: Exchanges; dialer: Dialer; ringAge: RingAge; doubles: Doubles },
     events: Events,
   ) {
     this.#context = parts.context;
@@ -62,6 +64,7 @@ export class Introductions {
     this.#exchanges = parts.exchanges;
     this.#dialer = parts.dialer;
     this.#ringAge = parts.ringAge;
+    this.#doubles = parts.doubles;
     this.#events = events;
   }
 
@@ -74,6 +77,11 @@ export class Introductions {
   linked(member: Member, outbound: boolean): void {
     this.#settle(member.nodeId);
     if (outbound) this.#greet(member, 1);
+  }
+
+  /** Says to everybody linked again who this box is: something of it has changed. */
+  introduceAnew(): void {
+    for (const member of [...this.#membership.members]) if (member.links.length > 0) this.#greet(member, 1);
   }
 
   /** A box that is named by one that is linked: asked, through it, to dial us. */
@@ -121,7 +129,11 @@ export class Introductions {
     const introduction = introductionIn(received.message.extensions);
     const info = introduction?.info;
     if (introduction === undefined || info?.nodeId !== received.sender) return received.refuse("Error_Invalid_Message", "peer info is missing");
-    received.respond({ ...body, type: "attach_ans", role: ACTIVE, sendUpdate: false, candidates: this.#candidates() }, [this.#introduction()]);
+    const start = received.direct ? this.#doubles.introduced(info.nodeId, received.message.extensions) : "as before";
+    const extensions = [this.#introduction(), ...(received.direct ? [this.#doubles.extensionFor(info.nodeId)] : [])];
+    received.respond({ ...body, type: "attach_ans", role: ACTIVE, sendUpdate: false, candidates: this.#candidates() }, extensions);
+    if (received.direct && start === "one of two") return this.#keepOut(received.hop);
+    if (received.direct && start === "another start") this.#membership.endFormerLinks(received.hop, received.link);
     if (received.neighbor !== undefined && !received.direct) this.#events.metAnew();
     if (received.neighbor !== undefined) return this.#know(received.neighbor, introduction, received.link);
     // The sender of an Attach is the TLS server: whoever answers dials (RFC 6940 section 6.5.1.13).
@@ -170,17 +182,26 @@ export class Introductions {
     const request = {
       hop: member.nodeId,
       body: this.#attachRequest(),
-      extensions: [this.#introduction()],
+      extensions: [this.#introduction(), this.#doubles.extensionFor(member.nodeId)],
       timeout: this.#context.settings.timing.attempt,
     };
     const link = this.#membership.linkTo(member.nodeId);
     this.#exchanges.request(request, (outcome) => {
       const introduction = outcome.type === "answer" ? introductionIn(outcome.message.extensions) : undefined;
+      const start = outcome.type === "answer" ? this.#doubles.introduced(member.nodeId, outcome.message.extensions) : "as before";
+      if (start === "one of two") return this.#keepOut(member);
+      if (start === "another start" && link !== undefined) this.#membership.endFormerLinks(member, link);
       if (introduction?.info.nodeId === member.nodeId && link !== undefined) return this.#know(member, introduction, link);
       if (outcome.type === "timeout" && attempt < ATTEMPTS) return this.#greet(member, attempt + 1);
       // Over a further link to a box that is known its silence is the link layer's business.
       if (outcome.type !== "unreachable" && member.introducedAs === undefined) this.#membership.close(member, "it does not say who it is");
     });
+  }
+
+  /** It will dial again: nobody dials it from here. */
+  #keepOut(member: Member): void {
+    this.#membership.close(member, "two boxes use its identity");
+    this.#membership.movedOut(member.nodeId);
   }
 
   #know(member: Member, { info, inRing, time, ringAge }: Introduction, link: LinkId): void {

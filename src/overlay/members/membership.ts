@@ -274,12 +274,17 @@ export class Membership {
     return link?.silent === false ? link.id : undefined;
   }
 
-  /** Links of its former life are dead even if nobody noticed; its former state is over. */
-  #startedAnew(member: Member, link: LinkId): void {
+  /** Links of a former start: if it lives, it dials again, and there are two. */
+  endFormerLinks(member: Member, link: LinkId): void {
     for (const { id } of member.links.filter((open) => open.id !== link)) {
       this.#context.emit({ type: "link-close", link: id, reason: "the box has started anew" });
       this.linkClosed(id);
     }
+  }
+
+  /** Links of its former life are dead even if nobody noticed; its former state is over. */
+  #startedAnew(member: Member, link: LinkId): void {
+    this.endFormerLinks(member, link);
     if (member.state !== "linked" && this.apply(member, "link closed")) this.apply(member, "link opened");
   }
 

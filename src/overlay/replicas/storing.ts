@@ -1,4 +1,5 @@
 import type { CoreContext } from "../core-context.ts";
+import type { Doubles } from "../members/doubles.ts";
 import { OFFERED } from "./arc-sync.ts";
 import type { Membership } from "../members/membership.ts";
 import type { Persistence } from "./persistence.ts";
@@ -33,14 +34,16 @@ export class Storing {
   readonly #holdings: Holdings;
   readonly #persistence: Persistence;
   readonly #replication: Replication;
+  readonly #doubles: Doubles;
   readonly #news: () => void;
 
-  constructor(parts: { context: CoreContext; membership: Membership; holdings: Holdings; persistence: Persistence; replication: Replication }, news: () => void) {
+  constructor(parts: { context: CoreContext; membership: Membership; holdings: Holdings; persistence: Persistence; replication: Replication; doubles: Doubles }, news: () => void) {
     this.#context = parts.context;
     this.#membership = parts.membership;
     this.#holdings = parts.holdings;
     this.#persistence = parts.persistence;
     this.#replication = parts.replication;
+    this.#doubles = parts.doubles;
     this.#news = news;
   }
 
@@ -48,6 +51,7 @@ export class Storing {
   asOwner(resource: ResourceId, kinds: readonly StoreKindData[], certificates: readonly Uint8Array[], told: (result: StoreResult) => void): void {
     const decoded = this.#holdings.decode(resource, kinds, certificates);
     if (!decoded.ok) return told({ ok: false, ...decoded.fault });
+    if (this.#doubles.isDouble && this.#isDurable(kinds)) return told({ ok: false, error: "Error_Exp_A", info: NOT_DURABLE });
     const refusal = this.#refusal(resource, kinds, decoded.value);
     if (refusal !== undefined) return told({ ok: false, ...refusal });
     this.#replication.write(resource, decoded.value, this.#isDurable(kinds), (outcome) => {
@@ -92,6 +96,7 @@ export class Storing {
     // A copy that counts is one that is kept; what is merely offered may be over by now.
     const over = replicaNumber < OFFERED ? decoded.value.map((entry) => this.#holdings.unfit(entry)).find((unfit) => unfit !== undefined) : undefined;
     if (over !== undefined) return received.refuse(over.error, over.info);
+    if (this.#doubles.isDouble && this.#isDurable(kinds)) return received.refuse("Error_Exp_A", NOT_DURABLE);
     let brought = false;
     for (const entry of decoded.value) {
       const generation = kinds.find(({ kind }) => kind === entry.kind)?.generation ?? 0;

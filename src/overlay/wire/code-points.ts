@@ -78,7 +78,7 @@ export const MESSAGE_CODE = {
 
 export type MessageName = keyof typeof MESSAGE_CODE;
 
-/** Types of message extensions: RFC 7851, RFC 7363, and two of this profile. */
+/** Types of message extensions: RFC 7851, RFC 7363, and three of this profile. */
 export const EXTENSION = {
   diagnostic_ping: 2,
   self_tuning_data: 3,
@@ -92,4 +92,6 @@ export const EXTENSION = {
   chord_lists: 0xf010,
   /** On an Update: its sender knows only a part of its ring. Empty, not critical. */
   partial_view: 0xf011,
+  /** Which start of a box this is (Attach request and answer over a link): see `members/doubles.ts`. */
+  boot: 0xf020,
 } as const;

@@ -105,6 +105,14 @@ describe("links", { timeout: 30_000 }, () => {
     await until(() => b.find("link-closed") !== undefined);
   });
 
+  test("say what was sent in the same batch before they close", async (t) => {
+    const [a, b] = await pair(t);
+    const last = message();
+    a.links.perform([{ type: "link-send", link: linkOf(a), message: last }, { type: "link-close", link: linkOf(a), reason: "told to" }]);
+    await until(() => b.find("link-closed") !== undefined);
+    assert.deepEqual(Buffer.from(b.find("link-message")?.message ?? []), Buffer.from(last));
+  });
+
   test("go quiet no sooner than they are asked: a silent wire keeps them open", async (t) => {
     const [a, b] = await pair(t);
     await new Promise((resolve) => setTimeout(resolve, 2_500)); // longer than the silence that would be told

@@ -68,6 +68,7 @@ export class Holdings {
   restore(rows: readonly StoredRow[], now: Instant): void {
     const writers = new Set<string>();
     const signed: StoredEntry[] = [];
+    const siblings: StoredEntry[] = [];
     for (const row of rows) if (this.#certificates.isRow(row)) this.#certificates.restore(row);
     for (const row of rows) {
       if (this.#certificates.isRow(row)) continue;
@@ -81,11 +82,14 @@ export class Holdings {
       const expires = this.#expiryOf(entry.value, now);
       if (expires === undefined) this.#persistence.remove(entry.value, this.#durability(row.kind));
       else this.store.merge(entry.value, expires, this.#context.clock.now());
+      if (entry.value.sibling !== undefined) siblings.push(entry.value);
       const hashes = kind === undefined || expires === undefined ? [] : writersOf(entry.value, kind);
       if (hashes.length === 0) continue;
       for (const hash of hashes) writers.add(hash);
       signed.push(entry.value);
     }
+    // The version that settled it may have reached the disk, and its own removal not.
+    for (const sibling of siblings) if (this.#isSettled(sibling)) this.drop(sibling);
     this.#certificates.forgetAllBut(writers);
     this.#verifyRestored(signed);
   }

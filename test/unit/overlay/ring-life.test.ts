@@ -104,14 +104,18 @@ test("a box joins under load: no store and no fetch fails, and it gets its share
   for (const name of names) written.set(name, name);
   let failures = 0;
   let operations = 0;
+  const issued = new Map<string, number>();
   const load = (): void => {
     operations++;
     const name = `user${world.random.below(400)}`;
     const box = world.serving()[world.random.below(5)] as WorldBox;
     if (world.random.below(2) === 0) {
       const value = `${name} at ${world.now}`;
+      const issuedAt = world.now;
       world.storeText(box, name, "aa", value, (outcome) => {
-        if (outcome.ok) written.set(name, value);
+        // Of two writes at once the later one stands, whichever is acknowledged first.
+        if (outcome.ok && issuedAt >= (issued.get(name) ?? 0)) written.set(name, value);
+        if (outcome.ok) issued.set(name, Math.max(issuedAt, issued.get(name) ?? 0));
         else failures++;
       });
     } else {

@@ -109,8 +109,7 @@ export class VirtualNetwork {
     this.#pathsChanged();
   }
   mend(from: number, to: number): void {
-    this.#cuts.delete(from * 65_536 + to);
-    this.#pathsChanged();
+    if (this.#cuts.delete(from * 65_536 + to)) this.#pathsChanged();
   }
   heal(): void {
     this.#groups = [];

@@ -3,7 +3,7 @@
 // A proof is an HMAC with a key that is stretched from the code, over what only the two ends of this one TLS connection
 // have (RFC 9266, RFC 5705): somebody between two connections cannot pass it on. The member goes first. A false
 // member learns nothing, and may guess five times a minute; a false box learns one proof, from which it would have to
-// find forty bits, at a tenth of a second each, while the code is good (docs/decisions/0015).
+// find forty bits, at a tenth of a second each, while the code is good (docs/decisions/0012).
 
 import { createHmac, randomBytes, scrypt, timingSafeEqual } from "node:crypto";
 import type { TLSSocket } from "node:tls";

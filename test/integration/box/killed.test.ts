@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
+import { hours } from "../../../src/base/time.ts";
 import {
   assertNoTrace, type BuiltBox, joinTicket, logOf, makeBox, serving, servingBox, skipWithoutBox, makeFleet, scratch,
 } from "../../support/built-ring.ts";
@@ -26,7 +27,7 @@ function identity(box: BuiltBox): { readonly key: string | undefined; readonly n
 suite("a box killed at its first start", { skip: skipWithoutBox, timeout: 600_000 }, () => {
   test("twenty times at different moments, is one member with one identity in the end", async (t) => {
     const { box: member, fleet, directory } = await servingBox(t);
-    const ticket = joinTicket(fleet);
+    const ticket = joinTicket(fleet, hours(1), TRIES);
     let enrolledBefore = 0;
     for (let attempt = 0; attempt < TRIES; attempt++) {
       const box = makeBox(t, directory, { name: `newcomer${attempt}`, ticket, hints: [member] });

@@ -114,12 +114,6 @@ suite("npm start", { skip, timeout: 4 * START_LIMIT_MS }, () => {
     }
   });
 
-  test("a blank box without a ticket is one line that says what to do", async () => {
-    const run = refused(await optionsOf(join(folder, "blank")));
-    assertOneLine(run);
-    assert.match(run.stderr, /--ticket/);
-  });
-
   test("a broken or absent ticket is one line", async () => {
     const broken = join(folder, "broken.ticket");
     writeFileSync(broken, "-----BEGIN RINGBOX TICKET-----\nAAAA\n-----END RINGBOX TICKET-----\n");

@@ -26,6 +26,9 @@ async function rawConnection(t: TestContext, box: FakeBox): Promise<Socket> {
   return socket;
 }
 
+/** What `ringbox status` asks. */
+const STATUS_QUESTIONS = [{ op: "status" }, { op: "conflict-list" }];
+
 suite("control socket", () => {
   test("only its owner may open it", async (t) => {
     const box = await runningBox(t);
@@ -36,7 +39,7 @@ suite("control socket", () => {
     const first = await runningBox(t);
     const second = await runningBox(t, first.directory);
     assert.equal(await runRingbox(["--data", second.directory, "status"], new RecordedTerminal()), 0);
-    assert.equal(second.asked.length, 1);
+    assert.deepEqual(second.asked, STATUS_QUESTIONS);
   });
 
   test("a data directory with a path longer than a socket address works", async (t) => {
@@ -92,13 +95,14 @@ suite("control socket", () => {
 
   test("what is no question closes its connection, and the box goes on", async (t) => {
     const box = await runningBox(t);
-    for (const bad of ["not json\n", "{}\n", "[]\n", "null\n", `{"id":1,"op":"${"x".repeat(70_000)}`]) {
+    for (const bad of ["not json\n", "{}\n", "[]\n", "null\n", `{"id":1,"op":"${"x".repeat(300_000)}`]) {
       const socket = await rawConnection(t, box);
       socket.write(bad);
-      await once(socket.resume(), "close");
+      // A reset, when the box closes before it has read everything, is a close too.
+      await new Promise((resolve) => socket.resume().on("error", () => {}).once("close", resolve));
     }
     assert.equal(await runRingbox(["--data", box.directory, "status"], new RecordedTerminal()), 0);
-    assert.deepEqual(box.asked, [{ op: "status" }]);
+    assert.deepEqual(box.asked, STATUS_QUESTIONS);
   });
 
   test("a question in pieces is a question", async (t) => {

@@ -160,6 +160,7 @@ export class Repair {
   #run(): void {
     if (this.#running !== undefined || !this.#membership.view.has(this.#context.self)) return;
     this.#correctClock();
+    this.#parts.holdings.dropSettled();
     this.#round(0);
   }
 

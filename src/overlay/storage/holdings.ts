@@ -56,6 +56,8 @@ export class Holdings {
   readonly #context: CoreContext;
   readonly #persistence: Persistence;
   readonly #certificates: KeptCertificates;
+  /** BOUNDED: by what the store holds, and what it held since they were looked at last. */
+  readonly #siblings = new Set<StoredEntry>();
 
   constructor(context: CoreContext, persistence: Persistence) {
     this.#context = context;
@@ -68,7 +70,6 @@ export class Holdings {
   restore(rows: readonly StoredRow[], now: Instant): void {
     const writers = new Set<string>();
     const signed: StoredEntry[] = [];
-    const siblings: StoredEntry[] = [];
     for (const row of rows) if (this.#certificates.isRow(row)) this.#certificates.restore(row);
     for (const row of rows) {
       if (this.#certificates.isRow(row)) continue;
@@ -82,14 +83,14 @@ export class Holdings {
       const expires = this.#expiryOf(entry.value, now);
       if (expires === undefined) this.#persistence.remove(entry.value, this.#durability(row.kind));
       else this.store.merge(entry.value, expires, this.#context.clock.now());
-      if (entry.value.sibling !== undefined) siblings.push(entry.value);
+      if (expires !== undefined && entry.value.sibling !== undefined) this.#siblings.add(entry.value);
       const hashes = kind === undefined || expires === undefined ? [] : writersOf(entry.value, kind);
       if (hashes.length === 0) continue;
       for (const hash of hashes) writers.add(hash);
       signed.push(entry.value);
     }
-    // The version that settled it may have reached the disk, and its own removal not.
-    for (const sibling of siblings) if (this.#isSettled(sibling)) this.drop(sibling);
+    // The version that settled one may have reached the disk, and its own removal not.
+    this.dropSettled();
     this.#certificates.forgetAllBut(writers);
     this.#verifyRestored(signed);
   }
@@ -124,6 +125,7 @@ export class Holdings {
     const held = entry.preface === undefined ? undefined : this.store.find(entry.resource, entry.kind, entry.key);
     const outcome = this.store.merge(entry, expires, this.#context.clock.now());
     if (outcome === "stored") {
+      if (entry.sibling !== undefined) this.#siblings.add(entry);
       this.#context.clock.observe(entry.storedAt);
       this.store.raiseGeneration(entry.resource, entry.kind, generation);
     }
@@ -141,7 +143,7 @@ export class Holdings {
   #isSettled(sibling: StoredEntry): boolean {
     const siblings = this.#context.kind(sibling.kind);
     const values = siblings?.siblingsOf === undefined ? undefined : this.#context.kind(siblings.siblingsOf);
-    return siblings !== undefined && values !== undefined && isSettled(this.store, sibling, values, siblings);
+    return siblings !== undefined && values !== undefined && isSettled(this.store, sibling, values);
   }
 
   /** What two versions that meet leave behind: see siblings.ts. */
@@ -215,6 +217,16 @@ export class Holdings {
     const { self } = this.#context;
     for (const resource of [...this.store.resourcesIn({ after: self, upTo: self })]) {
       for (const [, { entries }] of [...this.store.kindsOf(resource)]) for (const entry of [...entries.values()]) this.drop(entry);
+    }
+  }
+
+  /** Siblings of which a version that is held tells that its writer knew them: nobody would take one from us. */
+  dropSettled(): void {
+    for (const sibling of this.#siblings) {
+      const isHeld = this.store.find(sibling.resource, sibling.kind, sibling.key) === sibling;
+      if (isHeld && !this.#isSettled(sibling)) continue;
+      if (isHeld) this.drop(sibling);
+      this.#siblings.delete(sibling);
     }
   }
 

@@ -33,15 +33,13 @@ export function siblingOf(version: StoredEntry, kind: KindDefinition): StoredEnt
 const isSettledBy = (version: StoredEntry, other: StoredEntry): boolean =>
   version.preface !== undefined && other.preface !== undefined && other !== version && includes(other.preface, version.preface.version);
 
-/** What is held of a resource of which `version` is a version: the one that stands, and siblings. */
-function* versionsBeside(store: EntryStore, version: StoredEntry, values: KindDefinition, siblings: KindDefinition): Generator<StoredEntry, void, void> {
-  for (const { id } of [values, siblings]) yield* store.kind(version.resource, id)?.entries.values() ?? [];
-}
-
-/** Whether a sibling that comes is over already. */
-export function isSettled(store: EntryStore, sibling: StoredEntry, values: KindDefinition, siblings: KindDefinition): boolean {
-  for (const other of versionsBeside(store, sibling, values, siblings)) {
-    if (other.key !== sibling.key && isSettledBy(sibling, other)) return true;
+/**
+ * Whether a sibling is over: the version that stands decides, and no other sibling. Which version stands is the same on
+ * all boxes in the end, and so is what it settles; which siblings a box has seen on the way is not.
+ */
+export function isSettled(store: EntryStore, sibling: StoredEntry, values: KindDefinition): boolean {
+  for (const standing of store.kind(sibling.resource, values.id)?.entries.values() ?? []) {
+    if (isSettledBy(sibling, standing)) return true;
   }
   return false;
 }
@@ -49,7 +47,7 @@ export function isSettled(store: EntryStore, sibling: StoredEntry, values: KindD
 /** Siblings that a version which was just kept ends, and those above the bound. */
 export function endedBy(store: EntryStore, version: StoredEntry, siblings: KindDefinition): { readonly settled: readonly StoredEntry[]; readonly surplus: readonly StoredEntry[] } {
   const all = [...(store.kind(version.resource, siblings.id)?.entries.values() ?? [])];
-  const settled = all.filter((sibling) => sibling !== version && isSettledBy(sibling, version));
+  const settled = version.sibling === undefined ? all.filter((sibling) => isSettledBy(sibling, version)) : [];
   const left = all.filter((sibling) => !settled.includes(sibling)).sort((a, b) => b.storedAt - a.storedAt || (a.key < b.key ? -1 : 1));
   return { settled, surplus: left.slice(MAX_SIBLINGS) };
 }

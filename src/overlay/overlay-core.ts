@@ -30,7 +30,7 @@ import { Holdings } from "./storage/holdings.ts";
 import type { StoredEntry } from "./storage/entry.ts";
 import { Storing } from "./replicas/storing.ts";
 import { Surplus } from "./replicas/surplus.ts";
-import { entriesOf, Summaries } from "./replicas/summaries.ts";
+import { Summaries } from "./replicas/summaries.ts";
 import type { ChordLists } from "./ring/chord-rules.ts";
 import { Stabilization } from "./ring/stabilization.ts";
 import { RingTopology, type Topology } from "./ring/topology.ts";
@@ -212,7 +212,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   }
   /** What this box itself holds of a resource, deletions included; for tests and support. */
   held(resource: ResourceId): readonly StoredEntry[] {
-    return [...entriesOf(this.#holdings.store, resource)];
+    return [...this.#holdings.store.entriesOf(resource)];
   }
 
   #take(input: OverlayInput): void {

@@ -49,6 +49,18 @@ export function openWorld(seed = 5): { readonly world: World; readonly replies: 
   return { world, replies, sent };
 }
 
+/** Boxes that are one ring, and quiet; the first founded it. */
+export function startRing(world: World, count: number): readonly [Box, ...Box[]] {
+  const first = world.addBox();
+  first.mayStandAlone = true;
+  world.start(first);
+  world.run(5_000);
+  const others = Array.from({ length: count - 1 }, () => world.addBox());
+  for (const box of others) world.start(box, [first.overlay]);
+  world.run(20_000);
+  return [first, ...others];
+}
+
 /** A REGISTER of alice's phone for the domain, or for the host that it was set up with. */
 export function register(world: World, box: Box, host = "fleet.example"): void {
   const remote = { host: "10.9.9.9", port: 5060 };

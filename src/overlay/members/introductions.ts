@@ -131,8 +131,7 @@ export class Introductions {
     const { info } = introduction;
     if (info.nodeId !== received.sender) return received.refuse("Error_Invalid_Message", "the peer info of another");
     const start = received.direct ? this.#doubles.introduced(info.nodeId, received.message.extensions) : "as before";
-    const extensions = [this.#introduction(), ...(received.direct ? [this.#doubles.extensionFor(info.nodeId)] : [])];
-    received.respond({ ...body, type: "attach_ans", role: ACTIVE, sendUpdate: false, candidates: this.#candidates() }, extensions);
+    this.#answerAttach(received, body, received.direct ? [this.#doubles.extensionFor(info.nodeId)] : []);
     if (received.direct && start === "one of two") return this.#keepOut(received.hop);
     if (received.direct && start === "another start") this.#membership.endFormerLinks(received.hop, received.link);
     if (received.neighbor !== undefined && !received.direct) this.#events.metAnew();
@@ -151,7 +150,12 @@ export class Introductions {
   #attachClient(received: Received, body: AttachReq): void {
     if (received.neighbor === undefined) return received.refuse("Error_Not_Found", "a client attaches over its own link");
     this.#context.count("client-attached");
-    received.respond({ ...body, type: "attach_ans", role: ACTIVE, sendUpdate: false, candidates: this.#candidates() }, [this.#introduction()]);
+    this.#answerAttach(received, body);
+  }
+
+  #answerAttach(received: Received, body: AttachReq, more: readonly MessageExtension[] = []): void {
+    const answer = { ...body, type: "attach_ans", role: ACTIVE, sendUpdate: false, candidates: this.#candidates() } as const;
+    received.respond(answer, [this.#introduction(), ...more]);
   }
 
   /** The ids an Update names. */

@@ -1,4 +1,4 @@
-import { decodeSummaryAnswer, encodeSummaryRequest } from "../replicas/arc-summary.ts";
+import { encodeSummaryRequest, summaryIn } from "../replicas/arc-summary.ts";
 import { between, type Instant, seconds } from "../../base/time.ts";
 import type { CoreContext } from "../core-context.ts";
 import type { Exchanges } from "../routing/exchanges.ts";
@@ -53,12 +53,9 @@ export class ShareCount {
       this.#exchanges.request(
         { hop: donor, body, timeout: this.#context.settings.timing.attempt },
         (outcome) => {
-          const answer =
-            outcome.type === "answer" && outcome.body.type === "exp_a_ans"
-              ? decodeSummaryAnswer(outcome.body.body)
-              : undefined;
-          if (this.#begun === undefined || answer?.ok !== true || answer.value.type !== "compared") return;
-          this.#expected.set(arc.upTo, answer.value.differing[0]?.count ?? 0);
+          const answer = summaryIn(outcome);
+          if (this.#begun === undefined || answer?.type !== "compared") return;
+          this.#expected.set(arc.upTo, answer.differing[0]?.count ?? 0);
         },
       );
     }

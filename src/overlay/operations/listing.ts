@@ -1,4 +1,4 @@
-import { decodeSummaryAnswer, type EntryNote, encodeSummaryRequest } from "../replicas/arc-summary.ts";
+import { type EntryNote, encodeSummaryRequest, summaryIn } from "../replicas/arc-summary.ts";
 import type { CoreContext } from "../core-context.ts";
 import type { Exchanges } from "../routing/exchanges.ts";
 import type { Membership } from "../members/membership.ts";
@@ -110,9 +110,9 @@ export class Listing {
     const request = encodeSummaryRequest({ type: "list", time: context.clock.now(), view: membership.view.tag, arc, cursor, kind: this.#kind });
     const body = { type: "exp_a_req", body: request } as const;
     this.#parts.exchanges.request({ hop: holder, body, timeout: context.settings.timing.attempt }, (outcome) => {
-      const answer = outcome.type === "answer" && outcome.body.type === "exp_a_ans" ? decodeSummaryAnswer(outcome.body.body) : undefined;
-      if (answer?.ok !== true || answer.value.type !== "listed") return this.#list(arc, cursor, others);
-      const { entries, next } = answer.value;
+      const answer = summaryIn(outcome);
+      if (answer?.type !== "listed") return this.#list(arc, cursor, others);
+      const { entries, next } = answer;
       this.#fetchAll(entries, () => (next === undefined ? this.#nextArc() : this.#list(arc, next, holders)));
     });
   }

@@ -5,6 +5,7 @@ import { ByteReader, ByteWriter, DecodeError } from "../../base/bytes.ts";
 import { type WallTime, wallTime } from "../../base/time.ts";
 import type { KindId, ResourceId } from "../ports.ts";
 import type { Arc, RingId } from "../ring/ring.ts";
+import type { Outcome } from "../routing/exchanges.ts";
 import type { Digest } from "../storage/digest.ts";
 import { readNodeId } from "../wire/identifiers.ts";
 import { fault, ok, type Result } from "../../base/result.ts";
@@ -123,6 +124,12 @@ export const decodeSummaryAnswer = (bytes: Uint8Array): Result<SummaryAnswer, st
     const next = reader.u8() === 1 ? readNodeId(reader) : undefined;
     return { ...head, type: "listed", next, entries: readMany(reader, reader.u32(), MAX_NOTES, readNote) };
   });
+
+/** The summary in an answer to such a request; `undefined` if none came, or none that can be read. */
+export function summaryIn(outcome: Outcome): SummaryAnswer | undefined {
+  const summary = outcome.type === "answer" && outcome.body.type === "exp_a_ans" ? decodeSummaryAnswer(outcome.body.body) : undefined;
+  return summary?.ok === true ? summary.value : undefined;
+}
 
 /** A note is at least 43 bytes long, a page at most one resource longer than `PAGE_BYTES`. */
 const MAX_NOTES = 65_536;

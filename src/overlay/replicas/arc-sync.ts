@@ -1,11 +1,10 @@
-import { type ComparedPart, decodeSummaryAnswer, type EntryNote, encodeSummaryRequest, MAX_PARTS, type SummaryAnswer, type SummaryRequest } from "./arc-summary.ts";
+import { type ComparedPart, type EntryNote, encodeSummaryRequest, MAX_PARTS, type SummaryAnswer, type SummaryRequest, summaryIn } from "./arc-summary.ts";
 import { between, type WallTime } from "../../base/time.ts";
 import type { CoreContext } from "../core-context.ts";
 import type { Exchanges, Outcome } from "../routing/exchanges.ts";
 import type { Membership } from "../members/membership.ts";
 import type { KindId, NodeId, ResourceId } from "../ports.ts";
 import type { Arc, RingId } from "../ring/ring.ts";
-import { entriesOf } from "./summaries.ts";
 import { compareNotes, type StoredEntry } from "../storage/entry.ts";
 import { type Holdings, isNews } from "../storage/holdings.ts";
 import { EXTENSION } from "../wire/code-points.ts";
@@ -172,7 +171,7 @@ export class ArcSync {
     if (!this.#task.push) return;
     for (const resource of store.resourcesIn(wholeArc ?? stretch)) {
       const theirs = listed.get(resource);
-      const push = [...entriesOf(store, resource)].filter((entry) => {
+      const push = [...store.entriesOf(resource)].filter((entry) => {
         const note = theirs?.get(`${entry.kind} ${entry.key}`);
         return note === undefined || compareNotes(entry, note) > 0 || this.#mustMeet(entry, note);
       });
@@ -265,16 +264,16 @@ export class ArcSync {
     const asked = this.#context.now;
     this.#exchanges.request({ hop: this.#task.partner, body, timeout: this.#context.settings.timing.attempt }, (outcome) => {
       if (this.#over) return;
-      const answer = outcome.type === "answer" && outcome.body.type === "exp_a_ans" ? decodeSummaryAnswer(outcome.body.body) : undefined;
-      if (answer?.ok === true) {
+      const answer = summaryIn(outcome);
+      if (answer !== undefined) {
         this.#retries = 0;
-        this.#partnerInSync &&= answer.value.inSync;
-        this.#agreed &&= answer.value.agreed;
-        this.#sameView &&= answer.value.view === this.#membership.view.tag;
-        this.#onDisk &&= answer.value.onDisk;
+        this.#partnerInSync &&= answer.inSync;
+        this.#agreed &&= answer.agreed;
+        this.#sameView &&= answer.view === this.#membership.view.tag;
+        this.#onDisk &&= answer.onDisk;
         const member = this.#membership.find(this.#task.partner);
-        if (member !== undefined) this.#membership.heardClock(member, answer.value.time + between(asked, this.#context.now) / 2);
-        return told(answer.value);
+        if (member !== undefined) this.#membership.heardClock(member, answer.time + between(asked, this.#context.now) / 2);
+        return told(answer);
       }
       if (outcome.type === "timeout" && this.#retries++ < RETRIES) return this.#ask(request, told);
       this.#finish(false);

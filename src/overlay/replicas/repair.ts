@@ -5,7 +5,6 @@ import type { Exchanges } from "../routing/exchanges.ts";
 import type { Membership, ViewChange } from "../members/membership.ts";
 import type { NodeId, ResourceId } from "../ports.ts";
 import { type Arc, intersect, type Placement, RingView } from "../ring/ring.ts";
-import { entriesOf } from "./summaries.ts";
 import { sameDigest } from "../storage/digest.ts";
 import type { Holdings } from "../storage/holdings.ts";
 import type { Topology } from "../ring/topology.ts";
@@ -237,7 +236,7 @@ export class Repair {
   #forget(arc: Arc): void {
     const { holdings } = this.#parts;
     for (const resource of [...holdings.store.resourcesIn(arc)]) {
-      for (const entry of [...entriesOf(holdings.store, resource)]) holdings.drop(entry);
+      for (const entry of [...holdings.store.entriesOf(resource)]) holdings.drop(entry);
     }
     this.#context.count("surplus-dropped");
   }

@@ -80,17 +80,13 @@ export function notesIn(
   for (const resource of store.resourcesIn(arc, cursor)) {
     if (bytes >= PAGE_BYTES) return { entries, next: last };
     last = resource;
-    for (const entry of entriesOf(store, resource)) {
+    for (const entry of store.entriesOf(resource)) {
       if (kind !== 0 && entry.kind !== kind) continue;
       entries.push(noteOf(entry));
       bytes += NOTE_BYTES + entry.key.length / 2;
     }
   }
   return { entries, next: undefined };
-}
-
-export function* entriesOf(store: EntryStore, resource: ResourceId): Generator<StoredEntry, void, void> {
-  for (const [, { entries }] of store.kindsOf(resource)) yield* entries.values();
 }
 
 const noteOf = ({ resource, kind, key, storedAt, exists, high, low }: StoredEntry): EntryNote => ({

@@ -56,8 +56,6 @@ export class Holdings {
   readonly #context: CoreContext;
   readonly #persistence: Persistence;
   readonly #certificates: KeptCertificates;
-  /** BOUNDED: by what the store holds, and what it held since they were looked at last. */
-  readonly #siblings = new Set<StoredEntry>();
 
   constructor(context: CoreContext, persistence: Persistence) {
     this.#context = context;
@@ -83,7 +81,6 @@ export class Holdings {
       const expires = this.#expiryOf(entry.value, now);
       if (expires === undefined) this.#persistence.remove(entry.value, this.#durability(row.kind));
       else this.store.merge(entry.value, expires, this.#context.clock.now());
-      if (expires !== undefined && entry.value.sibling !== undefined) this.#siblings.add(entry.value);
       const hashes = kind === undefined || expires === undefined ? [] : writersOf(entry.value, kind);
       if (hashes.length === 0) continue;
       for (const hash of hashes) writers.add(hash);
@@ -125,7 +122,6 @@ export class Holdings {
     const held = entry.preface === undefined ? undefined : this.store.find(entry.resource, entry.kind, entry.key);
     const outcome = this.store.merge(entry, expires, this.#context.clock.now());
     if (outcome === "stored") {
-      if (entry.sibling !== undefined) this.#siblings.add(entry);
       this.#context.clock.observe(entry.storedAt);
       this.store.raiseGeneration(entry.resource, entry.kind, generation);
     }
@@ -174,11 +170,7 @@ export class Holdings {
   mendFutureStamps(): void {
     if (!this.#context.clock.forgetFutureStamps()) return;
     const { self, clock } = this.#context;
-    for (const resource of [...this.store.resourcesIn({ after: self, upTo: self })]) {
-      for (const [, { entries }] of [...this.store.kindsOf(resource)]) {
-        for (const entry of [...entries.values()]) if (clock.isTooFarAhead(entry.storedAt)) this.#stampAnew(entry);
-      }
-    }
+    for (const entry of [...this.store.entriesFrom(self)]) if (clock.isTooFarAhead(entry.storedAt)) this.#stampAnew(entry);
   }
   #stampAnew(old: StoredEntry): void {
     const kind = this.#context.kind(old.kind);
@@ -199,14 +191,10 @@ export class Holdings {
   /** The time is another one than was thought when the entries came: their ends are reckoned anew. */
   clockCorrected(): void {
     const { self, now } = this.#context;
-    for (const resource of [...this.store.resourcesIn({ after: self, upTo: self })]) {
-      for (const [, { entries }] of [...this.store.kindsOf(resource)]) {
-        for (const entry of [...entries.values()]) {
-          const expires = this.#expiryOf(entry, now);
-          if (expires === undefined) this.drop(entry);
-          else this.store.expireAt(entry, expires);
-        }
-      }
+    for (const entry of [...this.store.entriesFrom(self)]) {
+      const expires = this.#expiryOf(entry, now);
+      if (expires === undefined) this.drop(entry);
+      else this.store.expireAt(entry, expires);
     }
   }
 
@@ -214,20 +202,12 @@ export class Holdings {
   setAside(): void {
     this.#context.emit({ type: "set-aside" });
     this.#certificates.forgetAllBut(new Set());
-    const { self } = this.#context;
-    for (const resource of [...this.store.resourcesIn({ after: self, upTo: self })]) {
-      for (const [, { entries }] of [...this.store.kindsOf(resource)]) for (const entry of [...entries.values()]) this.drop(entry);
-    }
+    for (const entry of [...this.store.entriesFrom(this.#context.self)]) this.drop(entry);
   }
 
   /** Siblings of which a version that is held tells that its writer knew them: nobody would take one from us. */
   dropSettled(): void {
-    for (const sibling of this.#siblings) {
-      const isHeld = this.store.find(sibling.resource, sibling.kind, sibling.key) === sibling;
-      if (isHeld && !this.#isSettled(sibling)) continue;
-      if (isHeld) this.drop(sibling);
-      this.#siblings.delete(sibling);
-    }
+    for (const sibling of [...this.store.siblings]) if (this.#isSettled(sibling)) this.drop(sibling);
   }
 
   drop(entry: StoredEntry): void {

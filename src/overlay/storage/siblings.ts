@@ -1,6 +1,6 @@
 // Versions of one value that were written on both sides of a cut. The one with the later storage_time stands, on all
 // boxes alike; those whose writers did not know of each other are kept beside it until somebody has seen them all and
-// writes anew. What is kept is a function of the set of versions that were ever met: the order does not matter.
+// writes anew. The version that stands decides which of them are over; what one box has kept the others take from it.
 
 import { equalBytes } from "../../base/bytes.ts";
 import type { KindDefinition } from "../ports.ts";

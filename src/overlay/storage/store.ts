@@ -141,6 +141,15 @@ export class EntryStore {
     }
   }
 
+  /** All entries of a resource, deletions included. */
+  *entriesOf(resource: ResourceId): Generator<StoredEntry, void, void> {
+    for (const [, { entries }] of this.kindsOf(resource)) yield* entries.values();
+  }
+  /** Everything that is held, clockwise from the place. Who changes the store meanwhile copies first. */
+  *entriesFrom(place: RingId): Generator<StoredEntry, void, void> {
+    for (const resource of this.resourcesIn({ after: place, upTo: place })) yield* this.entriesOf(resource);
+  }
+
   /** Cuts an arc where buckets begin, into at most `parts` pieces of about the same width. */
   split(arc: Arc, parts: number): readonly Arc[] {
     const first = bucketOf(arc.after);

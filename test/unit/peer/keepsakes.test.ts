@@ -4,7 +4,7 @@ import { hours, seconds, wallTime } from "../../../src/base/time.ts";
 import type { Entry, KindEntries, NodeId } from "../../../src/overlay/ports.ts";
 import { Keepsakes } from "../../../src/peer/keepsakes.ts";
 import { EDGE_BINDING, SUBSCRIBER } from "../../../src/peer/kinds.ts";
-import { openWorld, register } from "../../support/open-boxes.ts";
+import { openWorld, startRing, register } from "../../support/open-boxes.ts";
 
 const NOW = wallTime(1_800_000_000_000);
 const ALICE = "alice@fleet.example";
@@ -62,14 +62,8 @@ test("users with phones here are orphans when the last of their holders is gone"
 
 test("a phone whose three holders are cut off is found by every box that is left with the phone's own", () => {
   const { world, replies } = openWorld();
-  const boxes = [0, 1, 2, 3, 4].map(() => world.addBox());
-  const [first, ...others] = boxes;
-  assert.ok(first !== undefined);
-  first.mayStandAlone = true;
-  world.start(first);
-  world.run(5_000);
-  for (const box of others) world.start(box, [first.overlay]);
-  world.run(20_000);
+  const boxes = startRing(world, 5);
+  const [first] = boxes;
   const ask = (box: (typeof boxes)[number], request: object): object | undefined => {
     world.input(box, { type: "control", ticket: 1, request });
     world.run(2_000);

@@ -8,7 +8,7 @@ import { LocationService, type Operation } from "../../../src/peer/location-serv
 import type { Binding, FoundBinding } from "../../../src/sip/ports.ts";
 import { hashCrypto } from "../../support/hash-crypto.ts";
 
-import { openWorld } from "../../support/open-boxes.ts";
+import { openWorld, startRing } from "../../support/open-boxes.ts";
 
 const ALICE = "alice@fleet.example";
 const START = wallTime(1_800_000_000_000);
@@ -142,14 +142,8 @@ test("a phone that another box has taken over meanwhile is left alone when its t
 
 test("in a ring of five a refresh that changes nothing sends one question and its answer, and no Store", () => {
   const { world, sent } = openWorld();
-  const boxes = [0, 1, 2, 3, 4].map(() => world.addBox());
-  const [first, ...others] = boxes;
-  assert.ok(first !== undefined);
-  first.mayStandAlone = true;
-  world.start(first);
-  world.run(5_000);
-  for (const box of others) world.start(box, [first.overlay]);
-  world.run(20_000);
+  const boxes = startRing(world, 5);
+  const [first] = boxes;
   const said: string[] = [];
   world.observers.push({ effect: (_, effect) => void (effect.type === "link-send" && said.push(typeOf(effect.message))) });
   const register = (cseq: number): string[] => {

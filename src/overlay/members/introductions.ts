@@ -186,9 +186,9 @@ export class Introductions {
   /** Everybody in the ring and on the way into it: so that those who join at the same time meet. */
   fullUpdate(): UpdateReq["update"] {
     const { self } = this.#context;
+    const fingers = this.#membership.view.without(self).ids;
     const joining = this.#membership.inState("joining").map(({ nodeId }) => nodeId);
-    const fingers = [...this.#membership.view.ids, ...joining].filter((id) => id !== self).sort();
-    return { ...this.#neighbors(), type: "full", fingers };
+    return { ...this.#neighbors(), type: "full", fingers: joining.length === 0 ? fingers : [...fingers, ...joining] };
   }
   neighborsUpdate(): UpdateReq["update"] {
     return { ...this.#neighbors(), type: "neighbors" };

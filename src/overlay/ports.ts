@@ -324,7 +324,8 @@ export interface Trust {
     certificate: Uint8Array,
     /** `author`: of a value, who may have signed it with a credential that was in force then. */
     as?: "peer" | "author",
-  ): { readonly nodeId: NodeId } | { readonly refused: string };
+    /** `key`: which key pair it is of, where that is known. */
+  ): { readonly nodeId: NodeId; readonly key?: string } | { readonly refused: string };
 }
 
 export interface ArcStatus {

@@ -87,6 +87,7 @@ export class ArcSync {
   #agreed = true;
   #sameView = true;
   #onDisk = true;
+  #refused = false;
   #over = false;
 
   constructor(
@@ -116,7 +117,7 @@ export class ArcSync {
     if (this.#toCompare.length > 0) return this.#compare(this.#toCompare.splice(0, MAX_PARTS));
     const arc = this.#toList.shift();
     if (arc !== undefined) return this.#list(arc, arc.after);
-    this.#finish(true);
+    this.#finish(!this.#refused);
   }
 
   #finish(complete: boolean): void {
@@ -249,8 +250,13 @@ export class ArcSync {
     this.#pump();
   }
   #transferFailed(transfer: Transfer, outcome: Outcome): void {
-    if (outcome.type === "unreachable" || transfer.attempts >= RETRIES) return this.#finish(false);
-    transfer.attempts++;
+    if (outcome.type === "unreachable" || (transfer.attempts >= RETRIES && outcome.type !== "error")) return this.#finish(false);
+    if (transfer.attempts++ >= RETRIES) {
+      // One resource that is refused does not keep the others.
+      this.#refused = true;
+      this.#context.count("transfer-refused");
+      return this.#transferred();
+    }
     this.#transfers.push(transfer);
     this.#transferred();
   }

@@ -221,6 +221,8 @@ export type OverlayEffect =
   | { readonly type: "set-aside" }
   /** A box that served is no longer reachable: bindings it holds cannot be reached through it. */
   | { readonly type: "member-gone"; readonly nodeId: NodeId }
+  /** Boxes of another ring, or of another half of this one, were met: they may have been told other things. */
+  | { readonly type: "rings-met" }
   /** Something an operator may want to read: level by the house's definitions, text in plain words. */
   | { readonly type: "report"; readonly level: "debug" | "info" | "warning"; readonly text: string }
   | { readonly type: "count"; readonly event: string };

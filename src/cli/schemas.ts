@@ -50,6 +50,7 @@ export const statusSchema = z.object({
   boxes: z.object({ serving: count, known: count }),
   entries: z.object({ owned: count, held: count }),
   uptimeSeconds: count,
+  certificateEndsAt: described(z.nullable(z.number()), "when this box's certificate ends, milliseconds since 1970; null: not known"),
   conditions: z.array(condition),
   counters: z.record(z.string(), z.number()),
 }) satisfies z.ZodMiniType<StatusReport>;

@@ -15,7 +15,7 @@ import { checkToken, type TokenClaims } from "../provision/ticket.ts";
 import type { Clock } from "./clock.ts";
 import { CONFIGURATION_PATH, CONFIGURATION_TYPE, ENROLLMENT_PATH } from "./enrollment.ts";
 import { formatMultipart, parseMultipart, type Part } from "./multipart.ts";
-import { checkCertificateRequest, type Credential, fingerprint, issueBoxCertificate, privateKeyDer } from "./pki.ts";
+import { certificateEnd, checkCertificateRequest, type Credential, fingerprint, issueBoxCertificate, privateKeyDer } from "./pki.ts";
 import type { RulesInForce } from "./rules-in-force.ts";
 import { RENEWAL_PATH } from "./renewal.ts";
 import { identifyPeer } from "./tls-identity.ts";
@@ -32,6 +32,7 @@ export interface EnrollmentServerSettings {
   readonly issuing: Credential;
   readonly crypto: Crypto;
   readonly random: Random;
+  /** Its wall time is what tickets are judged by, and when certificates are issued. */
   readonly clock: Clock;
   /** Members now, whose Node-IDs are taken. */
   readonly members: () => readonly Placed[];
@@ -159,19 +160,27 @@ export class EnrollmentServer {
     if (rules().isRetired(fingerprint(issuing.certificate))) throw new Refusal(503, "try_again", "this box waits for the fleet's new issuing credential");
   }
 
-  /** Who shows a certificate that is still believed gets a new one for the same key and Node-ID. */
+  /**
+   * Who holds the key of a certificate that this fleet issued gets a new one for the same key and Node-ID, however long
+   * ago the old one ended: unless it was revoked, or a credential that was retired since issued it and it is not kept.
+   */
   async #renew(request: IncomingMessage): Promise<Uint8Array> {
-    const { trust, rules, issuing, overlayName } = this.#settings;
-    const peer = identifyPeer(request.socket as TLSSocket, trust);
+    const { trust, rules, isRevokedKey } = this.#settings;
+    const peer = identifyPeer(request.socket as TLSSocket, trust, (shown) => trust.inspect(shown, "returning"));
     if ("refused" in peer) throw new Refusal(403, "failed_authentication", peer.refused);
-    if (rules().isRevoked(peer.nodeId)) throw new Refusal(403, "failed_authentication", "this box was revoked");
     const publicKey = new X509Certificate(peer.certificate).publicKey.export({ type: "spki", format: "der" });
+    if (rules().isRevoked(peer.nodeId) || isRevokedKey(hash("sha256", publicKey, "hex"))) throw new Refusal(403, "failed_authentication", "this box was revoked");
     this.#settings.onReport("info", `renewed the certificate of ${peer.nodeId}`);
-    return issueBoxCertificate(issuing, { publicKey, nodeId: peer.nodeId, overlayName });
+    return this.#issue(publicKey, peer.nodeId);
+  }
+
+  #issue(publicKey: Uint8Array, nodeId: NodeId): Promise<Uint8Array> {
+    const { issuing, overlayName, clock } = this.#settings;
+    return issueBoxCertificate(issuing, { publicKey, nodeId, overlayName, notAfter: certificateEnd(issuing, clock.wall()) });
   }
 
   async #enroll(form: readonly Part[]): Promise<{ readonly nodeId: NodeId; readonly certificate: Uint8Array }> {
-    const { overlayName, root, issuing, crypto, clock, rules } = this.#settings;
+    const { overlayName, root, crypto, clock, rules } = this.#settings;
     const field = (name: string): Uint8Array => form.find((part) => part.name === name)?.body ?? new Uint8Array(0);
     const token = checkToken(Buffer.from(field("password")).toString("latin1"), { crypto, rootCertificate: root, overlayName, wall: clock.wall() });
     if (!token.ok) throw new Refusal(403, "failed_authentication", token.fault);
@@ -180,7 +189,7 @@ export class EnrollmentServer {
     if (!publicKey.ok) throw new Refusal(403, "bad_CSR", `the certificate request is not good: ${publicKey.fault}`);
     const nodeId = this.#nodeIdFor(publicKey.value, field("previous"), token.value.zone);
     await this.#countUse(token.value, hash("sha256", publicKey.value, "hex")); // last, so that a revoked box uses none up
-    return { nodeId, certificate: await issueBoxCertificate(issuing, { publicKey: publicKey.value, nodeId, overlayName }) };
+    return { nodeId, certificate: await this.#issue(publicKey.value, nodeId) };
   }
 
   async #wait(request: IncomingMessage, response: ServerResponse, source: string): Promise<void> {
@@ -201,8 +210,7 @@ export class EnrollmentServer {
     const nodeId = this.#nodeIdFor(publicKey.value, field("previous"), "");
     const { outcome } = await askOffice({ op: "use", name: `code ${code}`, uses: 1, applicant, remember: CODE_REMEMBERED });
     if (outcome !== "allowed") throw new Refusal(503, "try_again", "the ring cannot say now whether the code was used");
-    const { issuing, overlayName } = this.#settings;
-    const certificate = await issueBoxCertificate(issuing, { publicKey: publicKey.value, nodeId, overlayName });
+    const certificate = await this.#issue(publicKey.value, nodeId);
     await askOffice({ op: "admitted", code, nodeId });
     onReport("info", `enrolled the box at ${source} as ${nodeId}, by its code`);
     this.#grant(request, response, certificate, this.#describeFleet());

@@ -1,11 +1,11 @@
 // The links to other boxes: TLS 1.3 with certificates on both sides, one port for links and enrollment.
 
-import { connect, createSecureContext, createServer, type SecureContext, type Server, type TLSSocket } from "node:tls";
+import { connect, createSecureContext, createServer, type SecureContext, type SecureContextOptions, type Server, type TLSSocket } from "node:tls";
 import type { Address } from "../base/address.ts";
 import { BoundedMap } from "../base/bounded-map.ts";
 import type { Random } from "../base/random.ts";
 import type { Duration, Instant } from "../base/time.ts";
-import type { LinkId, OverlayEffect, OverlayInput, Ticket, Trust } from "../overlay/ports.ts";
+import type { LinkId, NodeId, OverlayEffect, OverlayInput, Ticket, Trust } from "../overlay/ports.ts";
 import { overlayHash } from "../overlay/wire/identifiers.ts";
 import type { Clock } from "./clock.ts";
 import { NodeCrypto } from "./crypto.ts";
@@ -33,6 +33,8 @@ export interface LinksSettings {
   /** A connection with ALPN `http/1.1`. */
   readonly onEnrollment: (socket: TLSSocket) => void;
   readonly onReport: (level: "debug" | "info" | "warning", text: string) => void;
+  /** Somebody that this box dialed said that it is not believed. */
+  readonly onRefused?: (address: Address) => void;
   readonly onCount?: (event: "link-without-tls" | "link-refused" | "link-broken") => void;
   /** TLS key log lines, for tests that let tshark read the wire. */
   readonly onKeyLog?: (line: Uint8Array) => void;
@@ -55,6 +57,7 @@ export class Links {
   readonly #overlay: number;
   /** Made once: to read the certificates anew for each dial costs as much as the handshake. */
   #identity: SecureContext;
+  #shown: SecureContextOptions;
   readonly #listener: LinkListener;
   /** BOUNDED: a connection above the bound is refused. */
   readonly #links = new BoundedMap<LinkId, LinkConnection>(MAX_LINKS, "refuse");
@@ -71,7 +74,8 @@ export class Links {
   constructor(settings: LinksSettings) {
     this.#settings = settings;
     this.#overlay = overlayHash(settings.overlayName, new NodeCrypto(undefined));
-    this.#identity = createSecureContext(tlsIdentity(settings));
+    this.#shown = tlsIdentity(settings);
+    this.#identity = createSecureContext(this.#shown);
     this.#listener = {
       opened: (link) => this.#emit({ type: "link-opened", link: link.id, ...link.ends }),
       told: (link, effect) =>
@@ -87,7 +91,7 @@ export class Links {
   /** Listens; `host` undefined: every address. Port 0: any free port. Rejects with `ListenError`. */
   async open(listen: { readonly host: string | undefined; readonly port: number }): Promise<void> {
     const server = createServer({
-      ...tlsIdentity(this.#settings),
+      ...this.#shown,
       requestCert: true,
       rejectUnauthorized: false, // identifyPeer decides, and says why
       ALPNProtocols: [LINK_ALPN, ENROLLMENT_ALPN],
@@ -112,14 +116,20 @@ export class Links {
 
   /** What this box shows from here on; links that are open stay. */
   showIdentity(identity: Parameters<typeof tlsIdentity>[0]): void {
-    this.#identity = createSecureContext(tlsIdentity(identity));
-    this.#server?.setSecureContext(tlsIdentity(identity));
+    this.#shown = tlsIdentity(identity);
+    this.#identity = createSecureContext(this.#shown);
+    this.#server?.setSecureContext(this.#shown);
+  }
+
+  /** A box at the other end has a new certificate. The link goes on with it if its key is the one that was proved at the handshake. */
+  showed(nodeId: NodeId, certificate: Uint8Array): void {
+    for (const link of this.#links.values()) if (link.ends.nodeId === nodeId) link.renew(certificate);
   }
 
   /** Closes the links of boxes that are not believed any more. */
   judgeAnew(): void {
     for (const link of [...this.#links.values()]) {
-      const inspected = this.#settings.trust.inspect(link.ends.certificate);
+      const inspected = this.#settings.trust.inspect(link.certificate);
       if ("refused" in inspected) link.close(`it is not believed: ${inspected.refused}`);
     }
   }
@@ -252,6 +262,7 @@ export class Links {
     this.#links.delete(link.id);
     if (wasOpen) return this.#emit({ type: "link-closed", link: link.id, reason });
     const { dial, remote } = link.ends;
+    if (dial !== undefined && link.wasRefused) this.#settings.onRefused?.(remote);
     if (dial !== undefined) this.#emit({ type: "dial-failed", dial, reason });
     else this.#settings.onReport("info", `link with ${remote.host} did not open: ${reason}`);
   }

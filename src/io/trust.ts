@@ -38,6 +38,7 @@ export class CertificateTrust implements Trust {
   #issuing: readonly X509Certificate[]; // BOUNDED: MAX_ISSUING
   readonly #overlayName: string;
   readonly #wall: () => WallTime;
+  readonly #latest: () => WallTime;
   /** By SHA-256 of the certificate. BOUNDED: the oldest verdict goes, and is found again when asked. */
   readonly #verdicts = new BoundedMap<string, Verdict>(2_048, "evict");
 
@@ -47,7 +48,10 @@ export class CertificateTrust implements Trust {
     /** DER of the issuing certificates to believe; one that the root did not sign is left out. */
     readonly issuing: readonly Uint8Array[];
     readonly overlayName: string;
+    /** What certificates must not have ended before. */
     readonly wall: () => WallTime;
+    /** What they must have begun by; `wall` if left out. */
+    readonly latest?: () => WallTime;
     readonly rules?: IssuingRules;
   }) {
     this.#root = new X509Certificate(settings.root);
@@ -55,6 +59,7 @@ export class CertificateTrust implements Trust {
     this.#issuing = settings.issuing.flatMap((der) => issuingCertificate(der, this.#root) ?? []);
     this.#overlayName = settings.overlayName;
     this.#wall = settings.wall;
+    this.#latest = settings.latest ?? settings.wall;
   }
 
   /** Believes another issuing certificate (DER) of the root: a box that was off when it was made meets it here. */
@@ -66,7 +71,11 @@ export class CertificateTrust implements Trust {
     for (const [key, verdict] of [...this.#verdicts]) if ("refused" in verdict) this.#verdicts.delete(key);
   }
 
-  inspect(certificate: Uint8Array, as: "peer" | "author" = "peer"): Inspection {
+  /**
+   * `returning`: a box that asks for a new certificate, with one that may have ended; `author`: of a value, which was
+   * written while its certificate was good. What a retired credential issued is good for authors, and for boxes that are kept.
+   */
+  inspect(certificate: Uint8Array, as: "peer" | "author" | "returning" = "peer"): Inspection {
     const key = hash("sha256", certificate, "base64");
     let verdict = this.#verdicts.get(key);
     if (verdict === undefined) {
@@ -74,11 +83,10 @@ export class CertificateTrust implements Trust {
       this.#verdicts.set(key, verdict);
     }
     if ("refused" in verdict) return verdict;
-    const wall = this.#wall();
-    if (verdict.notAfter < wall) return { refused: `its certificate expired on ${day(verdict.notAfter)}` };
+    if (as === "peer" && verdict.notAfter < this.#wall()) return { refused: `its certificate expired on ${day(verdict.notAfter)}` };
     // Ours begin in 1970, so that this refuses nobody whose clock was never set.
-    if (verdict.notBefore > wall) return { refused: `its certificate is not valid before ${day(verdict.notBefore)}` };
-    if (as === "peer" && this.#rules?.isRetired(verdict.issuer) === true && !this.#rules.isKept(verdict.nodeId, verdict.key)) {
+    if (verdict.notBefore > this.#latest()) return { refused: `its certificate is not valid before ${day(verdict.notBefore)}` };
+    if (as !== "author" && this.#rules?.isRetired(verdict.issuer) === true && !this.#rules.isKept(verdict.nodeId, verdict.key)) {
       return { refused: "its certificate is of a credential that the fleet has retired" };
     }
     return { nodeId: verdict.nodeId };

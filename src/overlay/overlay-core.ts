@@ -27,6 +27,7 @@ import { Responder } from "./routing/responder.ts";
 import { type Received, Router } from "./routing/router.ts";
 import { pictureOf } from "./snapshot.ts";
 import { Holdings } from "./storage/holdings.ts";
+import { CLOCK_FLOOR } from "./storage/clock.ts";
 import type { StoredEntry } from "./storage/entry.ts";
 import { Storing } from "./replicas/storing.ts";
 import { Surplus } from "./replicas/surplus.ts";
@@ -116,7 +117,11 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       isPartial: () => neighborhood.isPartial,
       tellNeighbors: (member) => introductions.sendUpdate(member, introductions.neighborsUpdate()),
     });
-    const updates = new ConfigUpdates(basis, { configured: () => this.#rulesChanged(), revoked: (nodeIds) => this.#revoked(nodeIds) });
+    const updates = new ConfigUpdates(basis, {
+      configured: () => this.#rulesChanged(),
+      revoked: (nodeIds) => this.#revoked(nodeIds),
+      renewed: ({ nodeId }, certificate) => this.#renewed(nodeId, certificate),
+    });
     const awakening = new Awakening({ context, membership, exchanges }, () => {
       replication.awake();
       this.#operations.tryAgain();
@@ -175,6 +180,13 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   /** What the ring takes the time to be: this box's wall clock, corrected by the others' if it is plainly wrong. */
   wall(): WallTime {
     return this.#context.clock.now();
+  }
+  /** The time, while another box of the ring goes by it too. */
+  get agreedTime(): WallTime | undefined {
+    const { self, clock } = this.#context;
+    const { view } = this.#membership;
+    const isAmongOthers = this.#phase === "serving" && view.has(self) && view.size > 1;
+    return isAmongOthers && clock.now() >= CLOCK_FLOOR ? clock.now() : undefined;
   }
   snapshot(): OverlaySnapshot {
     return pictureOf({
@@ -264,7 +276,8 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       case "credential":
         this.#context.signAs(input.certificate);
         this.#holdings.knowCertificate(input.certificate);
-        return this.#context.rules.issueWith(input.issuing);
+        this.#context.rules.issueWith(input.issuing);
+        return this.#updates.showCertificate(input.certificate);
       case "revoke":
         return this.#revoke(input.ticket, input.nodeId);
       case "tick":
@@ -297,6 +310,10 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     this.#rulesChanged();
     this.#updates.spread(undefined, (told) => this.#context.emit({ type: "revoked", ticket, outcome: { ok: true, ...told } }));
     this.#revoked([nodeId]);
+  }
+  #renewed(nodeId: NodeId, certificate: Uint8Array): void {
+    this.#holdings.knowCertificate(certificate);
+    this.#context.emit({ type: "certificate-shown", nodeId, certificate });
   }
   #refuseRule(type: "configured" | "revoked", ticket: Ticket, text: string): void {
     this.#context.emit({ type, ticket, outcome: { ok: false, text } });

@@ -212,6 +212,8 @@ export type OverlayEffect =
       readonly revocations: Uint8Array;
       readonly configuration: FleetConfiguration | undefined;
     }
+  /** A linked box has another certificate (DER) now; its links go on with that, if it is of the same key. */
+  | { readonly type: "certificate-shown"; readonly nodeId: NodeId; readonly certificate: Uint8Array }
   /** The members whose addresses are worth remembering over a restart have changed. */
   | { readonly type: "members-changed"; readonly members: readonly PeerInfo[] }
   | { readonly type: "phase-changed"; readonly phase: Phase }
@@ -322,7 +324,7 @@ export interface Trust {
   /** The Node-ID an enrolled certificate was issued for, or why it is not to be trusted. */
   inspect(
     certificate: Uint8Array,
-    /** `author`: of a value, who may have signed it with a credential that was in force then. */
+    /** `author`: of a value, who may have signed it with a certificate and a credential that were good then. */
     as?: "peer" | "author",
   ): { readonly nodeId: NodeId } | { readonly refused: string };
 }

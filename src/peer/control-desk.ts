@@ -16,7 +16,7 @@ import { bindingsIn, type LocationService, subscriberIn } from "./location-servi
 import type { PeerSettings } from "./ports.ts";
 import type { BindingReport, BoxReference, ConflictReport, RegistrationReport, ReplicaReport, SubscriberReport } from "./reports.ts";
 import { boxesMeant, configurationReport } from "./rules-report.ts";
-import { bindingReport, boxReference, peerReports, statusReport } from "./status.ts";
+import { bindingReport, boxReference, type CertificateState, peerReports, statusReport } from "./status.ts";
 import { decodeSubscriber, encodeSubscriber } from "./subscriber-codec.ts";
 import { nameProblem } from "./subscriber-name.ts";
 import type { Binding } from "../sip/ports.ts";
@@ -48,6 +48,7 @@ export class ControlDesk {
   readonly #crypto: Crypto;
   readonly #wall: () => WallTime;
   readonly #newTicket: () => number;
+  #certificate: CertificateState | undefined;
   readonly #waiting = new BoundedMap<number, Waiting>(WAITING_MAX, "refuse");
   /** Those who asked the box to leave; BOUNDED: by WAITING_MAX. */
   readonly #leaving: number[] = [];
@@ -77,7 +78,7 @@ export class ControlDesk {
         return reply(ticket, {
           ok: true,
           op: "status",
-          status: statusReport(this.#settings, this.#overlay.snapshot(), this.#sip.snapshot().counts, counters, now),
+          status: statusReport(this.#settings, this.#overlay.snapshot(), this.#sip.snapshot().counts, counters, now, this.#certificate),
         });
       case "peers":
         return reply(ticket, { ok: true, op: "peers", peers: peerReports(this.#overlay.snapshot()) });
@@ -106,6 +107,10 @@ export class ControlDesk {
       case "revoke":
         return this.#revoke(ticket, request.box);
     }
+  }
+
+  certificateIs(state: CertificateState): void {
+    this.#certificate = state;
   }
 
   /** `undefined`: the ticket is not one of the desk's. */

@@ -136,6 +136,11 @@ export class Peer {
     return end === undefined ? undefined : after(this.#now, milliseconds(Math.max(0, end - this.#overlay.wall())));
   }
 
+  /** The time, while another box of the ring goes by it too. */
+  get agreedTime(): WallTime | undefined {
+    return this.#overlay.agreedTime;
+  }
+
   /** For tests and simulation: the overlay as it stands. */
   snapshot(): OverlaySnapshot {
     return this.#overlay.snapshot();
@@ -168,6 +173,8 @@ export class Peer {
       case "clock":
         this.#wallOffset = input.wall - this.#now;
         return;
+      case "certificate-state":
+        return this.#desk.certificateIs(input);
       case "local-addresses":
         this.#sip.setLocalAddresses(input.addresses);
         return;

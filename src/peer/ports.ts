@@ -15,6 +15,8 @@ export type PeerInput =
   | (Extract<OverlayInput, { type: "credential" }> & { readonly fleetSecret: Uint8Array })
   /** A reading of the wall clock, at the instant of the step. The first input of a box's life. */
   | { readonly type: "clock"; readonly wall: WallTime }
+  /** How it stands with this box's certificate; `trouble`: why it was not renewed though it should be. */
+  | { readonly type: "certificate-state"; readonly endsAt: WallTime; readonly trouble: string | undefined }
   /** SIP is served on these local addresses now. */
   | { readonly type: "local-addresses"; readonly addresses: readonly string[] }
   /** From the command line or the agent; answered by `replied` with the same ticket. */

@@ -42,6 +42,8 @@ export interface StatusReport {
   /** Entries for which this box is the responsible peer; all entries it holds, those included. */
   readonly entries: { readonly owned: number; readonly held: number };
   readonly uptimeSeconds: number;
+  /** When this box's certificate ends, milliseconds since 1970; it is renewed long before. `null`: not known. */
+  readonly certificateEndsAt: number | null;
   readonly conditions: readonly ConditionReport[];
   readonly counters: Readonly<Record<string, number>>;
 }

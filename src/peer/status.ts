@@ -3,8 +3,10 @@
 import { between, instant, type Instant } from "../base/time.ts";
 import type { NodeId, OverlaySnapshot, PeerInfo } from "../overlay/ports.ts";
 import type { Binding } from "../sip/ports.ts";
-import type { PeerSettings } from "./ports.ts";
+import type { PeerInput, PeerSettings } from "./ports.ts";
 import type { BindingReport, BoxReference, ConditionReport, PeerReport, StatusReport } from "./reports.ts";
+
+export type CertificateState = Pick<Extract<PeerInput, { type: "certificate-state" }>, "endsAt" | "trouble">;
 
 /** RFC 6940 section 10.4: the responsible peer and its two successors. */
 export const COPIES_WANTED = 3;
@@ -17,6 +19,7 @@ export function statusReport(
   sipCounters: Readonly<Record<string, number>>,
   counters: ReadonlyMap<string, number>,
   now: Instant,
+  certificate: CertificateState | undefined,
 ): StatusReport {
   const { self } = snapshot;
   const serving = servingBoxes(snapshot);
@@ -37,7 +40,8 @@ export function statusReport(
     boxes: { serving, known: snapshot.members.filter(({ state }) => state !== "left").length + 1 },
     entries: { owned: snapshot.owned, held: snapshot.held },
     uptimeSeconds: Math.floor(between(PROCESS_START, now) / 1_000),
-    conditions: conditions(snapshot, serving),
+    certificateEndsAt: certificate?.endsAt ?? null,
+    conditions: [...conditions(snapshot, serving), ...certificateConditions(certificate)],
     counters: { ...snapshot.counters, ...sipCounters, ...Object.fromEntries(counters) },
   };
 }
@@ -150,6 +154,14 @@ const receivingShare = ({ received, expected }: { readonly received: number; rea
   text: `Receiving its share: ${received} of ${expected} entries.`,
   next: "",
 });
+
+const certificateConditions = (certificate: CertificateState | undefined): readonly ConditionReport[] =>
+  certificate?.trouble === undefined ? [] : [{
+    code: "certificate-not-renewed",
+    severity: "warning",
+    text: `This box's certificate could not be renewed: ${certificate.trouble}.`,
+    next: "When it has ended no other box believes this one. If it does not mend itself, empty its data directory and give it a ticket.",
+  }];
 
 const boxesGone = (count: number): ConditionReport => ({
   code: "boxes-gone",

@@ -24,6 +24,7 @@ export const SAMPLE_STATUS: StatusReport = {
   boxes: { serving: 5, known: 5 },
   entries: { owned: 412, held: 1_230 },
   uptimeSeconds: 273_600,
+  certificateEndsAt: 1_802_592_000_000,
   conditions: [],
   counters: { "sip-requests": 17 },
 };

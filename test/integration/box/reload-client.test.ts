@@ -27,7 +27,7 @@ suite("a RELOAD client", { skip: skipWithoutBox, timeout: 120_000 }, () => {
     assert.ok(ticket.ok);
     const privateKeyPem = makePrivateKey();
     const address = { host: first.address, port: OVERLAY_PORT };
-    const answer = await requestEnrollment({ address, ticket: ticket.value, privateKeyPem, clock: systemClock });
+    const answer = await requestEnrollment({ address, ticket: ticket.value, privateKeyPem });
     assert.ok(answer.outcome === "granted", answer.outcome);
     const member = (await first.status()).nodeId as NodeId;
     const client = await ReloadClient.open(address, member, { overlayName: ticket.value.overlayName, enrolled: answer.enrolled, privateKeyPem });

@@ -102,7 +102,7 @@ suite("a fleet that decides", { skip: skipWithoutBox, timeout: 600_000 }, () => 
 
     // Its key and certificate get it nowhere.
     const answer = await requestEnrollment({
-      address: { host: second.address, port: OVERLAY_PORT }, ticket: ticketIn(fleet.ticket), clock: systemClock,
+      address: { host: second.address, port: OVERLAY_PORT }, ticket: ticketIn(fleet.ticket),
       privateKeyPem: readFileSync(join(bad.dataDirectory, "identity.key"), "utf8"),
       previousCertificate: new X509Certificate(readFileSync(join(bad.dataDirectory, "identity.crt"))).raw,
     });
@@ -190,7 +190,7 @@ suite("a fleet that decides", { skip: skipWithoutBox, timeout: 600_000 }, () => 
     await until("it is refused", PATIENCE, () => assert.match(logOf(first), /refused: its certificate is of a credential that the fleet has retired/));
     assert.equal((await first.status()).boxes.known, 3);
     const declined = await requestEnrollment({
-      address: { host: first.address, port: OVERLAY_PORT }, ticket: ticketIn(oldTicket), clock: systemClock, privateKeyPem: makePrivateKey(),
+      address: { host: first.address, port: OVERLAY_PORT }, ticket: ticketIn(oldTicket), privateKeyPem: makePrivateKey(),
     });
     assert.deepEqual(declined, { outcome: "declined", reason: "the ticket was withdrawn; ask for a new one" });
     const fresh = makeBox(t, directory, { name: "fresh", ticket: fleet.ticket, hints: [first] });

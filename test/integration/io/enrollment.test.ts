@@ -62,7 +62,7 @@ describe("enrollment", { timeout: 30_000 }, () => {
   const ticketFor = (expires: Duration): AdmissionTicket =>
     readTicket(createJoinTicket({ rootKeyPem: fleet.rootKeyPem, fleetTicket: fleet.text, expires, uses: 3, hints: [], zone: "z1" }));
   const ask = (at: Member, ticket: AdmissionTicket, privateKeyPem = makePrivateKey(), previousCertificate?: Uint8Array): Promise<EnrollmentAnswer> =>
-    requestEnrollment({ address: { host: "127.0.0.1", port: at.port }, ticket, privateKeyPem, clock: systemClock, previousCertificate });
+    requestEnrollment({ address: { host: "127.0.0.1", port: at.port }, ticket, privateKeyPem, previousCertificate });
 
   test("with a join ticket brings a certificate that the fleet believes, a place opposite, and the issuing credential", async (t) => {
     const at = await member(t, fleet, first);

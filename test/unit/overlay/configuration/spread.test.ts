@@ -12,7 +12,7 @@ import { ERROR, EXTENSION } from "../../../../src/overlay/wire/code-points.ts";
 import { overlayHash, type TransactionId } from "../../../../src/overlay/wire/identifiers.ts";
 import { decodeMessage, type DecodedMessage, encodeMessage, type Message } from "../../../../src/overlay/wire/message.ts";
 import { CRYPTO, documentWith, ISSUING, rulesWith, signAs } from "../../../support/fleet-rules.ts";
-import { cryptoFor, DURABLE, OverlayWorld, resourceOf, SOFT, type WorldBox } from "../../../support/overlay-world.ts";
+import { certificateOf, cryptoFor, DURABLE, OverlayWorld, resourceOf, SOFT, type WorldBox } from "../../../support/overlay-world.ts";
 
 const ringOf = (count: number, seed: number): OverlayWorld => OverlayWorld.ring(count, seed, { rules: rulesWith() });
 const sequences = (world: OverlayWorld): number[] => world.boxes.map(({ core }) => core.snapshot().rules.sequence);
@@ -239,3 +239,25 @@ function say(
   world.until(() => answer !== undefined, 1_000);
   return answer;
 }
+
+test("a box's new certificate is known to every linked box, and nobody's links change for it", () => {
+  const world = ringOf(4, 29);
+  const [renewed, ...others] = world.boxes as [WorldBox, ...WorldBox[]];
+  const links = JSON.stringify(world.boxes.map(members));
+  world.give(renewed, { type: "credential", certificate: certificateOf(renewed.id), issuing: { certificate: ISSUING, sign: signAs("issuing 1") } });
+  world.run(2_000);
+  for (const box of others) assert.deepEqual(box.seen("certificate-shown"), [{ type: "certificate-shown", nodeId: renewed.id, certificate: certificateOf(renewed.id) }]);
+  assert.deepEqual(renewed.seen("certificate-shown"), []);
+  assert.equal(JSON.stringify(world.boxes.map(members)), links);
+});
+
+test("a certificate of another box is not taken from anybody", () => {
+  const world = ringOf(3, 30);
+  const [liar, victim, other] = world.boxes as [WorldBox, WorldBox, WorldBox];
+  world.give(liar, { type: "credential", certificate: certificateOf(victim.id), issuing: { certificate: ISSUING, sign: signAs("issuing 1") } });
+  world.run(2_000);
+  for (const box of [victim, other]) {
+    assert.deepEqual(box.seen("certificate-shown"), []);
+    assert.equal(counted(box, "certificate-refused"), 1);
+  }
+});

@@ -2,10 +2,11 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { formatAddress } from "../base/address.ts";
 import { fromOctets, toOctets } from "../base/bytes.ts";
 import { seconds } from "../base/time.ts";
 import { type FleetConfiguration, type RegistrationRules, registrationProblem } from "../overlay/configuration/document.ts";
-import type { ConfigurationReport } from "../peer/reports.ts";
+import type { ConfigurationReport, PeerReport } from "../peer/reports.ts";
 import { CliError } from "./cli-error.ts";
 import type { ControlClient } from "./control-client.ts";
 import { FLEET_KEY, FLEET_TICKET } from "./fleet-commands.ts";
@@ -111,8 +112,37 @@ export function readFleetFile(directory: string, name: string): string {
   }
 }
 
-export async function revokeBox(name: string, box: ControlClient, terminal: Terminal): Promise<void> {
-  const { nodeId, told, linked } = await box.ask<"revoke">({ op: "revoke", box: name });
+/** Fewer digits than this name nobody. */
+const PREFIX_LEAST = 4;
+const NODE_ID_DIGITS = 32;
+
+/** The box that is meant: a whole Node-ID, also of a box that is not there; how one of the ring's begins; or an address as `peers` shows it. */
+function boxMeant(text: string, peers: readonly PeerReport[]): string {
+  const wanted = text.trim().toLowerCase();
+  const whole = peers.filter(({ nodeId, sip, overlay }) => nodeId === wanted || formatAddress(sip) === wanted || formatAddress(overlay) === wanted);
+  const near = peers.filter(({ nodeId, sip }) => (wanted.length >= PREFIX_LEAST && nodeId.startsWith(wanted)) || sip.host === wanted);
+  const [meant, ...others] = whole.length > 0 ? whole : near;
+  if (others.length > 0) throw new CliError(`${text} may be any of ${others.length + 1} boxes; give more of its Node-ID.`);
+  if (meant?.self === true) throw new CliError("This is the box itself; ask another box to revoke it, or let it leave.");
+  if (meant !== undefined) return meant.nodeId;
+  if (wanted.length === NODE_ID_DIGITS && /^[0-9a-f]+$/.test(wanted)) return wanted;
+  throw new CliError(`No box that this one knows is called ${text}; look at \`ringbox peers\`, or give its whole Node-ID.`);
+}
+
+export async function revokeBox(name: string, fleetDirectory: string | undefined, box: ControlClient, terminal: Terminal): Promise<void> {
+  const nodeId = boxMeant(name, (await box.ask<"peers">({ op: "peers" })).peers);
+  if (fleetDirectory === undefined) {
+    throw new CliError("only the fleet's key puts a box out: add --fleet DIR, where fleet init put it. Until then unplug the box, or run ringbox leave on it");
+  }
+  const [rootKeyPem, fleetTicket] = [readFleetFile(fleetDirectory, FLEET_KEY), readFleetFile(fleetDirectory, FLEET_TICKET)];
+  const { signRevocationOf, FleetError } = await import("../io/fleet.ts");
+  let statement: Uint8Array;
+  try {
+    statement = signRevocationOf({ rootKeyPem, fleetTicket, nodeId: nodeId as FleetConfiguration["badNodes"][number] });
+  } catch (error) {
+    throw error instanceof FleetError ? new CliError(error.message) : error;
+  }
+  const { told, linked } = await box.ask<"revoke">({ op: "revoke", nodeId, statement: toOctets(statement) });
   const late = linked - told;
   terminal.print(`Revoked ${nodeId}: ${counted(told + 1, "box", "boxes")} refuse it now${late > 0 ? `, ${late} have not answered yet` : ""}.`);
   terminal.note(`${short(nodeId)} may know how to make certificates. If somebody else has it, go on with: ringbox fleet rotate`);

@@ -33,7 +33,7 @@ const request = z.discriminatedUnion("op", [
   z.object({ op: z.literal("where"), aor: text }),
   z.object({ op: z.literal("configuration") }),
   z.object({ op: z.literal("configure"), document: z.string() }),
-  z.object({ op: z.literal("revoke"), box: text }),
+  z.object({ op: z.literal("revoke"), nodeId: text, statement: text }),
   z.object({ op: z.literal("known-boxes") }),
   z.object({ op: z.literal("rotate"), document: z.string(), issuingKeyPem: z.string().check(z.maxLength(1_000)) }),
   z.object({ op: z.literal("admit"), code: z.string().check(z.maxLength(16)) }),

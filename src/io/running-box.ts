@@ -26,7 +26,7 @@ import { type LinkEvent, Links } from "./links.ts";
 import { Mdns } from "./mdns.ts";
 import { ownAddress } from "./own-address.ts";
 import { fleetHashOf, fleetSecret, isKeyOf } from "./pki.ts";
-import { issuingSigner, RulesInForce } from "./rules-in-force.ts";
+import { RulesInForce } from "./rules-in-force.ts";
 import { SystemRandom } from "./random.ts";
 import { SipResolver } from "./resolver.ts";
 import { SipSockets } from "./sip-sockets.ts";
@@ -237,7 +237,7 @@ export class RunningBox {
         ringAge: data.ringAge(),
         localAddresses: [],
         openRegistration,
-        rules: { rootCertificate: membership.rootCertificate, ...this.#rules.stored, issuing: issuingSigner(enrolled.issuing) },
+        rules: { rootCertificate: membership.rootCertificate, ...this.#rules.stored },
       },
       this.#crypto,
       this.#random,
@@ -289,7 +289,7 @@ export class RunningBox {
     const isKept = this.#tryToKeep(() => this.#settings.data.saveMembership(membership));
     this.#links.showIdentity({ certificate, issuingCertificate: issuing.certificate, privateKeyPem });
     this.#enrollment.issueWith(issuing);
-    this.#take({ type: "credential", certificate, issuing: issuingSigner(issuing), fleetSecret: fleetSecret(issuing.privateKeyPem) });
+    this.#take({ type: "credential", certificate, fleetSecret: fleetSecret(issuing.privateKeyPem) });
     return isKept;
   }
 

@@ -276,10 +276,9 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       case "credential":
         this.#context.signAs(input.certificate);
         this.#holdings.knowCertificate(input.certificate);
-        this.#context.rules.issueWith(input.issuing);
         return this.#updates.showCertificate(input.certificate);
       case "revoke":
-        return this.#revoke(input.ticket, input.nodeId);
+        return this.#revoke(input.ticket, input.statement);
       case "tick":
         return;
     }
@@ -304,12 +303,12 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     this.#updates.spread(undefined, (told) => this.#context.emit({ type: "configured", ticket, outcome: { ok: true, ...told } }));
   }
 
-  #revoke(ticket: Ticket, nodeId: NodeId): void {
-    const revocation = this.#context.rules.revoke(nodeId, this.#context.clock.now());
-    if (!revocation.ok) return this.#refuseRule("revoked", ticket, revocation.fault);
+  #revoke(ticket: Ticket, statement: Uint8Array): void {
+    const revoked = this.#context.rules.revoke(statement, this.#context.clock.now());
+    if (!revoked.ok) return this.#refuseRule("revoked", ticket, revoked.fault);
     this.#rulesChanged();
     this.#updates.spread(undefined, (told) => this.#context.emit({ type: "revoked", ticket, outcome: { ok: true, ...told } }));
-    this.#revoked([nodeId]);
+    this.#revoked([revoked.value]);
   }
   #renewed(nodeId: NodeId, certificate: Uint8Array): void {
     this.#holdings.knowCertificate(certificate);

@@ -8,7 +8,6 @@ import type { Address } from "../base/address.ts";
 import type { Duration, Instant, WallTime } from "../base/time.ts";
 import type { FleetConfiguration } from "./configuration/document.ts";
 import type { FleetRulesSettings } from "./configuration/fleet-rules.ts";
-import type { RevocationSigner } from "./configuration/revocations.ts";
 
 declare const nodeIdBrand: unique symbol;
 declare const resourceIdBrand: unique symbol;
@@ -175,10 +174,10 @@ export type OverlayInput =
   | { readonly type: "leave" }
   /** A signed configuration document that its operator brings; answered by `configured`. */
   | { readonly type: "configure"; readonly ticket: Ticket; readonly document: Uint8Array }
-  /** This box is not to be believed any more; answered by `revoked`. */
-  | { readonly type: "revoke"; readonly ticket: Ticket; readonly nodeId: NodeId }
-  /** This box's new certificate, and the credential that issues now. */
-  | { readonly type: "credential"; readonly certificate: Uint8Array; readonly issuing: RevocationSigner }
+  /** A statement of the fleet's key, encoded, that a box is not to be believed any more; answered by `revoked`. */
+  | { readonly type: "revoke"; readonly ticket: Ticket; readonly statement: Uint8Array }
+  /** This box's new certificate. */
+  | { readonly type: "credential"; readonly certificate: Uint8Array }
   | { readonly type: "tick" };
 
 export type OverlayEffect =

@@ -15,7 +15,7 @@ import { EDGE_BINDING, SUBSCRIBER, SUBSCRIBER_SIBLING } from "./kinds.ts";
 import { bindingsIn, type LocationService, subscriberIn } from "./location-service.ts";
 import type { PeerSettings } from "./ports.ts";
 import type { BindingReport, BoxReference, ConflictReport, RegistrationReport, ReplicaReport, SubscriberReport } from "./reports.ts";
-import { boxesMeant, configurationReport } from "./rules-report.ts";
+import { configurationReport } from "./rules-report.ts";
 import { bindingReport, boxReference, type CertificateState, peerReports, statusReport } from "./status.ts";
 import { decodeSubscriber, encodeSubscriber } from "./subscriber-codec.ts";
 import { nameProblem } from "./subscriber-name.ts";
@@ -105,7 +105,7 @@ export class ControlDesk {
       case "configure":
         return this.#configure(ticket, request.document);
       case "revoke":
-        return this.#revoke(ticket, request.box);
+        return this.#revoke(ticket, request.nodeId, request.statement);
     }
   }
 
@@ -153,17 +153,9 @@ export class ControlDesk {
     return { operations: [{ type: "configure", ticket: operation, document: fromOctets(document) }], replies: [] };
   }
 
-  #revoke(ticket: number, box: string): DeskStep {
-    const [nodeId, ...others] = boxesMeant(box, this.#overlay.snapshot());
-    if (nodeId === undefined) return refuse(ticket, "absent", `No box that this one knows is called ${box}; look at \`ringbox peers\`.`);
-    if (others.length > 0) return refuse(ticket, "invalid", `${box} may be any of ${others.length + 1} boxes; give more of its Node-ID.`);
-    if (nodeId === this.#settings.self.nodeId) {
-      return refuse(ticket, "invalid", "This is the box itself; ask another box to revoke it, or let it leave.");
-    }
-    const operation = this.#rule((outcome) =>
-      outcome.ok ? reply(ticket, { ...outcome, op: "revoke", nodeId }) : refuse(ticket, "unavailable", outcome.text),
-    );
-    return { operations: [{ type: "revoke", ticket: operation, nodeId }], replies: [] };
+  #revoke(ticket: number, nodeId: string, statement: string): DeskStep {
+    const operation = this.#rule((outcome) => (outcome.ok ? reply(ticket, { ...outcome, op: "revoke", nodeId }) : refuse(ticket, "invalid", outcome.text)));
+    return { operations: [{ type: "revoke", ticket: operation, statement: fromOctets(statement) }], replies: [] };
   }
 
   #rule(then: (outcome: RuleOutcome) => DeskStep): number {

@@ -45,8 +45,8 @@ export type DeskRequest =
   | { readonly op: "configuration" }
   /** `document`: whole, signed by the fleet's key. */
   | { readonly op: "configure"; readonly document: string }
-  /** `box`: a Node-ID or how it begins, or an address as `peers` shows it. */
-  | { readonly op: "revoke"; readonly box: string };
+  /** `statement`: that a box is believed no more, signed by the fleet's key; octets. */
+  | { readonly op: "revoke"; readonly nodeId: string; readonly statement: string };
 
 /** What a box answers that needs the ring. */
 export type PeerRequest =

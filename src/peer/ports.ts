@@ -11,7 +11,7 @@ import type { ControlReply, PeerRequest } from "./control.ts";
 export type PeerInput =
   | Exclude<SipInput, { type: "user-found" | "bindings-changed" | "tick" }>
   | Exclude<OverlayInput, { type: "fetch" | "store" | "list" | "leave" | "configure" | "revoke" | "credential" | "tick" }>
-  /** This box's new certificate, the credential that issues now, and the secret that follows from it. */
+  /** This box's new certificate, and the secret that follows from the credential that issues now. */
   | (Extract<OverlayInput, { type: "credential" }> & { readonly fleetSecret: Uint8Array })
   /** A reading of the wall clock, at the instant of the step. The first input of a box's life. */
   | { readonly type: "clock"; readonly wall: WallTime }

@@ -2,10 +2,9 @@
 
 import { toHex, toOctets } from "../base/bytes.ts";
 import type { Crypto } from "../base/crypto.ts";
-import { formatAddress } from "../base/address.ts";
 import { hours, minutes } from "../base/time.ts";
 import type { RegistrationRules } from "../overlay/configuration/document.ts";
-import type { NodeId, OverlaySnapshot } from "../overlay/ports.ts";
+import type { OverlaySnapshot } from "../overlay/ports.ts";
 import type { ConfigurationReport } from "./reports.ts";
 
 /** How long phones may register for where no document says anything else (RFC 3261 section 10.3; RFC 3665 phones ask for an hour). */
@@ -25,16 +24,4 @@ export function configurationReport({ rules }: OverlaySnapshot, crypto: Crypto):
     refusedTickets: configuration?.refusedTickets ?? [],
     document: document === undefined ? null : toOctets(document),
   };
-}
-
-/** Fewer digits than this name nobody. */
-const PREFIX_LEAST = 4;
-
-/** The boxes that `text` may mean: a Node-ID or how it begins, an address as `peers` shows it, or its host. */
-export function boxesMeant(text: string, snapshot: OverlaySnapshot): readonly NodeId[] {
-  const wanted = text.trim().toLowerCase();
-  const known = [snapshot.self, ...snapshot.members.map(({ info }) => info)];
-  const whole = known.filter(({ nodeId, sip, overlay }) => nodeId === wanted || formatAddress(sip) === wanted || formatAddress(overlay) === wanted);
-  const near = known.filter(({ nodeId, sip }) => (wanted.length >= PREFIX_LEAST && nodeId.startsWith(wanted)) || sip.host === wanted);
-  return (whole.length > 0 ? whole : near).map(({ nodeId }) => nodeId);
 }

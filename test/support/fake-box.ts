@@ -79,7 +79,7 @@ export class FakeBox {
       case "rotate":
         return { ok: true, op: "rotate", sequence: 2, told: 2, linked: 2 };
       case "revoke":
-        return { ok: true, op: "revoke", nodeId: request.box, told: 1, linked: 1 };
+        return { ok: true, op: "revoke", nodeId: request.nodeId, told: 1, linked: 1 };
     }
   }
 

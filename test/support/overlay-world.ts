@@ -348,7 +348,7 @@ export class OverlayWorld {
   }
 
   /** What came of a decision for the whole fleet. */
-  decideNow(box: WorldBox, decision: { readonly type: "configure"; readonly document: Uint8Array } | { readonly type: "revoke"; readonly nodeId: NodeId }): RuleOutcome {
+  decideNow(box: WorldBox, decision: { readonly type: "configure"; readonly document: Uint8Array } | { readonly type: "revoke"; readonly statement: Uint8Array }): RuleOutcome {
     let outcome: RuleOutcome | undefined;
     const ticket = this.#nextTicket++;
     box.answers.set(ticket, (effect) => {

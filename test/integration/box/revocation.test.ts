@@ -71,10 +71,13 @@ suite("a fleet that decides", { skip: skipWithoutBox, timeout: 600_000 }, () => 
     await off.kill();
     await serving(first, 4);
 
-    assert.match(at(first, "revoke", await nodeIdOf(first)).stderr, /^ringbox: This is the box itself/);
+    assert.match(at(first, "revoke", await nodeIdOf(first), "--fleet", fleet.directory).stderr, /^ringbox: This is the box itself/);
     assert.match(at(first, "revoke", "ffff").stderr, /^ringbox: No box that this one knows is called ffff/);
+    assert.match(at(first, "revoke", nodeId).stderr, /^ringbox: only the fleet's key puts a box out/);
+    const stranger = makeFleet(scratch(t), "other");
+    assert.match(at(first, "revoke", nodeId, "--fleet", stranger.directory).stderr, /^ringbox: The fleet's key has not signed this/);
     const since = performance.now();
-    const said = succeed(at(first, "revoke", nodeId.slice(0, 12))).stdout;
+    const said = succeed(at(first, "revoke", nodeId.slice(0, 12), "--fleet", fleet.directory)).stdout;
     assert.match(said, new RegExp(`^Revoked ${nodeId}: 3 boxes refuse it now\\.`));
     const took = await Promise.all([first, second, third].map((box) => refuses(box, nodeId, since)));
     t.diagnostic(`every box refused it ${Math.max(...took).toFixed(2)} s after the command was given (promised: ${PROMISED} s)`);
@@ -159,7 +162,7 @@ suite("a fleet that decides", { skip: skipWithoutBox, timeout: 600_000 }, () => 
     const oldTicket = join(directory, "old.ticket");
     copyFileSync(fleet.ticket, oldTicket);
     await off.kill();
-    succeed(at(first, "revoke", await nodeIdOf(bad)));
+    succeed(at(first, "revoke", await nodeIdOf(bad), "--fleet", fleet.directory));
     const since = performance.now();
     const said = succeed(at(second, "fleet", "rotate", "--fleet", fleet.directory));
     assert.match(said.stdout, /^The issuing credential is renewed: configuration 2, known to 2 boxes\./);

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
 import { parseMembership, serializeMembership } from "../../../src/io/identity-files.ts";
 import { issueBoxCertificate, publicKeyOf } from "../../../src/io/pki.ts";
+import { DIST } from "../../lab/box.ts";
 import { until } from "../../lab/until.ts";
 import { assertNoTrace, type BuiltBox, logOf, makeBox, makeFleet, PATIENCE, ringbox, scratch, serving, skipWithoutBox, succeed } from "../../support/built-ring.ts";
 
@@ -66,8 +67,10 @@ suite("a box that was two years on the shelf", { skip, timeout: 300_000 }, () =>
   });
 
   test("that was revoked meanwhile is refused, and says so, whether its clock is right or not", async (t) => {
-    const { first, shelf, nodeId, make } = await twoYearsLater(t);
-    succeed(at(first, "revoke", nodeId));
+    const { first, shelf, nodeId, fleet, make } = await twoYearsLater(t);
+    assert.match(at(first, "revoke", nodeId, "--fleet", fleet.directory).stderr, /clock of the computer that signed this is \d+ minutes away/);
+    const then = { encoding: "utf8", env: { ...process.env, ...IN_TWO_YEARS } } as const;
+    succeed(spawnSync(join(DIST, "ringbox"), ["--data", first.dataDirectory, "revoke", nodeId, "--fleet", fleet.directory], then));
     const before = readFileSync(join(shelf.dataDirectory, "fleet.json"));
     const late = make("shelf", [first], shelf.address);
     late.start();

@@ -20,7 +20,7 @@ const QUESTIONS: { readonly [Op in ControlRequest["op"]]: Extract<ControlRequest
   where: { op: "where", aor: "100@acme.example" },
   configuration: { op: "configuration" },
   configure: { op: "configure", document: "<overlay>\n</overlay>" },
-  revoke: { op: "revoke", box: "0a1b" },
+  revoke: { op: "revoke", nodeId: "0a1b", statement: "\u0000\u00ff" },
   "known-boxes": { op: "known-boxes" },
   rotate: { op: "rotate", document: "<overlay/>", issuingKeyPem: "key" },
   admit: { op: "admit", code: "ABCDEFGH" },

@@ -16,6 +16,7 @@ import type { MemberState } from "./members/member-states.ts";
 import { type Member, Membership, type ViewChange } from "./members/membership.ts";
 import { Neighborhood } from "./members/neighborhood.ts";
 import { Operations } from "./operations/operations.ts";
+import { UnknownWriters } from "./operations/unknown-writers.ts";
 import { Persistence } from "./replicas/persistence.ts";
 import { PHASE_TRANSITIONS, type PhaseTrigger } from "./members/phases.ts";
 import type { NodeId, OverlayEffect, OverlayInput, OverlaySettings, OverlaySnapshot, PeerInfo, Phase, ResourceId, Ticket, Trust } from "./ports.ts";
@@ -90,7 +91,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     });
     const exchanges = new Exchanges(context, membership, (hop) => this.#updates.tell(hop));
     const persistence = new Persistence(context);
-    const holdings = new Holdings(context, persistence);
+    const holdings = new Holdings(context, persistence, (entry) => unknownWriters.kept(entry));
     const doubles = new Doubles(context, () => context.soon(() => this.#introductions.introduceAnew()));
     const neighborhood = new Neighborhood({ context, membership }, {
       seekFinger: (start) => this.#findOwner(start),
@@ -149,6 +150,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     this.#updates = updates;
     this.#replication = replication;
     this.#operations = new Operations({ ...basis, reading, storing, topology, awakening });
+    const unknownWriters = new UnknownWriters({ context, holdings, operations: this.#operations });
     this.#joining = new Joining({ ...basis, introductions, neighborhood }, () => this.#shift("share received"));
     this.#leaving = new Leaving(basis, () => this.#shift("handed over"));
     this.#stabilization = stabilization;

@@ -78,6 +78,9 @@ export const MESSAGE_CODE = {
 
 export type MessageName = keyof typeof MESSAGE_CODE;
 
+/** Kinds of the RFC that the core itself knows (section 14.6). */
+export const KIND = { CERTIFICATE_BY_NODE: 3, CERTIFICATE_BY_USER: 16 } as const;
+
 /** Types of message extensions: RFC 7851, RFC 7363, and three of this profile. */
 export const EXTENSION = {
   diagnostic_ping: 2,

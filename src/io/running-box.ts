@@ -237,6 +237,7 @@ export class RunningBox {
         ringAge: data.ringAge(),
         localAddresses: [],
         openRegistration,
+        publishesCertificate: true,
         rules: { rootCertificate: membership.rootCertificate, ...this.#rules.stored },
       },
       this.#crypto,

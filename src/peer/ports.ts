@@ -64,6 +64,8 @@ export interface PeerSettings {
   readonly localAddresses: readonly string[];
   /** Whether whoever can reach the box may register as anybody. */
   readonly openRegistration: boolean;
+  /** Whether the box publishes its certificate in the ring. */
+  readonly publishesCertificate?: boolean;
   /** What the fleet has decided. */
   readonly rules?: FleetRulesSettings;
   /** Waiting times of the overlay if not the usual ones: a simulated day of many boxes has rarer chores. */

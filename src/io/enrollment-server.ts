@@ -133,11 +133,15 @@ export class EnrollmentServer {
       response.setHeader("connection", "close");
       this.#checkCredential();
       if (request.url === ADMIT_PATH) return await this.#admit(request, response, source);
-      if (request.method === "POST" && request.url === RENEWAL_PATH) return this.#grant(request, response, await this.#renew(request));
+      if (request.method === "POST" && request.url === RENEWAL_PATH) {
+        const { certificate, isClient } = await this.#renew(request);
+        return this.#grant(response, certificate, isClient);
+      }
       const form = await readForm(request, ENROLLMENT_PATH);
-      const { nodeId, certificate } = await this.#enroll(form);
-      this.#settings.onReport("info", `enrolled the box at ${source} as ${nodeId}`);
-      this.#grant(request, response, certificate);
+      const isClient = !asksForAll(request);
+      const { nodeId, certificate } = await this.#enroll(form, isClient);
+      this.#settings.onReport("info", `enrolled the ${isClient ? "client" : "box"} at ${source} as ${nodeId}`);
+      this.#grant(response, certificate, isClient);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       this.#settings.onCount?.("enrollment-refused");
@@ -164,22 +168,24 @@ export class EnrollmentServer {
    * Who holds the key of a certificate that this fleet issued gets a new one for the same key and Node-ID, however long
    * ago the old one ended: unless it was revoked, or a credential that was retired since issued it and it is not kept.
    */
-  async #renew(request: IncomingMessage): Promise<Uint8Array> {
+  async #renew(request: IncomingMessage): Promise<{ readonly certificate: Uint8Array; readonly isClient: boolean }> {
     const { trust, rules, isRevokedKey } = this.#settings;
     const peer = identifyPeer(request.socket as TLSSocket, trust, (shown) => trust.inspect(shown, "returning"));
     if ("refused" in peer) throw new Refusal(403, "failed_authentication", peer.refused);
     const publicKey = new X509Certificate(peer.certificate).publicKey.export({ type: "spki", format: "der" });
     if (rules().isRevoked(peer.nodeId) || isRevokedKey(hash("sha256", publicKey, "hex"))) throw new Refusal(403, "failed_authentication", "this box was revoked");
     this.#settings.onReport("info", `renewed the certificate of ${peer.nodeId}`);
-    return this.#issue(publicKey, peer.nodeId);
+    // A client stays one, whatever it says that it accepts.
+    const isClient = peer.isClient || !asksForAll(request);
+    return { certificate: await this.#issue(publicKey, peer.nodeId, isClient), isClient };
   }
 
-  #issue(publicKey: Uint8Array, nodeId: NodeId): Promise<Uint8Array> {
+  #issue(publicKey: Uint8Array, nodeId: NodeId, isClient = false): Promise<Uint8Array> {
     const { issuing, overlayName, clock } = this.#settings;
-    return issueBoxCertificate(issuing, { publicKey, nodeId, overlayName, notAfter: certificateEnd(issuing, clock.wall()) });
+    return issueBoxCertificate(issuing, { publicKey, nodeId, overlayName, isClient, notAfter: certificateEnd(issuing, clock.wall()) });
   }
 
-  async #enroll(form: readonly Part[]): Promise<{ readonly nodeId: NodeId; readonly certificate: Uint8Array }> {
+  async #enroll(form: readonly Part[], isClient: boolean): Promise<{ readonly nodeId: NodeId; readonly certificate: Uint8Array }> {
     const { overlayName, root, crypto, clock, rules } = this.#settings;
     const field = (name: string): Uint8Array => form.find((part) => part.name === name)?.body ?? new Uint8Array(0);
     const token = checkToken(Buffer.from(field("password")).toString("latin1"), { crypto, rootCertificate: root, overlayName, wall: clock.wall() });
@@ -189,7 +195,7 @@ export class EnrollmentServer {
     if (!publicKey.ok) throw new Refusal(403, "bad_CSR", `the certificate request is not good: ${publicKey.fault}`);
     const nodeId = this.#nodeIdFor(publicKey.value, field("previous"), token.value.zone);
     await this.#countUse(token.value, hash("sha256", publicKey.value, "hex")); // last, so that a revoked box uses none up
-    return { nodeId, certificate: await this.#issue(publicKey.value, nodeId) };
+    return { nodeId, certificate: await this.#issue(publicKey.value, nodeId, isClient) };
   }
 
   async #wait(request: IncomingMessage, response: ServerResponse, source: string): Promise<void> {
@@ -213,7 +219,7 @@ export class EnrollmentServer {
     const certificate = await this.#issue(publicKey.value, nodeId);
     await askOffice({ op: "admitted", code, nodeId });
     onReport("info", `enrolled the box at ${source} as ${nodeId}, by its code`);
-    this.#grant(request, response, certificate, this.#describeFleet());
+    this.#grant(response, certificate, false, this.#describeFleet());
   }
 
   /** What its ticket tells another box. */
@@ -259,9 +265,10 @@ export class EnrollmentServer {
     return nodeIdIn(certificate.subjectAltName ?? "", overlayName);
   }
 
-  #grant(request: IncomingMessage, response: ServerResponse, certificate: Uint8Array, more: readonly Part[] = []): void {
+  /** What makes it able to admit others, a box gets and a client does not. */
+  #grant(response: ServerResponse, certificate: Uint8Array, isClient: boolean, more: readonly Part[] = []): void {
     const { issuing, rules } = this.#settings;
-    if (!(request.headers.accept ?? "").includes("multipart/mixed")) {
+    if (isClient) {
       response.writeHead(200, { "content-type": "application/pkix-cert" });
       response.end(certificate);
       return;
@@ -284,6 +291,9 @@ export class EnrollmentServer {
     if (left < 0) throw new Refusal(429, "too_many_requests", "too many requests from this address; try again in a moment");
   }
 }
+
+/** A box: a client accepts the certificate alone, as RFC 6940 section 11.3 has it. */
+const asksForAll = ({ headers }: IncomingMessage): boolean => (headers.accept ?? "").includes("multipart/mixed");
 
 const sourceOf = ({ remoteAddress }: Socket): string => (remoteAddress ?? "").replace(/^::ffff:/, "");
 

@@ -182,7 +182,8 @@ export class Links {
 
   /** The other side's certificate is checked here, before anything it sends is read. */
   #judge(socket: TLSSocket, remote: Address, dial: Ticket | undefined): void {
-    const peer = identifyPeer(socket, this.#settings.trust);
+    const found = identifyPeer(socket, this.#settings.trust);
+    const peer = "nodeId" in found && found.isClient && dial !== undefined ? { refused: "its certificate is a client's" } : found;
     if ("refused" in peer) {
       const reason = `it is not believed: ${peer.refused}`;
       this.#refuse(socket, remote, peer.refused);
@@ -190,7 +191,7 @@ export class Links {
       return;
     }
     socket.setNoDelay(true);
-    const ends: LinkEnds = { ...peer, outbound: dial !== undefined, remote, dial };
+    const ends: LinkEnds = { nodeId: peer.nodeId, certificate: peer.certificate, outbound: dial !== undefined, remote, dial };
     const { random, clock, maxMessageBytes } = this.#settings;
     const machine = { overlay: this.#overlay, remote: peer.nodeId, maxMessageBytes, random };
     const link = new LinkConnection(++this.#lastLink, socket, ends, machine, clock, this.#listener);

@@ -116,6 +116,8 @@ export async function issueBoxCertificate(
     readonly overlayName: string;
     /** The issuing certificate's own end if left out. */
     readonly notAfter?: Date;
+    /** It is a client's, who dials and is not dialed. */
+    readonly isClient?: boolean;
   },
 ): Promise<Uint8Array> {
   const x509 = await loadX509();
@@ -133,7 +135,7 @@ export async function issueBoxCertificate(
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
+      new x509.ExtendedKeyUsageExtension([...(box.isClient === true ? [] : [x509.ExtendedKeyUsage.serverAuth]), x509.ExtendedKeyUsage.clientAuth]),
       new x509.SubjectAlternativeNameExtension(
         [
           { type: "url", value: reloadUri(box.nodeId, box.overlayName) },

@@ -28,13 +28,13 @@ export function identifyPeer(
   socket: TLSSocket,
   trust: Trust & { learnIssuing?(issuing: Uint8Array): void },
   inspect: (certificate: Uint8Array) => ReturnType<Trust["inspect"]> = (certificate) => trust.inspect(certificate),
-): { readonly nodeId: NodeId; readonly certificate: Uint8Array } | { readonly refused: string } {
+): { readonly nodeId: NodeId; readonly certificate: Uint8Array; readonly isClient: boolean } | { readonly refused: string } {
   const shown = socket.getPeerX509Certificate();
   if (shown === undefined) return { refused: "it showed no certificate" };
   const certificate = shown.raw;
   if (shown.issuerCertificate !== undefined) trust.learnIssuing?.(shown.issuerCertificate.raw);
   const inspected = inspect(certificate);
-  return "refused" in inspected ? inspected : { nodeId: inspected.nodeId, certificate };
+  return "refused" in inspected ? inspected : { nodeId: inspected.nodeId, certificate, isClient: inspected.isClient === true };
 }
 
 /**

@@ -8,11 +8,12 @@ import {
   type CertificateFields, CLIENT_AUTH, ECDSA_WITH_SHA256, EXTENSION_ID, hexOf, keyUsageBits, readCertificateFields, SERVER_AUTH, usagesIn,
 } from "./certificate-fields.ts";
 
-type Inspection = { readonly nodeId: NodeId } | { readonly refused: string };
+type Inspection = { readonly nodeId: NodeId; readonly isClient?: true } | { readonly refused: string };
 
 type Verdict =
   | {
       readonly nodeId: NodeId;
+      readonly isClient: boolean;
       readonly notBefore: number;
       readonly notAfter: number;
       /** SHA-256 of the issuing certificate, and of the box's public key, hex. */
@@ -89,7 +90,7 @@ export class CertificateTrust implements Trust {
     if (as !== "author" && this.#rules?.isRetired(verdict.issuer) === true && !this.#rules.isKept(verdict.nodeId, verdict.key)) {
       return { refused: "its certificate is of a credential that the fleet has retired" };
     }
-    return { nodeId: verdict.nodeId };
+    return verdict.isClient ? { nodeId: verdict.nodeId, isClient: true } : { nodeId: verdict.nodeId };
   }
 
   #judge(der: Uint8Array): Verdict {
@@ -98,13 +99,15 @@ export class CertificateTrust implements Trust {
     const issuer = this.#issuing.find((candidate) => isIssuedBy(certificate, candidate));
     if (issuer === undefined) return { refused: "its certificate is not of this fleet" };
     if (certificate.publicKey.asymmetricKeyDetails?.namedCurve !== "prime256v1") return { refused: "its key is not a P-256 key" };
-    const oddity = oddityOf(readCertificateFields(der));
+    const fields = readCertificateFields(der);
+    const oddity = oddityOf(fields);
     if (oddity !== undefined) return { refused: oddity };
     const nodeId = nodeIdIn(certificate.subjectAltName ?? "", this.#overlayName);
     if (nodeId === undefined) return { refused: "its certificate does not name exactly one Node-ID of this overlay" };
     const notAfter = Math.min(certificate.validToDate.getTime(), issuer.validToDate.getTime());
     const issuerHash = hash("sha256", issuer.raw, "hex");
-    return { nodeId, notBefore: certificate.validFromDate.getTime(), notAfter, issuer: issuerHash, key: keyHashOf(certificate) };
+    const isClient = !usagesOf(fields).includes(SERVER_AUTH);
+    return { nodeId, isClient, notBefore: certificate.validFromDate.getTime(), notAfter, issuer: issuerHash, key: keyHashOf(certificate) };
   }
 }
 
@@ -126,10 +129,13 @@ function oddityOf(fields: CertificateFields | undefined): string | undefined {
   }
   const keyUsage = extensions.get(EXTENSION_ID.keyUsage);
   if (keyUsage === undefined || (keyUsageBits(keyUsage.value) & DIGITAL_SIGNATURE) === 0) return "its certificate is not for signatures";
-  const usages = usagesIn(extensions.get(EXTENSION_ID.extendedKeyUsage)?.value ?? new Uint8Array(0));
-  if (!usages.includes(SERVER_AUTH) || !usages.includes(CLIENT_AUTH)) return "its certificate is not for both ends of a link";
+  // A box's is for both ends; a client's is for the end that dials.
+  if (!usagesOf(fields).includes(CLIENT_AUTH)) return "its certificate is not for both ends of a link";
   return undefined;
 }
+
+const usagesOf = (fields: CertificateFields | undefined): readonly string[] =>
+  usagesIn(fields?.extensions.get(EXTENSION_ID.extendedKeyUsage)?.value ?? new Uint8Array(0));
 
 /**
  * The Node-ID of a subjectAltName in Node's text form. It must be one reload URI with one destination

@@ -262,6 +262,8 @@ export interface KindDefinition {
   readonly maxValueBytes: number;
   /** Who may write; absent: any enrolled box. Only for kinds that are signed. */
   readonly access?: AccessPolicy;
+  /** Only boxes may read it: clients may not. */
+  readonly boxesOnly?: true;
   /** For NODE-MULTIPLE: how many places a node has. */
   readonly maxNodeMultiple?: number;
   /**
@@ -320,12 +322,12 @@ export interface OverlayTiming {
 
 /** The trust the core needs from X.509, answered at once (production: node:crypto, cached by hash). */
 export interface Trust {
-  /** The Node-ID an enrolled certificate was issued for, or why it is not to be trusted. */
+  /** The Node-ID an enrolled certificate was issued for, to a box or to a client, or why it is not to be trusted. */
   inspect(
     certificate: Uint8Array,
     /** `author`: of a value, who may have signed it with a certificate and a credential that were good then. */
     as?: "peer" | "author",
-  ): { readonly nodeId: NodeId } | { readonly refused: string };
+  ): { readonly nodeId: NodeId; readonly isClient?: true } | { readonly refused: string };
 }
 
 export interface ArcStatus {

@@ -23,6 +23,7 @@ export const SUBSCRIBER: KindDefinition = {
   model: "single",
   durability: "durable",
   signed: true,
+  boxesOnly: true,
   maxEntries: 1,
   maxValueBytes: 2_048,
   siblings: 0xf0000003,
@@ -35,6 +36,7 @@ export const SUBSCRIBER_SIBLING: KindDefinition = {
   model: "dictionary",
   durability: "durable",
   signed: false,
+  boxesOnly: true,
   maxEntries: 16,
   maxValueBytes: 4_096,
   siblingsOf: SUBSCRIBER.id,
@@ -47,6 +49,7 @@ export const ADMISSION: KindDefinition = {
   model: "dictionary",
   durability: "durable",
   signed: true,
+  boxesOnly: true,
   maxEntries: 256,
   maxValueBytes: 64,
 };

@@ -133,6 +133,11 @@ export const configurationSchema = z.object({
     maximumSeconds: count,
     open: described(z.boolean(), "whether whoever can reach a box may register as anybody"),
   }),
+  expiration: described(z.nullable(z.string()), "when the document ends, as it says it"),
+  limits: described(
+    z.nullable(z.object({ initialTtl: count, maxMessageSize: count, kinds: z.array(z.object({ name: z.string(), maxCount: count, maxSize: count })) })),
+    "links a message may go over, its bytes, and values and their bytes at one place of the ring, by kind",
+  ),
   revocationEpoch: described(count, "rises with each revocation"),
   revoked: z.array(z.object({ nodeId, revokedAt: described(z.nullable(z.number()), "milliseconds since 1970, UTC") })),
   issuing: described(z.nullable(hash), "SHA-256 of the certificate that issues"),

@@ -159,7 +159,11 @@ export class EnrollmentServer {
   }
 
   #checkCredential(): void {
-    const { rules, issuing } = this.#settings;
+    const { rules, issuing, clock } = this.#settings;
+    const end = rules().configuration?.expiration;
+    if (end !== undefined && Date.parse(end) < clock.wall()) {
+      throw new Refusal(503, "try_again", `the fleet's configuration ended on ${end.slice(0, 10)}: its operator has to sign a new one`);
+    }
     if (rules().isOut) throw new Refusal(503, "try_again", "this box was revoked, and admits nobody");
     if (rules().isRetired(fingerprint(issuing.certificate))) throw new Refusal(503, "try_again", "this box waits for the fleet's new issuing credential");
   }

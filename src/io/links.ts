@@ -58,6 +58,7 @@ export class Links {
   /** Made once: to read the certificates anew for each dial costs as much as the handshake. */
   #identity: SecureContext;
   #shown: SecureContextOptions;
+  #maxMessageBytes: number;
   readonly #listener: LinkListener;
   /** BOUNDED: a connection above the bound is refused. */
   readonly #links = new BoundedMap<LinkId, LinkConnection>(MAX_LINKS, "refuse");
@@ -75,6 +76,7 @@ export class Links {
     this.#settings = settings;
     this.#overlay = overlayHash(settings.overlayName, new NodeCrypto(undefined));
     this.#shown = tlsIdentity(settings);
+    this.#maxMessageBytes = settings.maxMessageBytes;
     this.#identity = createSecureContext(this.#shown);
     this.#listener = {
       opened: (link) => this.#emit({ type: "link-opened", link: link.id, ...link.ends }),
@@ -112,6 +114,11 @@ export class Links {
       server.listen(listen.port, listen.host, resolve);
     });
     server.on("error", (error) => this.#settings.onReport("warning", `overlay port: ${error.message}`));
+  }
+
+  /** From here on links are opened for messages of up to so many bytes, if that is more than the program's own limit. */
+  takeUpTo(bytes: number): void {
+    this.#maxMessageBytes = Math.max(bytes, this.#settings.maxMessageBytes);
   }
 
   /** What this box shows from here on; links that are open stay. */
@@ -192,7 +199,8 @@ export class Links {
     }
     socket.setNoDelay(true);
     const ends: LinkEnds = { nodeId: peer.nodeId, certificate: peer.certificate, outbound: dial !== undefined, remote, dial };
-    const { random, clock, maxMessageBytes } = this.#settings;
+    const { random, clock } = this.#settings;
+    const maxMessageBytes = this.#maxMessageBytes;
     const machine = { overlay: this.#overlay, remote: peer.nodeId, maxMessageBytes, random };
     const link = new LinkConnection(++this.#lastLink, socket, ends, machine, clock, this.#listener);
     if (!this.#links.set(link.id, link)) {

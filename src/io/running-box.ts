@@ -279,6 +279,7 @@ export class RunningBox {
       if (this.isStopping) return;
       const { configuration } = this.#rules;
       for (const issuing of configuration === undefined ? [] : [configuration.issuingCertificate, ...configuration.retired]) this.#trust.learnIssuing(issuing);
+      this.#links.takeUpTo(configuration?.limits.maxMessageSize ?? MESSAGE_BYTES_MAX);
       this.#links.judgeAnew();
       if (!this.#rules.isOut) this.#credential.configured(configuration);
     });

@@ -26,9 +26,10 @@ export const CONFIGURATION: FleetConfiguration = {
   retired: [],
   kept: [],
   refusedTickets: [],
+  limits: { maxMessageSize: 5_000, initialTtl: 100, kinds: [SOFT, DURABLE].map(({ id, maxEntries, maxValueBytes }) => ({ id, maxEntries, maxValueBytes })) },
 };
 
-const FACTS = { kinds: [SOFT, DURABLE], maxMessageSize: 5_000, initialTtl: 100, reliabilityTimer: seconds(3), updateInterval: seconds(30) };
+const FACTS = { kinds: [SOFT, DURABLE], reliabilityTimer: seconds(3), updateInterval: seconds(30) };
 
 /** A document with some differences from the first, signed by the fleet's key, or by another's. */
 export const documentWith = (change: Partial<FleetConfiguration> = {}, signer = "the fleet"): Uint8Array =>

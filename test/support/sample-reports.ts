@@ -79,6 +79,8 @@ export const SAMPLE_CONFIGURATION: ConfigurationReport = {
   sequence: 3,
   signed: true,
   registration: { minimumSeconds: 60, standardSeconds: 3_600, maximumSeconds: 7_200, open: false },
+  expiration: "2046-01-01T00:00:00Z",
+  limits: { initialTtl: 100, maxMessageSize: 262_144, kinds: [{ name: "EDGE-BINDING", maxCount: 64, maxSize: 8_192 }] },
   revocationEpoch: 1,
   revoked: [{ nodeId: sampleBox(7).nodeId, revokedAt: 1_800_000_000_000 }],
   issuing: "ab".repeat(32),

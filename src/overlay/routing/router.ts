@@ -7,7 +7,7 @@ import type { Topology } from "../ring/topology.ts";
 import { ERROR, type ErrorName, MESSAGE_CODE } from "../wire/code-points.ts";
 import { rewriteForForwarding } from "../wire/forwarding.ts";
 import { FragmentCollector } from "../wire/fragments.ts";
-import { type DecodedHeader, decodeHeader, INITIAL_TTL, unsupportedOption } from "../wire/forwarding-header.ts";
+import { type DecodedHeader, decodeHeader, unsupportedOption } from "../wire/forwarding-header.ts";
 import type { Destination } from "../wire/destination.ts";
 import { WILDCARD_NODE_ID } from "../wire/identifiers.ts";
 import { type DecodedMessage, decodeMessage, type MessageExtension, peekMessageCode, verifyMessage } from "../wire/message.ts";
@@ -69,7 +69,9 @@ export class Router {
     const header = decodeHeader(bytes, this.#context.overlay);
     if (!header.ok) return this.#unreadable(link, hop, bytes, header.fault);
     const { destinations, ttl } = header.value;
-    if (ttl > INITIAL_TTL) return this.#turnBack(link, hop, bytes, "Error_TTL_Exceeded", "ttl above the initial one");
+    // Whoever goes by another document is told of ours first.
+    const knowsOurs = header.value.configurationSequence === this.#context.rules.sequence;
+    if (knowsOurs && ttl > this.#context.initialTtl) return this.#turnBack(link, hop, bytes, "Error_TTL_Exceeded", "ttl above the initial one");
     let mine = 0;
     while (this.#isSelf(destinations[mine])) mine++;
     const next = destinations[mine];

@@ -144,14 +144,20 @@ suite("a fleet that decides", { skip: skipWithoutBox, timeout: 600_000 }, () => 
     await serving(first, 2);
     assert.equal(configuration(first).sequence, 2);
     assert.ok(existsSync(`${file}.damaged-1`));
-    for (const wrong of [["nothing=1"], ["registration-maximum=yes"], ["registration-maximum=10s"], ["open-registration=maybe"], ["open-registration"]]) {
+    succeed(at(first, "config", "set", "initial-ttl=32", "max-count.EDGE-BINDING=8", "max-size.SUBSCRIBER=1024", "max-message-size=300000", "expiration=2030-06-30", "--fleet", fleet.directory));
+    for (const box of [first, second]) {
+      const { sequence, limits, expiration, registration } = configuration(box);
+      assert.deepEqual([sequence, limits.initialTtl, limits.maxMessageSize, expiration, registration.maximumSeconds], [3, 32, 300_000, "2030-06-30T23:59:59Z", 1_800]);
+      assert.deepEqual(limits.kinds.find(({ name }: { name: string }) => name === "EDGE-BINDING"), { name: "EDGE-BINDING", maxCount: 8, maxSize: 8_192 });
+    }
+    for (const wrong of [["initial-ttl=1"], ["max-count.EDGE-BINDING=65"], ["max-size.NOTHING=1"], ["expiration=2099-01-01"], ["expiration=2020-01-01"], ["expiration=soon"], ["max-message-size=1000"], ["nothing=1"], ["registration-maximum=yes"], ["registration-maximum=10s"], ["open-registration=maybe"], ["open-registration"]]) {
       const run = at(first, "config", "set", ...wrong, "--fleet", fleet.directory);
       assert.equal(run.status, 1);
       assert.match(run.stderr, /^ringbox: [^\n]+\n$/);
     }
     const other = makeFleet(directory, "other");
     assert.match(at(first, "config", "set", "open-registration=no", "--fleet", other.directory).stderr, /not of this fleet/);
-    assert.equal(configuration(first).sequence, 2);
+    assert.equal(configuration(first).sequence, 3);
     for (const box of boxes) assertNoTrace(logOf(box));
   });
 

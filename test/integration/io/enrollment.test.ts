@@ -77,6 +77,12 @@ describe("enrollment", { timeout: 30_000 }, () => {
     assert.match(at.reports.join(), /enrolled the box at 127.0.0.1 as/);
   });
 
+  test("is refused when the fleet's configuration has ended", async (t) => {
+    const at = await member(t, fleet, first, days(365 * 21));
+    const answer = await ask(at, fleet.ticket);
+    assert.ok(answer.outcome === "unreachable" && /503: the fleet's configuration ended on 20\d\d-/.test(answer.reason), JSON.stringify(answer));
+  });
+
   test("with the fleet ticket works as well", async (t) => {
     assert.equal((await ask(await member(t, fleet, first), fleet.ticket)).outcome, "granted");
   });

@@ -112,6 +112,38 @@ test("a request with another number gets the error of section 6.3.2.1; who is be
   assert.ok(world.messages - told >= 2, "the document, then the error");
 });
 
+test("the limits of the document in force are obeyed by every box: entries, bytes, and how far a message goes", () => {
+  const world = ringOf(5, 33);
+  const [a] = boxesOf(world);
+  const kinds = [{ id: SOFT.id, maxEntries: 2, maxValueBytes: 10 }];
+  const resource = resourceOf("limited");
+  for (const key of ["01", "02", "03"]) assert.ok(world.storeNow(a, resource, SOFT, key, "longer than ten").ok);
+  const limits = { maxMessageSize: 262_144, initialTtl: 20, kinds };
+  assert.ok(world.decideNow(a, { type: "configure", document: documentWith({ sequence: 2, limits }) }).ok);
+  const codeOf = (name: string, key: string, value: string): unknown => {
+    const outcome = world.storeNow(world.boxes[3] as WorldBox, resourceOf(name), SOFT, key, value);
+    return outcome.ok ? "stored" : outcome.fault.reason === "refused" ? outcome.fault.code : outcome.fault.reason;
+  };
+  assert.equal(codeOf("limited", "04", "short"), ERROR.Error_Data_Too_Large, "what is there stays, and nothing comes to it");
+  assert.equal(codeOf("new", "01", "longer than ten"), ERROR.Error_Data_Too_Large);
+  assert.deepEqual(["01", "02", "03"].map((key) => codeOf("new", key, "short")), ["stored", "stored", ERROR.Error_Data_Too_Large]);
+  const hops = new Set<number>();
+  world.overhear = (_, bytes) => {
+    const decoded = decodeMessage(bytes, overlay);
+    if (decoded.ok) hops.add(decoded.value.header.ttl);
+  };
+  for (const box of world.boxes) world.fetchNow(box, resource);
+  assert.deepEqual([...hops], [20]);
+  const newcomer = world.add({ hints: [a], rules: rulesWith() });
+  assert.ok(world.until(() => newcomer.core.phase === "serving", 20_000));
+  world.run(60_000);
+  assert.equal(world.boxes.filter(({ core }) => core.held(resource).length === 3).length, 3, "copies of what is above the limit go on");
+  const [link] = world.links;
+  assert.ok(link !== undefined);
+  const tooFar = say(world, link.ends[0], link.ends[1], { type: "ping_req", padding: fromOctets("") }, 2);
+  assert.ok(tooFar?.body.type === "error" && tooFar.body.code === ERROR.Error_TTL_Exceeded, "100 is above the initial one now");
+});
+
 test("one box is revoked: every other cuts its links and never takes it in again", () => {
   const world = ringOf(5, 17);
   const [a, , c, , e] = boxesOf(world);

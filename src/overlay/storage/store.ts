@@ -49,7 +49,12 @@ export class EntryStore {
   /** Entries that are siblings. BOUNDED: by the entries. */
   readonly #siblings = new Set<StoredEntry>();
   #size = 0;
+  #bytes = 0;
 
+  /** Of all entries, as they travel. */
+  get bytes(): number {
+    return this.#bytes;
+  }
   get size(): number {
     return this.#size;
   }
@@ -200,6 +205,7 @@ export class EntryStore {
       tally.count += sign;
     }
     this.#size += sign;
+    this.#bytes += sign * entry.bytes.length;
     if (entry.sibling === undefined) return;
     if (sign > 0) this.#siblings.add(entry);
     else this.#siblings.delete(entry);

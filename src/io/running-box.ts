@@ -99,14 +99,7 @@ export class RunningBox {
       rules: this.#rules,
     });
     this.#known = new KnownBoxes(data.boxes(), (text) => this.#tryToKeep(() => data.saveBoxes(text)));
-    this.#credential = new CredentialKeeper({
-      membership, privateKeyPem, trust: this.#trust, time: this.#time, random: this.#random, onReport: report,
-      configuration: () => this.#rules.configuration,
-      isOut: () => this.#rules.isOut,
-      onState: (state) => this.#tellOfCertificate(state),
-      members: () => this.#peer?.snapshot().members.filter(({ state }) => state !== "gone").map(({ info }) => info.overlay) ?? [],
-      onRenewed: (renewed) => this.#renewed(renewed, privateKeyPem),
-    });
+    this.#credential = this.#makeKeeper(privateKeyPem);
     this.self = this.#describe();
     this.#store = new Store({ directory: data.path, onInput: this.#take, onReport: report });
     this.#sip = new SipSockets({
@@ -216,6 +209,18 @@ export class RunningBox {
       incarnation: data.nextIncarnation(),
       software: SOFTWARE,
     };
+  }
+
+  #makeKeeper(privateKeyPem: string): CredentialKeeper {
+    const { membership, report } = this.#settings;
+    return new CredentialKeeper({
+      membership, privateKeyPem, trust: this.#trust, time: this.#time, random: this.#random, onReport: report,
+      configuration: () => this.#rules.configuration,
+      isOut: () => this.#rules.isOut,
+      onState: (state) => this.#tellOfCertificate(state),
+      members: () => this.#peer?.snapshot().members.filter(({ state }) => state !== "gone").map(({ info }) => info.overlay) ?? [],
+      onRenewed: (renewed) => this.#renewed(renewed, privateKeyPem),
+    });
   }
 
   #makePeer(rows: readonly StoredRow[]): Peer {

@@ -171,6 +171,7 @@ export const ANSWER_SCHEMAS: { readonly [Op in ControlOperation]: z.ZodMiniType<
   where: z.object({ where: whereSchema }),
   configuration: z.object({ configuration: configurationSchema }),
   configure: z.object({ sequence: count, told: count, linked: count }),
+  published: z.object({ certificates: z.array(z.string()) }),
   "known-boxes": z.object({ boxes: z.array(z.object({ nodeId, key: hash })) }),
   rotate: z.object({ sequence: count, told: count, linked: count }),
   revoke: z.object({ nodeId, told: count, linked: count }),

@@ -30,9 +30,13 @@ export class CertificateTime {
     return agreed;
   }
 
-  /** What has ended before this is over. */
+  /**
+   * What has ended before this is over. Of a bound that is later than this box's own clock, if that was ever set, one
+   * of the two is wrong: if boxes once agreed on 2099, that must not keep this one out for ever.
+   */
   judging(): WallTime {
-    return this.agreed ?? this.#floor;
+    const wall = this.#wall();
+    return this.agreed ?? (wall < CLOCK_FLOOR || wall > this.#floor ? this.#floor : wall);
   }
 
   /** What is issued now is issued at this time. */

@@ -32,6 +32,7 @@ const request = z.discriminatedUnion("op", [
   z.object({ op: z.literal("registration-list"), aor: z.nullable(text) }),
   z.object({ op: z.literal("where"), aor: text }),
   z.object({ op: z.literal("configuration") }),
+  z.object({ op: z.literal("published") }),
   z.object({ op: z.literal("configure"), document: z.string() }),
   z.object({ op: z.literal("revoke"), nodeId: text, statement: text }),
   z.object({ op: z.literal("known-boxes") }),

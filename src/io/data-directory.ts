@@ -131,11 +131,12 @@ export class DataDirectory {
 
   /** The time that the boxes agreed on when it was saved last, ms since 1970. */
   agreedTime(): WallTime | undefined {
-    const stored = Number.parseInt(this.#read(AGREED_TIME) ?? "", 10);
-    return Number.isSafeInteger(stored) && stored >= 0 ? wallTime(stored) : undefined;
+    const [first = "", second] = (this.#read(AGREED_TIME) ?? "").trimEnd().split(" ");
+    const stored = Number.parseInt(first, 10);
+    return first === second && Number.isSafeInteger(stored) && stored >= 0 ? wallTime(stored) : undefined;
   }
   saveAgreedTime(time: WallTime): void {
-    this.#tryReplace(AGREED_TIME, `${time}\n`);
+    this.#tryReplace(AGREED_TIME, `${time} ${time}\n`); // twice: a flipped digit must not put the box years ahead
   }
 
   /** The boxes this one has met, as they were saved. */

@@ -332,8 +332,18 @@ export class RunningBox {
 
   #ask(request: ControlRequest, answer: (reply: ControlReply) => void): void {
     if (request.op === "rotate") return this.#rotate(request, answer);
-    if (request.op === "known-boxes") return answer({ ok: true, op: "known-boxes", boxes: this.#known.boxes });
+    if (request.op === "known-boxes") return this.#askPeer({ op: "published" }, (reply) => answer(this.#withPublished(reply)));
     this.#askPeer(request, answer);
+  }
+
+  /** The boxes that this one has met, and those that have published a certificate; if the ring does not answer, the first alone. */
+  #withPublished(reply: ControlReply): ControlReply {
+    const certificates = "op" in reply && reply.op === "published" ? reply.certificates.map((octets) => Buffer.from(octets, "latin1")) : [];
+    const boxes = this.#known.with(certificates, (certificate) => {
+      const inspected = this.#trust.inspect(certificate, "returning");
+      return "nodeId" in inspected && inspected.isClient !== true ? inspected.nodeId : undefined;
+    });
+    return { ok: true, op: "known-boxes", boxes };
   }
 
   #askPeer(request: PeerRequest, answer: (reply: ControlReply) => void): void {

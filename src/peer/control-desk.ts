@@ -2,7 +2,7 @@
 // the others take one or more operations of the overlay, each with what is to be done with its outcome.
 
 import { BoundedMap } from "../base/bounded-map.ts";
-import { fromOctets } from "../base/bytes.ts";
+import { fromOctets, toOctets } from "../base/bytes.ts";
 import type { Crypto } from "../base/crypto.ts";
 import type { Instant, WallTime } from "../base/time.ts";
 import type { OverlayCore } from "../overlay/overlay-core.ts";
@@ -11,7 +11,7 @@ import type { SipCore } from "../sip/sip-core.ts";
 import { decodeBinding } from "./binding-codec.ts";
 import { choiceOf, conflictIn, subscriberChange, VERSION_KINDS } from "./conflicts.ts";
 import type { ControlFault, ControlReply, DeskRequest, NewSubscriber } from "./control.ts";
-import { EDGE_BINDING, SUBSCRIBER, SUBSCRIBER_SIBLING } from "./kinds.ts";
+import { CERTIFICATE_BY_NODE, EDGE_BINDING, SUBSCRIBER, SUBSCRIBER_SIBLING } from "./kinds.ts";
 import { bindingsIn, type LocationService, subscriberIn } from "./location-service.ts";
 import type { PeerSettings } from "./ports.ts";
 import type { BindingReport, BoxReference, ConflictReport, RegistrationReport, ReplicaReport, SubscriberReport } from "./reports.ts";
@@ -102,6 +102,10 @@ export class ControlDesk {
         return this.#where(ticket, request.aor);
       case "configuration":
         return reply(ticket, { ok: true, op: "configuration", configuration: configurationReport(this.#overlay.snapshot(), this.#crypto) });
+      case "published":
+        return this.#list(CERTIFICATE_BY_NODE.id, ticket, (found) => ({
+          ok: true, op: "published", certificates: found.flatMap(({ entries }) => entries.map(({ value }) => toOctets(value))),
+        }));
       case "configure":
         return this.#configure(ticket, request.document);
       case "revoke":

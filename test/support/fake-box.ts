@@ -74,6 +74,8 @@ export class FakeBox {
         return { ok: true, op: "configuration", configuration: SAMPLE_CONFIGURATION };
       case "configure":
         return { ok: true, op: "configure", sequence: 2, told: 2, linked: 2 };
+      case "published":
+        return { ok: true, op: "published", certificates: [] };
       case "known-boxes":
         return { ok: true, op: "known-boxes", boxes: [] };
       case "rotate":

@@ -149,6 +149,11 @@ describe("the time that certificates are judged by", () => {
     }
   });
 
+  test("is this box's own clock if what was agreed on once is later: boxes that were in 2099 must find back", () => {
+    assert.equal(at(START + 73 * 365 * DAY, START).time.judging(), START);
+    assert.equal(at(START + 73 * 365 * DAY, 0).time.judging(), START + 73 * 365 * DAY, "a clock that was never set says nothing");
+  });
+
   test("is what the boxes agree on as soon as they do, and from then on never earlier when this box is alone again", () => {
     const { now, time } = at(undefined, 0);
     now.agreed = START;

@@ -21,6 +21,7 @@ const QUESTIONS: { readonly [Op in ControlRequest["op"]]: Extract<ControlRequest
   configuration: { op: "configuration" },
   configure: { op: "configure", document: "<overlay>\n</overlay>" },
   revoke: { op: "revoke", nodeId: "0a1b", statement: "\u0000\u00ff" },
+  published: { op: "published" },
   "known-boxes": { op: "known-boxes" },
   rotate: { op: "rotate", document: "<overlay/>", issuingKeyPem: "key" },
   admit: { op: "admit", code: "ABCDEFGH" },

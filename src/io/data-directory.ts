@@ -158,7 +158,9 @@ export class DataDirectory {
   sipIdentity(): string | undefined {
     return this.#read(SIP_IDENTITY);
   }
-  saveSipIdentity(pem: string): void {
+  /** With the fleet's root beside it, for phones that are to believe it. */
+  saveSipIdentity(pem: string, rootPem: string): void {
+    this.replaceFile("fleet-root.pem", rootPem, PUBLIC);
     this.replaceFile(SIP_IDENTITY, pem, PRIVATE);
   }
 

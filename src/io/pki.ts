@@ -176,7 +176,8 @@ export async function issueSipCertificate(
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth, SIP_DOMAIN_USAGE]),
       new x509.SubjectAlternativeNameExtension([
         { type: "url", value: `sip:${box.domain}` },
-        ...[box.domain, ...box.hosts].map((value) => ({ type: "dns" as const, value })),
+        // linphone 5.1 (mbed TLS) compares a numeric address with the DNS names alone.
+        ...[box.domain, ...box.hosts, ...box.addresses].map((value) => ({ type: "dns" as const, value })),
         ...box.addresses.map((value) => ({ type: "ip" as const, value })),
       ]),
       await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),

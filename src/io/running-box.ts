@@ -161,7 +161,7 @@ export class RunningBox {
       clock: systemClock,
       files: this.#settings.certificateFiles,
       load: () => data.sipIdentity(),
-      save: (pem) => this.#tryToKeep(() => data.saveSipIdentity(pem)),
+      save: (pem) => this.#tryToKeep(() => data.saveSipIdentity(pem, certificatePem(membership.rootCertificate))),
       onReport: report,
     });
   }

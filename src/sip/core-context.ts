@@ -4,6 +4,7 @@ import type { Crypto } from "../base/crypto.ts";
 import type { Random } from "../base/random.ts";
 import type { Instant, WallTime } from "../base/time.ts";
 import type { FlowTokens } from "./flow-token.ts";
+import type { Gruus } from "./gruu.ts";
 import { type NameAndValue, type ResponseOptions, responseTo } from "./message/build.ts";
 import type { SipRequest, ValidRequest } from "./message/message.ts";
 import type { Outbox } from "./outbox.ts";
@@ -22,6 +23,7 @@ export interface CoreParts {
   readonly outbox: Outbox;
   readonly ends: LocalEnds;
   readonly tokens: FlowTokens;
+  readonly gruus: Gruus;
   readonly transport: Transport;
   readonly transactions: TransactionLayer;
   readonly questions: Questions;
@@ -35,6 +37,7 @@ export class CoreContext implements CoreParts {
   readonly outbox: Outbox;
   readonly ends: LocalEnds;
   readonly tokens: FlowTokens;
+  readonly gruus: Gruus;
   readonly transport: Transport;
   readonly transactions: TransactionLayer;
   readonly questions: Questions;
@@ -47,6 +50,7 @@ export class CoreContext implements CoreParts {
     this.outbox = parts.outbox;
     this.ends = parts.ends;
     this.tokens = parts.tokens;
+    this.gruus = parts.gruus;
     this.transport = parts.transport;
     this.transactions = parts.transactions;
     this.questions = parts.questions;

@@ -10,6 +10,8 @@ export const CORE_LIMITS = {
   waitingRegisters: 16,
   /** Bindings of one AoR: above it 403. */
   bindings: 10,
+  /** AoRs registered over one connection whose bindings go when it closes: above it they go when they are called. */
+  registeredOverConnection: 1_000,
   /** Contact values in one REGISTER: above it 403. */
   contacts: 20,
   /** Branches of one response context at once: further targets wait their turn. */

@@ -9,6 +9,7 @@ import { earliest, type Instant, type WallTime } from "../base/time.ts";
 import { Gatekeeper } from "./auth/gatekeeper.ts";
 import { CoreContext } from "./core-context.ts";
 import { FlowTokens } from "./flow-token.ts";
+import { Gruus } from "./gruu.ts";
 import type { ValidRequest } from "./message/message.ts";
 import { type ParseFault, readMessage } from "./message/parse.ts";
 import { Outbox } from "./outbox.ts";
@@ -18,6 +19,7 @@ import { Questions } from "./questions.ts";
 import { Registrar } from "./registrar/registrar.ts";
 import { TransactionLayer } from "./transaction/transaction-layer.ts";
 import { LocalEnds } from "./transport/local-ends.ts";
+import { isStun, stunAnswer } from "./transport/stun.ts";
 import { Transport } from "./transport/transport.ts";
 
 /** What there is at this moment, and what was counted since the start. */
@@ -55,6 +57,7 @@ export class SipCore implements Machine<SipInput, SipEffect> {
       transport,
       ends: new LocalEnds(settings),
       tokens: new FlowTokens(crypto, settings.fleetSecret, settings.nodeId),
+      gruus: new Gruus(crypto, settings.fleetSecret, settings.domain),
       transactions: new TransactionLayer(outbox, transport),
       questions: new Questions(outbox),
     });
@@ -87,10 +90,12 @@ export class SipCore implements Machine<SipInput, SipEffect> {
   /** Nonces and flow tokens are made with this from here on; those of the former secret are still taken. */
   setFleetSecret(secret: Uint8Array): void {
     this.#core.tokens.setSecret(secret);
+    this.#core.gruus.setSecret(secret);
     this.#gatekeeper.setSecret(secret);
   }
   forgetFormerSecret(): void {
     this.#core.tokens.forgetFormerSecret();
+    this.#core.gruus.forgetFormerSecret();
   }
 
   /** Whether OPTIONS to this box may say that it serves. */
@@ -133,8 +138,7 @@ export class SipCore implements Machine<SipInput, SipEffect> {
         transport.opened(input.flow);
         return transactions.connected(input.ticket, input.flow);
       case "connection-closed":
-        transport.closed(input.connection);
-        return transactions.connectionClosed(now, input.connection);
+        return this.#closed(now, input.connection);
       case "transport-error":
         return transactions.transportError(now, input.ticket);
       case "resolved":
@@ -160,10 +164,18 @@ export class SipCore implements Machine<SipInput, SipEffect> {
 
   #close(now: Instant, connection: number): void {
     this.#core.transport.close(connection);
+    this.#closed(now, connection);
+  }
+
+  /** RFC 5626 section 5.3.1: what was registered over it is not to be reached any more. */
+  #closed(now: Instant, connection: number): void {
+    this.#core.transport.closed(connection);
     this.#core.transactions.connectionClosed(now, connection);
+    this.#registrar.connectionClosed(now, connection);
   }
 
   #receive(now: Instant, flow: Flow, octets: string): void {
+    if (flow.transport === "udp" && isStun(octets)) return this.#receiveStun(flow, octets);
     for (const piece of this.#core.transport.receive(now, flow, octets)) {
       if (piece.type === "message") this.#receiveMessage(now, flow, piece.octets);
       if (piece.type !== "broken") continue;
@@ -171,6 +183,12 @@ export class SipCore implements Machine<SipInput, SipEffect> {
       if (piece.rejection !== undefined) this.#refuse(flow, piece.rejection);
       this.#close(now, flow.connection);
     }
+  }
+
+  #receiveStun(flow: Flow, octets: string): void {
+    const answer = stunAnswer(octets, flow.remote);
+    this.#core.outbox.count(answer === undefined ? "stun-ignored" : "stun-answered");
+    if (answer !== undefined) this.#core.transport.send(flow, answer);
   }
 
   #receiveMessage(now: Instant, flow: Flow, octets: string): void {

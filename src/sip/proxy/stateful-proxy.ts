@@ -4,6 +4,7 @@ import type { Instant } from "../../base/time.ts";
 import type { Gatekeeper } from "../auth/gatekeeper.ts";
 import type { CoreContext } from "../core-context.ts";
 import { CORE_LIMITS } from "../limits.ts";
+import type { GruuTarget } from "../gruu.ts";
 import { type NameAndValue, responseTo } from "../message/build.ts";
 import type { DigestCredentials } from "../message/digest.ts";
 import type { ValidRequest } from "../message/message.ts";
@@ -11,7 +12,7 @@ import { addressOfRecord, isSipUri, type SipUri } from "../message/uri.ts";
 import { MAGIC_COOKIE } from "../message/via.ts";
 import { NO_TICKET } from "../outbox.ts";
 import { answerForBox, answerOptions } from "../own-answers.ts";
-import type { Flow, UserLookup } from "../ports.ts";
+import type { Flow, FoundBinding, UserLookup } from "../ports.ts";
 import type { Registrar } from "../registrar/registrar.ts";
 import { statelessTag, textHash } from "../transaction/transaction-key.ts";
 import { type Hop, responseFlow } from "../transport/transport.ts";
@@ -25,9 +26,11 @@ type Destination =
   | { readonly type: "registrar" }
   | { readonly type: "box" }
   /** A user of our domain. */
-  | { readonly type: "user"; readonly aor: string }
+  | { readonly type: "user"; readonly aor: string; readonly gruu: GruuTarget | undefined }
   /** One place that the request itself names: a flow of ours, a Route, or a Request-URI outside. */
   | { readonly type: "target"; readonly target: ProxyTarget };
+
+type UserDestination = Extract<Destination, { type: "user" }>;
 
 /** A request on its way through the checks. */
 interface Passage {
@@ -86,17 +89,17 @@ export class StatefulProxy {
     const destination = this.#destination(request, route);
     const forwarding: Forwarding = { request, source: flow, callerFlow: undefined, route };
     if (typeof destination === "number") return this.#core.outbox.count("ack-dropped");
-    if (destination.type === "user") return this.#findAckers(now, destination.aor, forwarding);
+    if (destination.type === "user") return this.#findAckers(now, destination, forwarding);
     if (destination.type !== "target" || !route.vouched) return this.#core.outbox.count("ack-dropped");
     this.#routeAck(now, forwarding, destination.target);
   }
 
   /** A caller that ignores Record-Route sends its ACK to the AoR again; the phones that know nothing of it drop it. */
-  #findAckers(now: Instant, aor: string, forwarding: Forwarding): void {
+  #findAckers(now: Instant, { aor, gruu }: UserDestination, forwarding: Forwarding): void {
     this.#core.questions.findUser(now, aor, (at, lookup) => {
       if (lookup.outcome === "unavailable") return;
       const { ends, tokens } = this.#core;
-      const turns = targetGroups(aor, lookup.bindings, this.#core.wallClock(), ends, tokens, isSecure(forwarding.request)).flat();
+      const turns = targetGroups(aor, meant(lookup.bindings, gruu), this.#core.wallClock(), ends, tokens, isSecure(forwarding.request)).flat();
       for (const [target] of turns.slice(0, CORE_LIMITS.branches)) {
         if (target !== undefined) this.#routeAck(at, forwarding, target);
       }
@@ -144,6 +147,9 @@ export class StatefulProxy {
   #destination(request: ValidRequest, route: Preprocessed): Destination | number {
     const { uri, uriText, flow, remaining } = route;
     if (!isSipUri(uri)) return 416;
+    const gruu = remaining.length === 0 && this.#core.ends.isOurs(uri.host, uri.port) ? this.#core.gruus.read(uri) : undefined;
+    if (gruu === "void") return 404;
+    if (gruu !== undefined) return { type: "user", aor: gruu.aor, gruu };
     if (flow !== undefined) {
       // Another box's flow: that box is gone, and this one has taken its address.
       return flow.ours ? { type: "target", target: flowTarget(uriText, flow.flow) } : 430;
@@ -155,7 +161,7 @@ export class StatefulProxy {
     if (!this.#core.ends.isOurs(uri.host, uri.port)) return { type: "target", target: this.#outside(uriText, uri) };
     if (request.method === "REGISTER") return { type: "registrar" };
     const aor = addressOfRecord({ ...uri, host: this.#core.settings.domain });
-    return aor === undefined ? { type: "box" } : { type: "user", aor };
+    return aor === undefined ? { type: "box" } : { type: "user", aor, gruu: undefined };
   }
 
   #outside(uriText: string, uri: SipUri): ProxyTarget {
@@ -251,18 +257,21 @@ export class StatefulProxy {
   #route(now: Instant, { request, destination }: Passage, context: ResponseContext): void {
     if (destination.type === "target") context.start(now, [[[destination.target]]]);
     if (destination.type !== "user") return;
-    const { aor } = destination;
-    this.#core.questions.findUser(now, aor, (at, lookup) => this.#fork(at, aor, isSecure(request), lookup, context));
+    this.#core.questions.findUser(now, destination.aor, (at, lookup) => this.#fork(at, destination, isSecure(request), lookup, context));
   }
 
-  #fork(now: Instant, aor: string, secure: boolean, lookup: UserLookup, context: ResponseContext): void {
+  #fork(now: Instant, { aor, gruu }: UserDestination, secure: boolean, lookup: UserLookup, context: ResponseContext): void {
     if (lookup.outcome === "unavailable") return context.refuse(now, 503, "", [this.#core.retryAfter()]);
     if (lookup.credentials === undefined && !this.#isOpen) return context.refuse(now, 404);
     const { ends, tokens } = this.#core;
-    const groups = targetGroups(aor, lookup.bindings, this.#core.wallClock(), ends, tokens, secure);
-    if (groups.length === 0) return context.refuse(now, 480);
+    const groups = targetGroups(aor, meant(lookup.bindings, gruu), this.#core.wallClock(), ends, tokens, secure);
+    if (groups.length === 0) return context.refuse(now, gruu?.absent ?? 480);
     context.start(now, groups);
   }
 }
 
 const isSecure = ({ uri }: ValidRequest): boolean => isSipUri(uri) && uri.scheme === "sips";
+
+/** Of a user's phones the one that a GRUU means, or all. */
+const meant = (bindings: readonly FoundBinding[], gruu: GruuTarget | undefined): readonly FoundBinding[] =>
+  gruu === undefined ? bindings : bindings.filter(gruu.means);

@@ -94,6 +94,7 @@ export class Peer {
         nodeId: settings.self.nodeId,
         fleetSecret: settings.formerFleetSecret ?? settings.fleetSecret,
         sipPort: settings.self.sip.port,
+        overlayPort: settings.self.overlay.port,
         localAddresses: settings.localAddresses,
         software: SOFTWARE,
         ...this.#registrationRules(),

@@ -2,6 +2,10 @@
 export const CORE_LIMITS = {
   /** Transactions alive: above it the oldest answered non-INVITE server transactions go, then 503 statelessly. */
   transactions: 60_000,
+  /** Transactions of emergency calls beyond that bound. */
+  emergencyTransactions: 1_000,
+  /** Addresses whose messages are counted: above it the oldest begins anew. */
+  sources: 50_000,
   /** TCP connections: above it a new one is closed. */
   connections: 20_000,
   /** Questions to the location service and the resolver under way: above it 503. */

@@ -8,6 +8,7 @@ import { toHex } from "../base/bytes.ts";
 import { earliest, type Instant, type WallTime } from "../base/time.ts";
 import { Gatekeeper } from "./auth/gatekeeper.ts";
 import { CoreContext } from "./core-context.ts";
+import { looksLikeEmergency } from "./emergency.ts";
 import { FlowTokens } from "./flow-token.ts";
 import { Gruus } from "./gruu.ts";
 import type { ValidRequest } from "./message/message.ts";
@@ -19,6 +20,7 @@ import { Questions } from "./questions.ts";
 import { Registrar } from "./registrar/registrar.ts";
 import { TransactionLayer } from "./transaction/transaction-layer.ts";
 import { LocalEnds } from "./transport/local-ends.ts";
+import { SourceBudgets } from "./transport/source-budgets.ts";
 import { isStun, stunAnswer } from "./transport/stun.ts";
 import { Transport } from "./transport/transport.ts";
 
@@ -47,6 +49,7 @@ export class SipCore implements Machine<SipInput, SipEffect> {
   /** `wallClock` is asked where a protocol prints or compares wall time; in simulation it is a function of the seed. */
   constructor(settings: SipSettings, crypto: Crypto, random: Random, wallClock: () => WallTime) {
     const outbox = new Outbox();
+    const ends = new LocalEnds(settings);
     const transport = new Transport(outbox);
     this.#core = new CoreContext({
       settings,
@@ -55,16 +58,18 @@ export class SipCore implements Machine<SipInput, SipEffect> {
       wallClock,
       outbox,
       transport,
-      ends: new LocalEnds(settings),
+      ends,
+      budgets: new SourceBudgets((host) => ends.isFleetHost(host)),
       tokens: new FlowTokens(crypto, settings.fleetSecret, settings.nodeId),
       gruus: new Gruus(crypto, settings.fleetSecret, settings.domain),
       transactions: new TransactionLayer(outbox, transport),
       questions: new Questions(outbox),
     });
-    const gatekeeper = new Gatekeeper(settings, crypto, wallClock);
+    const life = toHex(random.bytes(6));
+    const gatekeeper = new Gatekeeper(settings, crypto, wallClock, life);
     this.#gatekeeper = gatekeeper;
     this.#registrar = new Registrar(this.#core, gatekeeper);
-    this.#proxy = new StatefulProxy(this.#core, gatekeeper, this.#registrar, toHex(random.bytes(6)));
+    this.#proxy = new StatefulProxy(this.#core, gatekeeper, this.#registrar, life);
   }
 
   /** The addresses on which SIP is served now. */
@@ -175,6 +180,7 @@ export class SipCore implements Machine<SipInput, SipEffect> {
   }
 
   #receive(now: Instant, flow: Flow, octets: string): void {
+    if (!this.#core.budgets.take(now, flow.remote.host) && !looksLikeEmergency(octets)) return this.#overBudget(now, flow);
     if (flow.transport === "udp" && isStun(octets)) return this.#receiveStun(flow, octets);
     for (const piece of this.#core.transport.receive(now, flow, octets)) {
       if (piece.type === "message") this.#receiveMessage(now, flow, piece.octets);
@@ -183,6 +189,12 @@ export class SipCore implements Machine<SipInput, SipEffect> {
       if (piece.rejection !== undefined) this.#refuse(flow, piece.rejection);
       this.#close(now, flow.connection);
     }
+  }
+
+  /** Dropped unread; a connection that is this busy is closed. */
+  #overBudget(now: Instant, flow: Flow): void {
+    this.#core.outbox.count("source-over-budget");
+    if (flow.transport !== "udp") this.#close(now, flow.connection);
   }
 
   #receiveStun(flow: Flow, octets: string): void {
@@ -195,7 +207,10 @@ export class SipCore implements Machine<SipInput, SipEffect> {
     const read = readMessage(octets);
     if (!read.ok) return this.#refuse(flow, read.fault);
     const message = read.value;
-    if (message.type === "response") return this.#core.transactions.receiveResponse(now, message);
+    if (message.type === "response") {
+      if (this.#core.transactions.receiveResponse(now, message)) this.#core.budgets.wanted(flow.remote.host);
+      return;
+    }
     message.stampReceived(flow.remote);
     this.#receiveRequest(now, flow, message);
   }

@@ -30,6 +30,12 @@ type Destination =
   /** One place that the request itself names: a flow of ours, a Route, or a Request-URI outside. */
   | { readonly type: "target"; readonly target: ProxyTarget };
 
+interface Asker {
+  /** Whether it is to be TLS all the way. */
+  readonly secure: boolean;
+  readonly isKnownCaller: boolean;
+}
+
 type UserDestination = Extract<Destination, { type: "user" }>;
 
 /** A request on its way through the checks. */
@@ -87,6 +93,7 @@ export class StatefulProxy {
     const route = preprocessRoutes(request, flow, this.#core.ends, this.#core.tokens);
     if (request.maxForwards === 0 || route === "tampered") return this.#core.outbox.count("ack-dropped");
     const destination = this.#destination(request, route);
+    if (route.vouched) this.#core.budgets.wanted(flow.remote.host);
     const forwarding: Forwarding = { request, source: flow, callerFlow: undefined, route };
     if (typeof destination === "number") return this.#core.outbox.count("ack-dropped");
     if (destination.type === "user") return this.#findAckers(now, destination, forwarding);
@@ -118,7 +125,8 @@ export class StatefulProxy {
 
   #sendAck(forwarding: Forwarding, target: ProxyTarget, hop: Hop): void {
     const { request } = forwarding;
-    if (hop.type === "address" && !this.#core.ends.mayReach(hop.remote)) return;
+    const { ends } = this.#core;
+    if (hop.type === "address" && !(target.isNamed === true ? ends.mayRelayTo(hop.remote) : ends.mayReach(hop.remote))) return;
     const alive = hop.type === "flow" ? this.#core.transport.alive(hop.flow) : undefined;
     if (hop.type === "flow" && alive === undefined) return;
     const branch = `${MAGIC_COOKIE}ack${textHash([request.topVia.branch, request.fromTag, request.toTag, request.callId])}`;
@@ -165,7 +173,7 @@ export class StatefulProxy {
   }
 
   #outside(uriText: string, uri: SipUri): ProxyTarget {
-    return { uriText, routes: [], way: wayToSipUri(uri), binding: undefined };
+    return { uriText, routes: [], way: wayToSipUri(uri), binding: undefined, isNamed: true };
   }
 
   // Who may
@@ -180,7 +188,10 @@ export class StatefulProxy {
     }
     // To a flow of ours anybody may come who was given its token. For the way onward a token counts only
     // within a dialog: else a stranger could have a new call relayed by the token of his own last one.
-    if (passage.route.flow !== undefined || (passage.route.vouched && !isNew)) return this.#begin(now, passage);
+    if (passage.route.flow !== undefined || (passage.route.vouched && !isNew)) {
+      this.#core.budgets.wanted(flow.remote.host);
+      return this.#begin(now, passage);
+    }
     const isLocalTarget = destination.type === "user";
     if (!this.#isOurCaller(request)) {
       return isLocalTarget ? this.#begin(now, passage) : this.#core.answer(request, flow, 403, "Relaying Denied");
@@ -213,12 +224,13 @@ export class StatefulProxy {
     });
   }
 
-  #isProved(now: Instant, { request }: Passage, context: ResponseContext, credentials: DigestCredentials, lookup: UserLookup): boolean {
+  #isProved(now: Instant, { request, flow }: Passage, context: ResponseContext, credentials: DigestCredentials, lookup: UserLookup): boolean {
     if (lookup.outcome === "unavailable") {
       context.refuse(now, 503, "", [this.#core.retryAfter()]);
       return false;
     }
     const verdict = this.#gatekeeper.verify(request, credentials, lookup.credentials);
+    if (verdict === "right") this.#core.budgets.proved(flow.remote.host);
     if (verdict !== "right") {
       this.#core.outbox.count(verdict === "wrong" ? "request-wrong-credentials" : "request-replayed");
       context.refuse(now, 407, "", this.#challenge(request, verdict === "replayed"));
@@ -257,12 +269,14 @@ export class StatefulProxy {
   #route(now: Instant, { request, destination }: Passage, context: ResponseContext): void {
     if (destination.type === "target") context.start(now, [[[destination.target]]]);
     if (destination.type !== "user") return;
-    this.#core.questions.findUser(now, destination.aor, (at, lookup) => this.#fork(at, destination, isSecure(request), lookup, context));
+    const asker = { secure: isSecure(request), isKnownCaller: this.#isOurCaller(request) };
+    this.#core.questions.findUser(now, destination.aor, (at, lookup) => this.#fork(at, destination, asker, lookup, context));
   }
 
-  #fork(now: Instant, { aor, gruu }: UserDestination, secure: boolean, lookup: UserLookup, context: ResponseContext): void {
+  #fork(now: Instant, { aor, gruu }: UserDestination, { secure, isKnownCaller }: Asker, lookup: UserLookup, context: ResponseContext): void {
     if (lookup.outcome === "unavailable") return context.refuse(now, 503, "", [this.#core.retryAfter()]);
-    if (lookup.credentials === undefined && !this.#isOpen) return context.refuse(now, 404);
+    // To a stranger nobody's name is told from that of somebody who is not there.
+    if (lookup.credentials === undefined && !this.#isOpen) return context.refuse(now, isKnownCaller ? 404 : 480);
     const { ends, tokens } = this.#core;
     const groups = targetGroups(aor, meant(lookup.bindings, gruu), this.#core.wallClock(), ends, tokens, secure);
     if (groups.length === 0) return context.refuse(now, gruu?.absent ?? 480);

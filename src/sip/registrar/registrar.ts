@@ -166,6 +166,7 @@ export class Registrar {
       this.#core.outbox.count(verdict === "wrong" ? "register-wrong-credentials" : "register-replayed");
       return this.#end(now, aor, registration, 401, "", this.#challenge(request, verdict === "replayed"));
     }
+    this.#core.budgets.proved(registration.server.source.remote.host);
     const to = this.#aorOf(request, "to");
     if (to === undefined) return this.#end(now, aor, registration, 404);
     if (to !== aor || this.#aorOf(request, "from") !== aor) {

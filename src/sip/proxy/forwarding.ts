@@ -13,11 +13,11 @@ import { isLooseRouter, type Preprocessed } from "./route-preprocessing.ts";
 import type { ProxyTarget } from "./target-set.ts";
 
 /** Fields by which a phone could claim what only the fleet may say (RFC 3325), and kin. */
-const TRUST_FIELDS = [
+const TRUST_FIELDS: ReadonlySet<string> = new Set([
   "p-asserted-identity", "p-preferred-identity", "remote-party-id", "p-asserted-service", "p-preferred-service",
   "p-charging-vector", "p-charging-function-addresses", "p-access-network-info", "p-visited-network-id", "p-called-party-id",
   "p-served-user", "p-profile-key", "p-user-database", "p-private-network-indication",
-];
+]);
 
 /** Requests that make a dialog; only these are record-routed. */
 const DIALOG_METHODS = ["INVITE", "SUBSCRIBE", "REFER", "NOTIFY"];
@@ -49,11 +49,8 @@ export function forwardedRequest(core: CoreContext, forwarding: Forwarding, targ
   edit.setUri(target.uriText);
   fixForStrictRouter(edit, target, route);
   edit.setMaxForwards((request.maxForwards ?? 71) - 1);
-  if (breadth !== undefined) {
-    if (request.has("max-breadth")) edit.remove("max-breadth");
-    edit.append("Max-Breadth", String(breadth));
-  }
-  for (const name of TRUST_FIELDS) if (request.has(name)) edit.remove(name);
+  for (const { name } of request.fields) if (TRUST_FIELDS.has(name) || name === "max-breadth") edit.remove(name);
+  if (breadth !== undefined) edit.append("Max-Breadth", String(breadth));
   removeOwnCredentials(core, edit, request);
   if (request.toTag === "" && DIALOG_METHODS.includes(request.method)) {
     for (const value of recordRoutes(core, forwarding, hop)) edit.pushRecordRoute(value);

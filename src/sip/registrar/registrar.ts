@@ -18,6 +18,7 @@ import { instanceOf, type Origin, planRegistration, regIdOf } from "./contact-ru
 
 /** Option tags that a REGISTER may require of us. */
 const OPTIONS_HERE: readonly string[] = ["path", "outbound", "gruu"];
+const SUPPORTED: NameAndValue = ["Supported", OPTIONS_HERE.join(", ")];
 
 /** A phone may stay silent so long, seconds, before its connection is taken for dead (RFC 5626 section 5.4). */
 const FLOW_TIMER = 120;
@@ -60,7 +61,7 @@ const NO_AORS: ReadonlySet<string> = new Set();
 
 /** Whether the phone keeps flows by RFC 5626 and names the one that this is. */
 const isOutbound = (request: ValidRequest): boolean =>
-  request.supported.includes("outbound") && request.contacts !== "*" && request.contacts.some((contact) => regIdOf(contact) !== 0 && instanceOf(contact) !== "");
+  request.has("supported") && request.supported.includes("outbound") && request.contacts !== "*" && request.contacts.some((contact) => regIdOf(contact) !== 0 && instanceOf(contact) !== "");
 
 /** The proxy next to the phone, which is the last of the Path, keeps the flow (RFC 5626 section 6). */
 const hasOutboundFirstHop = ({ paths }: ValidRequest): boolean => {
@@ -221,7 +222,7 @@ export class Registrar {
   }
 
   #listing({ request, server, aor }: Registration, bindings: readonly Binding[]): readonly NameAndValue[] {
-    const withGruus = request.supported.includes("gruu");
+    const withGruus = request.has("supported") && request.supported.includes("gruu");
     const wall = this.#core.wallClock();
     const fields: NameAndValue[] = [];
     for (const binding of bindings) {
@@ -235,7 +236,7 @@ export class Registrar {
       if (server.back.transport !== "udp") fields.push(["Flow-Timer", String(FLOW_TIMER)]);
     }
     fields.push(["Service-Route", this.#serviceRoute(request, server.source)]);
-    fields.push(["Date", formatDate(wall)], ["Supported", OPTIONS_HERE.join(", ")]);
+    fields.push(["Date", formatDate(wall)], SUPPORTED);
     return fields;
   }
 

@@ -96,6 +96,10 @@ export class Box<Place extends Home = Host> {
     );
   }
 
+  get processId(): number | undefined {
+    return this.#program?.pid;
+  }
+
   get isRunning(): boolean {
     return this.#program !== undefined && this.#program.exitCode === null && this.#program.signalCode === null;
   }

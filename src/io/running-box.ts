@@ -187,9 +187,9 @@ export class RunningBox {
     this.#driver = new Driver(this.#peer, systemClock, this.#performer());
     await this.#links.open({ host: listen, port: overlayPort });
     await this.#sip.open();
+    await this.#sipCertificate.start(); // before it is said that phones are served over TLS
     this.#control = await ControlServer.open({ directory: data.path, ask: (request, answer) => this.#ask(request, answer) });
     this.#tellAddresses();
-    void this.#sipCertificate.start();
     for (const row of this.#store.damagedAtStart) this.#take({ type: "row-damaged", row });
     for (const address of hints) this.#take({ type: "candidate", address, source: "hint" });
     if (this.#settings.mdns) this.#mdns.open();

@@ -26,4 +26,6 @@ labTest("phones over TLS to two boxes, which they believe by the fleet's root, c
     await callee.hangUp();
     await caller.idle();
   }
+  await baresip.close();
+  await linphone.close();
 });

@@ -22,6 +22,8 @@ labTest("baresip keeps flows to two boxes with one Contact; it is called over th
   await callOnce();
   await lab.box(1).kill();
   await callOnce();
+  await both.close();
+  await caller.close();
 
   async function callOnce(): Promise<void> {
     const outcome = await caller.call(both.aor);

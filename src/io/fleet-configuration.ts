@@ -5,19 +5,15 @@ import {
   FIRST_SEQUENCE, type FleetConfiguration, nextSequence, type ProgramFacts, readDocument, writeDocument,
 } from "../overlay/configuration/document.ts";
 import { INITIAL_TTL } from "../overlay/wire/forwarding-header.ts";
+import { MAX_MESSAGE_BYTES } from "../overlay/wire/framing.ts";
 import { KINDS } from "../peer/kinds.ts";
 import { OVERLAY_TIMING } from "../peer/peer.ts";
 import { USUAL_REGISTRATION } from "../peer/rules-report.ts";
 import type { Result } from "../base/result.ts";
 import { NodeCrypto } from "./crypto.ts";
 
-/** RELOAD's max-message-size: a resource with its 64 bindings fits. */
-export const MESSAGE_BYTES_MAX = 256 * 1_024;
-
 const FACTS: ProgramFacts = {
   kinds: KINDS,
-  maxMessageSize: MESSAGE_BYTES_MAX,
-  initialTtl: INITIAL_TTL,
   reliabilityTimer: OVERLAY_TIMING.attempt,
   updateInterval: OVERLAY_TIMING.antiEntropy,
 };
@@ -31,13 +27,18 @@ export const firstConfiguration = (fleet: {
 }): FleetConfiguration => ({
   ...fleet,
   sequence: FIRST_SEQUENCE,
-  expiration: endOf(fleet.rootCertificate),
+  expiration: rootEnd(fleet.rootCertificate),
   bootstrapNodes: [],
   badNodes: [],
   registration: USUAL_REGISTRATION,
   retired: [],
   kept: [],
   refusedTickets: [],
+  limits: {
+    maxMessageSize: MAX_MESSAGE_BYTES,
+    initialTtl: INITIAL_TTL,
+    kinds: KINDS.map(({ id, maxEntries, maxValueBytes }) => ({ id, maxEntries, maxValueBytes })),
+  },
 });
 
 /** The next document after `configuration`. */
@@ -58,5 +59,5 @@ export const readConfiguration = (
   fleet: { readonly rootCertificate: Uint8Array; readonly overlayName: string },
 ): Result<FleetConfiguration, string> => readDocument(document, { ...fleet, crypto: new NodeCrypto(undefined) });
 
-/** A fleet's configuration ends with its key. */
-const endOf = (rootCertificate: Uint8Array): string => `${new X509Certificate(rootCertificate).validToDate.toISOString().slice(0, 19)}Z`;
+/** A fleet's configuration ends with its key at the latest; as a document says it. */
+export const rootEnd = (rootCertificate: Uint8Array): string => `${new X509Certificate(rootCertificate).validToDate.toISOString().slice(0, 19)}Z`;

@@ -15,6 +15,7 @@ import { ControlDesk, type DeskStep } from "./control-desk.ts";
 import { KINDS } from "./kinds.ts";
 import { type LocationQuestion, LocationService, type Settled } from "./location-service.ts";
 import type { PeerEffect, PeerInput, PeerSettings } from "./ports.ts";
+import { Publication } from "./publication.ts";
 import { USUAL_REGISTRATION } from "./rules-report.ts";
 
 /** Every waiting time of the overlay (docs/limits.md). */
@@ -50,6 +51,7 @@ export class Peer {
   readonly #desk: ControlDesk;
   readonly #openRegistration: boolean;
   readonly #office: AdmissionOffice;
+  readonly #publication: Publication | undefined;
   readonly #counters = new Map<string, number>();
   /** UNBOUNDED: lives within one step, bounded by RELAY_MAX. */
   readonly #overlayInputs: OverlayInput[] = [];
@@ -63,6 +65,8 @@ export class Peer {
   #searchAt: Instant | undefined;
   #forgetSecretAt: Instant | undefined;
   /** How many there were at the last search. */
+  /** Users to be looked up since rings met. BOUNDED: by the users that the location service remembers. */
+  #lookAgain = new Set<string>();
   #orphans = Number.POSITIVE_INFINITY;
 
   constructor(settings: PeerSettings, crypto: Crypto, random: Random, trust: Trust) {
@@ -111,6 +115,8 @@ export class Peer {
     });
     this.#desk = new ControlDesk(settings, this.#overlay, this.#sip, this.#location, crypto, wall, () => this.#nextTicket());
     this.#office = new AdmissionOffice(crypto, () => this.#nextTicket());
+    const own = { nodeId: settings.self.nodeId, overlayName: settings.overlayName, certificate: settings.certificate };
+    this.#publication = settings.publishesCertificate === true ? new Publication(own, crypto, random, () => this.#nextTicket()) : undefined;
     if (settings.formerFleetSecret !== undefined) this.#renewSecret(settings.fleetSecret);
     this.#sip.setServing(false);
     this.#sip.setFleetAddresses(settings.members.map(({ sip }) => sip));
@@ -129,12 +135,18 @@ export class Peer {
 
   nextDeadline(): Instant | undefined {
     if (this.#hasLeft) return undefined;
-    return earliest(earliest(this.#sip.nextDeadline(), this.#overlay.nextDeadline()), earliest(earliest(this.#searchAt, this.#forgetSecretAt), this.#nextEnd()));
+    const chores = earliest(earliest(this.#searchAt, this.#forgetSecretAt), this.#publication?.nextDeadline());
+    return earliest(earliest(this.#sip.nextDeadline(), this.#overlay.nextDeadline()), earliest(chores, this.#nextEnd()));
   }
   /** When the next binding of this box runs out. */
   #nextEnd(): Instant | undefined {
     const end = this.#location.nextEnd();
     return end === undefined ? undefined : after(this.#now, milliseconds(Math.max(0, end - this.#overlay.wall())));
+  }
+
+  /** The time, while another box of the ring goes by it too. */
+  get agreedTime(): WallTime | undefined {
+    return this.#overlay.agreedTime;
   }
 
   /** For tests and simulation: the overlay as it stands. */
@@ -164,11 +176,14 @@ export class Peer {
         return;
       case "credential":
         this.#renewSecret(input.fleetSecret);
+        this.#publication?.renewed(this.#now, input.certificate);
         this.#overlayInputs.push(input);
         return;
       case "clock":
         this.#wallOffset = input.wall - this.#now;
         return;
+      case "certificate-state":
+        return this.#desk.certificateIs(input);
       case "local-addresses":
         this.#sip.setLocalAddresses(input.addresses);
         if (input.streams !== undefined) this.#sip.setStreamPorts(input.streams);
@@ -201,6 +216,7 @@ export class Peer {
     }
     this.#search();
     for (const operation of this.#location.ended(this.#overlay.wall())) this.#overlayInputs.push(operation);
+    this.#overlayInputs.push(...(this.#publication?.tick(this.#now) ?? []));
     const sipDue = this.#sip.nextDeadline();
     if (sipDue !== undefined && sipDue <= this.#now) this.#sipInputs.push({ type: "tick" });
     const overlayDue = this.#overlay.nextDeadline();
@@ -250,7 +266,9 @@ export class Peer {
       case "fetched": {
         const settled = this.#location.fetched(effect.ticket, effect.outcome, this.#overlay.wall());
         const office = this.#office.fetched(effect.ticket, effect.outcome);
+        const published = this.#publication?.fetched(this.#now, effect.ticket, effect.outcome);
         if (settled !== undefined) this.#settle(settled);
+        else if (published !== undefined) this.#overlayInputs.push(...published);
         else if (office !== undefined) this.#followOffice(office);
         else this.#follow(this.#desk.fetched(effect.ticket, effect.outcome));
         return;
@@ -258,7 +276,9 @@ export class Peer {
       case "stored": {
         const settled = this.#location.stored(effect.ticket, effect.outcome, this.#overlay.wall());
         const office = this.#office.stored(effect.ticket, effect.outcome);
+        const published = this.#publication?.stored(this.#now, effect.ticket, effect.outcome);
         if (settled !== undefined) this.#settle(settled);
+        else if (published !== undefined) this.#overlayInputs.push(...published);
         else if (office !== undefined) this.#followOffice(office);
         else this.#follow(this.#desk.stored(effect.ticket, effect.outcome));
         return;
@@ -280,12 +300,17 @@ export class Peer {
       case "member-gone":
         this.#searchAt = after(this.#now, SETTLING);
         return;
+      case "rings-met":
+        this.#lookAgain = new Set(this.#location.refreshedHere(this.#overlay.wall()));
+        this.#searchAt = after(this.#now, SETTLING);
+        return;
       case "members-changed":
         this.#sip.setFleetAddresses(effect.members.map(({ sip }) => sip));
         this.#outward.push(effect);
         return;
       case "phase-changed":
         this.#sip.setServing(effect.phase === "serving");
+        if (effect.phase === "serving") this.#publication?.serving(this.#now);
         if (effect.phase === "left") this.#isGoing = true;
         else this.#outward.push(effect);
         return;
@@ -316,6 +341,13 @@ export class Peer {
   /** Looks up, some at a time, whom the ring may have lost with the boxes that are gone. */
   #search(): void {
     if (this.#searchAt === undefined || this.#searchAt > this.#now) return;
+    if (this.#lookAgain.size > 0) {
+      const some = [...this.#lookAgain].slice(0, SEARCHED_AT_ONCE);
+      for (const aor of some) this.#overlayInputs.push(this.#location.lookUp(aor));
+      for (const aor of some) this.#lookAgain.delete(aor);
+      this.#searchAt = after(this.#now, this.#lookAgain.size > 0 ? SEARCH_PAUSE : SETTLING);
+      return;
+    }
     const orphans = this.#location.orphans(this.#overlay.wall());
     for (const aor of orphans.slice(0, SEARCHED_AT_ONCE)) this.#overlayInputs.push(this.#location.lookUp(aor));
     const pause = orphans.length < this.#orphans ? SEARCH_PAUSE : SETTLING;

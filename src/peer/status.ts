@@ -1,11 +1,14 @@
 // Renders what a box knows of itself into the reports of reports.ts.
 
-import { between, instant, type Instant } from "../base/time.ts";
+import { between, hours, instant, type Instant, type WallTime, wallAfter } from "../base/time.ts";
 import type { NodeId, OverlaySnapshot, PeerInfo } from "../overlay/ports.ts";
+import { formatDay } from "../provision/calendar.ts";
 import type { Binding, StreamPorts } from "../sip/ports.ts";
 import type { SipSnapshot } from "../sip/sip-core.ts";
-import type { PeerSettings } from "./ports.ts";
+import type { PeerInput, PeerSettings } from "./ports.ts";
 import type { BindingReport, BoxReference, ConditionReport, PeerReport, StatusReport } from "./reports.ts";
+
+export type CertificateState = Pick<Extract<PeerInput, { type: "certificate-state" }>, "endsAt" | "trouble">;
 
 /** RFC 6940 section 10.4: the responsible peer and its two successors. */
 export const COPIES_WANTED = 3;
@@ -18,6 +21,8 @@ export function statusReport(
   sip: Pick<SipSnapshot, "counts" | "streamPorts">,
   counters: ReadonlyMap<string, number>,
   now: Instant,
+  certificate: CertificateState | undefined,
+  wall: WallTime,
 ): StatusReport {
   const { self } = snapshot;
   const serving = servingBoxes(snapshot);
@@ -39,7 +44,8 @@ export function statusReport(
     boxes: { serving, known: snapshot.members.filter(({ state }) => state !== "left").length + 1 },
     entries: { owned: snapshot.owned, held: snapshot.held },
     uptimeSeconds: Math.floor(between(PROCESS_START, now) / 1_000),
-    conditions: conditions(snapshot, serving),
+    certificateEndsAt: certificate?.endsAt ?? null,
+    conditions: [...conditions(snapshot, serving), ...certificateConditions(certificate), ...configurationConditions(snapshot, wall)],
     counters: { ...snapshot.counters, ...sip.counts, ...Object.fromEntries(counters) },
   };
 }
@@ -161,6 +167,29 @@ const receivingShare = ({ received, expected }: { readonly received: number; rea
   text: `Receiving its share: ${received} of ${expected} entries.`,
   next: "",
 });
+
+/** So long before its end an operator is told. */
+const END_TOLD = hours(24 * 30);
+
+function configurationConditions({ rules: { configuration } }: OverlaySnapshot, wall: WallTime): readonly ConditionReport[] {
+  const end = configuration?.expiration.slice(0, 10);
+  if (end === undefined || end >= formatDay(wallAfter(wall, END_TOLD))) return [];
+  const isOver = end < formatDay(wall);
+  return [{
+    code: isOver ? "configuration-ended" : "configuration-ends",
+    severity: isOver ? "alarm" : "warning",
+    text: isOver ? `The fleet's configuration ended on ${end}: it is gone by still, and no box is admitted.` : `The fleet's configuration ends on ${end}: no box is admitted after that.`,
+    next: "Sign a later end: ringbox config set expiration=DAY. It cannot be later than that of the fleet's root certificate.",
+  }];
+}
+
+const certificateConditions = (certificate: CertificateState | undefined): readonly ConditionReport[] =>
+  certificate?.trouble === undefined ? [] : [{
+    code: "certificate-not-renewed",
+    severity: "warning",
+    text: `This box's certificate could not be renewed: ${certificate.trouble}.`,
+    next: "When it has ended no other box believes this one. If it does not mend itself, empty its data directory and give it a ticket.",
+  }];
 
 const boxesGone = (count: number): ConditionReport => ({
   code: "boxes-gone",

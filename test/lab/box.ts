@@ -96,7 +96,7 @@ export class Box<Place extends Home = Host> {
     );
   }
 
-  get processId(): number | undefined {
+  get pid(): number | undefined {
     return this.#program?.pid;
   }
 

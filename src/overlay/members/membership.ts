@@ -29,6 +29,8 @@ export interface Member {
   info: PeerInfo | undefined;
   /** DER; empty for a box that is only remembered. */
   certificate: Uint8Array;
+  /** Its certificate is a client's: it stores nothing, and may do less than a box. */
+  isClient: boolean;
   /** Links in the order of preference: what is sent goes over the first. BOUNDED: MAX_LINKS. */
   links: readonly OpenLink[];
   /** How it stood when it introduced itself over its present links; whether it is in the ring is `state`'s to say. */
@@ -97,21 +99,25 @@ export class Membership {
   }
   /** The link to send over: its own, or that of the member it is reached through. */
   linkTo(nodeId: NodeId): LinkId | undefined {
-    return this.#linkOfRelay(nodeId) ?? this.#members.get(nodeId)?.links[0]?.id;
+    const member = this.#members.get(nodeId);
+    return member === undefined ? undefined : (this.#linkOfRelay(member) ?? member.links[0]?.id);
   }
   isLinked(nodeId: NodeId): boolean {
     return this.linkTo(nodeId) !== undefined;
   }
   /** What is sent to it goes through another member, and is signed. */
   isRelayed(nodeId: NodeId): boolean {
-    return this.#linkOfRelay(nodeId) !== undefined;
+    const member = this.#members.get(nodeId);
+    return member !== undefined && this.#linkOfRelay(member) !== undefined;
   }
   /** A link of its own over which it is heard. */
   hasLiveLink(nodeId: NodeId): boolean {
     return this.#members.get(nodeId)?.links[0]?.silent === false;
   }
   inState(state: MemberState): readonly Member[] {
-    return [...this.#members.values()].filter((member) => member.state === state);
+    const found: Member[] = [];
+    for (const member of this.#members.values()) if (member.state === state) found.push(member);
+    return found;
   }
   isSilent(nodeId: NodeId): boolean {
     return this.#members.get(nodeId)?.links[0]?.silent === true && !this.isRelayed(nodeId);
@@ -136,9 +142,11 @@ export class Membership {
   /** How the clocks of the linked boxes differ from ours, as far as that was heard lately. */
   clockDifferences(): readonly number[] {
     const { now } = this.#context;
-    return [...this.#members.values()].flatMap(({ clockDifference: heard, links }) =>
-      heard === undefined || links.length === 0 || between(heard.at, now) > CLOCK_HEARD ? [] : [heard.by],
-    );
+    const differences: number[] = [];
+    for (const { clockDifference: heard, links } of this.#members.values()) {
+      if (heard !== undefined && links.length > 0 && between(heard.at, now) <= CLOCK_HEARD) differences.push(heard.by);
+    }
+    return differences;
   }
   /** Our clock was corrected: what was heard before is not so any more. */
   forgetClocks(): void {
@@ -159,6 +167,8 @@ export class Membership {
       return;
     }
     member.certificate = certificate;
+    const inspected = this.#context.trust.inspect(certificate);
+    member.isClient = "nodeId" in inspected && inspected.isClient === true;
     this.#byLink.set(link, member);
     const first = member.links.length === 0;
     this.#rank(member, [{ id: link, outbound, silent: false }, ...member.links]);
@@ -268,9 +278,9 @@ export class Membership {
     return [...this.#members.values()].flatMap(({ info, state }) => (info === undefined || state === "left" ? [] : [info]));
   }
 
-  #linkOfRelay(nodeId: NodeId): LinkId | undefined {
-    const relay = this.#members.get(nodeId)?.relay;
-    const [link] = (relay === undefined ? undefined : this.#members.get(relay)?.links) ?? [];
+  #linkOfRelay({ relay }: Member): LinkId | undefined {
+    if (relay === undefined) return undefined;
+    const link = this.#members.get(relay)?.links[0];
     return link?.silent === false ? link.id : undefined;
   }
 
@@ -310,8 +320,8 @@ export class Membership {
     const view = new RingView(ids, (id) => this.#zoneOf(id));
     const added = view.ids.filter((id) => !before.has(id));
     const removed = before.ids.filter((id) => !view.has(id));
-    if (added.length === 0 && removed.length === 0 && sameHolders(before, view)) return;
     this.#view = view;
+    if (added.length === 0 && removed.length === 0 && sameHolders(before, view)) return;
     this.#events.viewChanged({ before, added, removed, orderly });
   }
 
@@ -325,7 +335,7 @@ export class Membership {
       const spare = [...this.#members.values()].find(({ state }) => state === "gone" || state === "left");
       if (spare !== undefined) this.#members.delete(spare.nodeId);
     }
-    const member: Member = { nodeId, state: "gone", info: undefined, certificate, links: [], introducedAs: undefined, clockDifference: undefined, roundTrip: undefined, relay: undefined };
+    const member: Member = { nodeId, state: "gone", info: undefined, certificate, isClient: false, links: [], introducedAs: undefined, clockDifference: undefined, roundTrip: undefined, relay: undefined };
     return this.#members.set(nodeId, member) ? member : undefined;
   }
 

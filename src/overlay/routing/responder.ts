@@ -5,7 +5,7 @@ import type { CoreContext } from "../core-context.ts";
 import type { Introductions } from "../members/introductions.ts";
 import type { Member, Membership } from "../members/membership.ts";
 import type { Neighborhood } from "../members/neighborhood.ts";
-import type { Phase } from "../ports.ts";
+import type { KindDefinition, KindId, Phase } from "../ports.ts";
 import type { Reading } from "../operations/reading.ts";
 import type { Repair } from "../replicas/repair.ts";
 import { shareOf } from "../ring/ring.ts";
@@ -66,6 +66,7 @@ export class Responder {
     const critical = received.message.extensions.find(({ type, critical: must }) => must && !KNOWN_EXTENSIONS.has(type));
     if (critical !== undefined) return received.refuse("Error_Unknown_Extension", new ByteWriter(3).u8(2).u16(critical.type).finish());
     const { body } = received.message;
+    if (received.isClient && !this.#isForClients(received)) return received.refuse("Error_Forbidden", "not for clients");
     switch (body.type) {
       case "ping_req":
         return this.#ping(received);
@@ -94,12 +95,40 @@ export class Responder {
       case "config_update_req":
         return this.#parts.updates.received(received, body);
       case "exp_a_req":
-        if (received.neighbor === undefined) return received.refuse("Error_Forbidden", "between neighbors only");
+        if (received.neighbor?.info === undefined) return received.refuse("Error_Forbidden", "between neighbors only");
         return this.#parts.summaries.answer(received, received.neighbor, body.body);
       case "app_attach_req":
         return received.refuse("Error_Not_Found", "no such application");
       default:
         return received.refuse("Error_Forbidden", "not offered here");
+    }
+  }
+
+  /** What a client may ask for: it writes where a kind says who may, and is no part of the ring. */
+  #isForClients({ message: { body, extensions } }: Received): boolean {
+    const kindIs = (id: KindId, allowed: (kind: KindDefinition) => boolean): boolean => {
+      const kind = this.#parts.context.kind(id);
+      return kind === undefined || allowed(kind);
+    };
+    switch (body.type) {
+      case "attach_req":
+        return !extensions.some(({ type }) => type === EXTENSION.peer_info);
+      case "store_req":
+        return body.replicaNumber === 0 && body.kinds.every(({ kind }) => kindIs(kind, ({ access }) => access !== undefined));
+      case "fetch_req":
+      case "stat_req":
+        return body.specifiers.every(({ kind }) => kindIs(kind, ({ boxesOnly }) => boxesOnly !== true));
+      case "find_req":
+        return body.kinds.every((id) => kindIs(id, ({ boxesOnly }) => boxesOnly !== true));
+      case "ping_req":
+      case "probe_req":
+      case "path_track_req":
+      case "route_query_req":
+      case "config_update_req":
+      case "app_attach_req":
+        return true;
+      default:
+        return false;
     }
   }
 
@@ -124,7 +153,7 @@ export class Responder {
 
   #join(received: Received, { nodeId }: JoinReq): void {
     const { neighbor } = received;
-    if (neighbor?.nodeId !== nodeId) return received.refuse("Error_Forbidden", "not over its own link");
+    if (neighbor?.nodeId !== nodeId || neighbor.info === undefined) return received.refuse("Error_Forbidden", "not over its own link");
     if (this.#parts.phase() !== "serving") return received.refuse("Error_Not_Found", "this peer is not in a ring");
     this.#parts.membership.apply(neighbor, "join");
     this.#events.joinBegan(neighbor);
@@ -144,7 +173,7 @@ export class Responder {
 
   #update(received: Received, body: UpdateReq): void {
     const { neighbor } = received;
-    if (neighbor === undefined) return received.refuse("Error_Forbidden", "not over its own link");
+    if (neighbor?.info === undefined) return received.refuse("Error_Forbidden", "not over its own link");
     received.respond({ type: "update_ans" });
     this.#parts.membership.apply(neighbor, "ready");
     if (received.message.extensions.some(({ type }) => type === EXTENSION.partial_view)) this.#parts.neighborhood.othersArePartial();
@@ -167,7 +196,8 @@ export class Responder {
   #store(received: Received, body: StoreReq): void {
     const { certificates } = received.message.security;
     if (body.replicaNumber > 0) {
-      if (received.neighbor === undefined) return received.refuse("Error_Forbidden", "copies come from their holders");
+      // A client, which never said where it can be reached, holds nothing.
+      if (received.neighbor?.info === undefined) return received.refuse("Error_Forbidden", "copies come from their holders");
       return this.#parts.storing.receive(received, body, certificates);
     }
     if (!this.#parts.topology.isResponsible(body.resource)) return this.#refuseForeign(received);

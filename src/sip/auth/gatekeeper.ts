@@ -1,6 +1,6 @@
 // Digest authentication at this box (RFC 3261 22, 7616, 8760). Nonces need no memory; what is
 // remembered is which of their counts were used. Only the box that issued a nonce can know that, and only in the
-// same life: elsewhere the phone is challenged again, with stale=true (decision 19).
+// same life: elsewhere the phone is challenged again, with stale=true (decision 22).
 
 import { BoundedMap } from "../../base/bounded-map.ts";
 import type { Crypto } from "../../base/crypto.ts";

@@ -53,5 +53,5 @@ suite("idle connections", { skip: skipWithoutBox, timeout: 300_000 }, () => {
 
 /** Resident memory, as the kernel has it. */
 function memoryOf(box: BuiltBox): string {
-  return /VmRSS:\s*(.*)/.exec(readFileSync(`/proc/${box.processId}/status`, "utf8"))?.[1] ?? "?";
+  return /VmRSS:\s*(.*)/.exec(readFileSync(`/proc/${box.pid}/status`, "utf8"))?.[1] ?? "?";
 }

@@ -78,7 +78,7 @@ export class ControlDesk {
         return reply(ticket, {
           ok: true,
           op: "status",
-          status: statusReport(this.#settings, this.#overlay.snapshot(), this.#sip.snapshot().counts, counters, now, this.#certificate, this.#wall()),
+          status: statusReport(this.#settings, this.#overlay.snapshot(), this.#sip.snapshot(), counters, now, this.#certificate, this.#wall()),
         });
       case "peers":
         return reply(ticket, { ok: true, op: "peers", peers: peerReports(this.#overlay.snapshot()) });

@@ -98,6 +98,7 @@ export class Peer {
         nodeId: settings.self.nodeId,
         fleetSecret: settings.formerFleetSecret ?? settings.fleetSecret,
         sipPort: settings.self.sip.port,
+        overlayPort: settings.self.overlay.port,
         localAddresses: settings.localAddresses,
         software: SOFTWARE,
         ...this.#registrationRules(),
@@ -185,6 +186,7 @@ export class Peer {
         return this.#desk.certificateIs(input);
       case "local-addresses":
         this.#sip.setLocalAddresses(input.addresses);
+        if (input.streams !== undefined) this.#sip.setStreamPorts(input.streams);
         return;
       case "admission":
         this.#followOffice(this.#office.ask(input.ticket, input.request));

@@ -24,7 +24,7 @@ export function answerOptions(core: CoreContext, request: ValidRequest, flow: Fl
   const fields: NameAndValue[] = [
     ["Allow", ALLOWED],
     ["Accept", "*/*"],
-    ["Supported", "path"],
+    ["Supported", "path, outbound, gruu"],
   ];
   if (!serving) fields.push(core.retryAfter());
   core.answer(request, flow, serving ? 200 : 503, "", fields);

@@ -153,6 +153,11 @@ export const OUTPUT_SCHEMAS = {
 
 /** The answers of a box, by the question. */
 export const ANSWER_SCHEMAS: { readonly [Op in ControlOperation]: z.ZodMiniType<ControlAnswers[Op]> } = {
+  heartbeat: z.object({
+    phase: z.enum(["seeking", "joining", "serving", "leaving", "left", "revoked", "waiting-for-admission"]),
+    code: z.nullable(z.string()),
+    processId: count,
+  }),
   status: z.object({ status: statusSchema }),
   peers: z.object({ peers: peersSchema }),
   leave: z.object({}),

@@ -12,6 +12,9 @@ export const REPLY_MAX_BYTES = 64 * 1_024 * 1_024;
 const hash = (digits: number) => z.string().check(z.length(digits), z.regex(/^[0-9a-f]*$/));
 const text = z.string().check(z.maxLength(1_024));
 
+/** Goes into SIP answers as it is. */
+const pageAddress = z.string().check(z.maxLength(128), z.regex(/^(http:\/\/[0-9a-zA-Z.:[\]-]+\/)?$/));
+
 const newSubscriber = z.object({
   username: text,
   realm: text,
@@ -21,6 +24,7 @@ const newSubscriber = z.object({
 });
 
 const request = z.discriminatedUnion("op", [
+  z.object({ op: z.literal("heartbeat"), proofs: z.enum(["works", "broken", "not-known"]), page: pageAddress }),
   z.object({ op: z.literal("status") }),
   z.object({ op: z.literal("peers") }),
   z.object({ op: z.literal("leave") }),

@@ -290,7 +290,8 @@ export class RunningBox {
   #ask(request: ControlRequest, answer: (reply: ControlReply) => void): void {
     if (request.op === "rotate") return this.#rotate(request, answer);
     if (request.op === "known-boxes") return answer({ ok: true, op: "known-boxes", boxes: this.#known.boxes });
-    this.#askPeer(request, answer);
+    if (request.op !== "heartbeat") return this.#askPeer(request, answer);
+    this.#askPeer(request, (reply) => answer("op" in reply && reply.op === "heartbeat" ? { ...reply, processId: process.pid } : reply));
   }
 
   #askPeer(request: PeerRequest, answer: (reply: ControlReply) => void): void {

@@ -73,6 +73,8 @@ export class ControlDesk {
   ask(now: Instant, ticket: number, request: DeskRequest, counters: ReadonlyMap<string, number>): DeskStep {
     if (this.#waiting.size >= WAITING_MAX) return refuse(ticket, "unavailable", "The box is busy with other questions; ask again.");
     switch (request.op) {
+      case "heartbeat":
+        return reply(ticket, { ok: true, op: "heartbeat", phase: this.#overlay.snapshot().phase, code: null, processId: 0 });
       case "status":
         return reply(ticket, {
           ok: true,

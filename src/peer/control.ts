@@ -1,6 +1,7 @@
 // Questions and answers over a box's control socket. The socket itself is io's; what is asked and answered
 // is plain data, so that a whole box can be asked in simulation too.
 
+import type { Phase } from "../overlay/ports.ts";
 import type {
   ConfigurationReport,
   ConflictReport,
@@ -22,8 +23,18 @@ export interface NewSubscriber {
   readonly ha1Sha256: string;
 }
 
+/** The agent asks every second; what it tells counts for `TOLD_HOLDS`, for an agent may die too. */
+export interface HeartbeatRequest {
+  readonly op: "heartbeat";
+  /** What the agent's proofs say of this box: with `broken`, OPTIONS is answered 503. */
+  readonly proofs: "works" | "broken" | "not-known";
+  /** `http://host:port/` of the agent's page, for Call-Info; empty if there is none. */
+  readonly page: string;
+}
+
 /** What the control desk answers. */
 export type DeskRequest =
+  | HeartbeatRequest
   | { readonly op: "status" }
   | { readonly op: "peers" }
   /** Answered once everything is handed over; the process then ends. */
@@ -79,6 +90,12 @@ export type ControlFault =
 
 /** The answer to each question, by its `op`. */
 export interface ControlAnswers {
+  /** `code`: that admits this box, while it waits. `processId`: of `ringboxd`. */
+  readonly heartbeat: {
+    readonly phase: Phase | "waiting-for-admission";
+    readonly code: string | null;
+    readonly processId: number;
+  };
   readonly status: { readonly status: StatusReport };
   readonly peers: { readonly peers: readonly PeerReport[] };
   readonly leave: Readonly<Record<never, never>>;

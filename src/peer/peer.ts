@@ -11,6 +11,8 @@ import type { OverlayEffect, OverlayInput, OverlaySnapshot, OverlayTiming, Trust
 import type { SipEffect, SipInput, SipSettings } from "../sip/ports.ts";
 import { SipCore, type SipSnapshot } from "../sip/sip-core.ts";
 import { AdmissionOffice, type OfficeStep } from "./admission-office.ts";
+import { AgentWord } from "./agent-word.ts";
+import type { HeartbeatRequest } from "./control.ts";
 import { ControlDesk, type DeskStep } from "./control-desk.ts";
 import { KINDS } from "./kinds.ts";
 import { type LocationQuestion, LocationService, type Settled } from "./location-service.ts";
@@ -50,7 +52,9 @@ export class Peer {
   readonly #desk: ControlDesk;
   readonly #openRegistration: boolean;
   readonly #office: AdmissionOffice;
+  readonly #agent = new AgentWord();
   readonly #counters = new Map<string, number>();
+  #isServing = false;
   /** UNBOUNDED: lives within one step, bounded by RELAY_MAX. */
   readonly #overlayInputs: OverlayInput[] = [];
   readonly #sipInputs: SipInput[] = [];
@@ -111,7 +115,7 @@ export class Peer {
     this.#desk = new ControlDesk(settings, this.#overlay, this.#sip, this.#location, crypto, wall, () => this.#nextTicket());
     this.#office = new AdmissionOffice(crypto, () => this.#nextTicket());
     if (settings.formerFleetSecret !== undefined) this.#renewSecret(settings.fleetSecret);
-    this.#sip.setServing(false);
+    this.#tellServing();
     this.#sip.setFleetAddresses(settings.members.map(({ sip }) => sip));
   }
 
@@ -128,7 +132,9 @@ export class Peer {
 
   nextDeadline(): Instant | undefined {
     if (this.#hasLeft) return undefined;
-    return earliest(earliest(this.#sip.nextDeadline(), this.#overlay.nextDeadline()), earliest(earliest(this.#searchAt, this.#forgetSecretAt), this.#nextEnd()));
+    const ofCores = earliest(this.#sip.nextDeadline(), this.#overlay.nextDeadline());
+    const ofSelf = earliest(earliest(this.#searchAt, this.#forgetSecretAt), earliest(this.#nextEnd(), this.#agent.nextDeadline()));
+    return earliest(ofCores, ofSelf);
   }
   /** When the next binding of this box runs out. */
   #nextEnd(): Instant | undefined {
@@ -176,6 +182,7 @@ export class Peer {
         return;
       case "control":
         if (input.request.op === "admit") return this.#followOffice(this.#office.admit(this.#now, input.ticket, input.request.code));
+        if (input.request.op === "heartbeat") this.#hearAgent(input.request);
         this.#follow(this.#desk.ask(this.#now, input.ticket, input.request, this.#counters));
         return;
       case "shut-down":
@@ -192,7 +199,20 @@ export class Peer {
     }
   }
 
+  #hearAgent(word: HeartbeatRequest): void {
+    this.#agent.heard(this.#now, word);
+    this.#tellServing();
+  }
+
+  /** A box that is in the ring, but through which calls were tried in vain, does not say that it serves. */
+  #tellServing(): void {
+    this.#sip.setServing(this.#isServing && !this.#agent.isBroken);
+    this.#sip.setPage(this.#agent.page);
+  }
+
   #tick(): void {
+    this.#agent.tick(this.#now);
+    this.#tellServing();
     if (this.#forgetSecretAt !== undefined && this.#forgetSecretAt <= this.#now) {
       this.#sip.forgetFormerSecret();
       this.#forgetSecretAt = undefined;
@@ -283,7 +303,8 @@ export class Peer {
         this.#outward.push(effect);
         return;
       case "phase-changed":
-        this.#sip.setServing(effect.phase === "serving");
+        this.#isServing = effect.phase === "serving";
+        this.#tellServing();
         if (effect.phase === "left") this.#isGoing = true;
         else this.#outward.push(effect);
         return;

@@ -91,6 +91,11 @@ export class SipCore implements Machine<SipInput, SipEffect> {
     this.#proxy.serving = serving;
   }
 
+  /** Address of the page that tells how this box is, for whoever asks OPTIONS; empty: there is none. */
+  setPage(page: string): void {
+    this.#proxy.page = page;
+  }
+
   snapshot(): SipSnapshot {
     const { transactions, transport, questions, outbox } = this.#core;
     return {

@@ -41,6 +41,8 @@ export class FakeBox {
 
   #usualReply(request: ControlRequest): ControlReply {
     switch (request.op) {
+      case "heartbeat":
+        return { ok: true, op: "heartbeat", phase: "serving", code: null, processId: process.pid };
       case "status":
         return { ok: true, op: "status", status: SAMPLE_STATUS };
       case "peers":

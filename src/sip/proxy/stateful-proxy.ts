@@ -43,6 +43,7 @@ export class StatefulProxy {
   readonly #registrar: Registrar;
   readonly #clockwork: ProxyClockwork;
   serving = true;
+  page = "";
 
   constructor(core: CoreContext, gatekeeper: Gatekeeper, registrar: Registrar, branchPrefix: string) {
     this.#core = core;
@@ -134,7 +135,7 @@ export class StatefulProxy {
   }
 
   #atLastHop(request: ValidRequest, flow: Flow): void {
-    if (request.method === "OPTIONS") answerOptions(this.#core, request, flow, this.serving);
+    if (request.method === "OPTIONS") answerOptions(this.#core, request, flow, this);
     else this.#core.answer(request, flow, 483);
   }
 
@@ -164,7 +165,7 @@ export class StatefulProxy {
   #admit(now: Instant, passage: Passage): void {
     const { request, flow, destination } = passage;
     if (destination.type === "registrar") return this.#registrar.receive(now, request, flow);
-    if (destination.type === "box") return answerForBox(this.#core, request, flow, this.serving);
+    if (destination.type === "box") return answerForBox(this.#core, request, flow, this);
     const isNew = request.toTag === "";
     if (destination.type === "user" && isNew && (request.method === "SUBSCRIBE" || request.method === "PUBLISH")) {
       return this.#core.answer(request, flow, 489);

@@ -1,0 +1,58 @@
+// The health agent: watches the box from outside the peer, and serves the page that says how it is. It needs no peer
+// to run: a box whose peer is dead has a page that says so.
+
+import { formatAddress } from "./base/address.ts";
+import { parseAgentOptions } from "./cli/agent-options.ts";
+import { ANSWER_SCHEMAS } from "./cli/schemas.ts";
+import { BoxAgent } from "./io/agent/box-agent.ts";
+import type { AnswerReader } from "./io/agent/control-link.ts";
+import { journal } from "./io/journal.ts";
+import { ListenError } from "./io/listen-error.ts";
+import { ownAddress } from "./io/own-address.ts";
+import { SOFTWARE } from "./peer/peer.ts";
+import { AgentServer } from "./web/server/agent-server.ts";
+import { EventStream } from "./web/server/event-stream.ts";
+import { readingRoutes } from "./web/server/reading-routes.ts";
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const complain = (line: string): void => void process.stderr.write(`${line}\n`);
+
+const readAnswer: AnswerReader = (op, object) => {
+  const answer = ANSWER_SCHEMAS[op].safeParse(object);
+  return answer.success ? answer.data : undefined;
+};
+
+async function main(): Promise<void> {
+  const parsed = await parseAgentOptions(process.argv.slice(2), { print: say, note: complain });
+  if ("exitStatus" in parsed) {
+    process.exitCode = parsed.exitStatus;
+    return;
+  }
+  const { data, listen, httpPort } = parsed.options;
+  const page = `http://${formatAddress({ host: ownAddress(listen), port: httpPort })}/`;
+  const report = journal(say, process.env["RINGBOX_DEBUG"] !== undefined);
+  const agent = new BoxAgent({ directory: data, readAnswer, software: SOFTWARE, page, onReport: report });
+  const events = new EventStream(() => agent.report());
+  const routes = readingRoutes({ report: () => agent.report(), phones: (query) => agent.phones(query), events });
+  const server = new AgentServer({ listen, port: httpPort, routes });
+  await server.open();
+  agent.start();
+  say(`How this box is: ${page}`);
+  const stop = (): void => {
+    agent.stop();
+    events.close();
+    server.close();
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop);
+}
+
+/** The world's fault is one plain line; our own fault is a stack trace, and the supervisor starts the agent afresh. */
+function fail(error: unknown): void {
+  complain(error instanceof ListenError ? `ringbox-agent: ${error.message}` : `ringbox-agent: internal fault: ${error instanceof Error ? error.stack : String(error)}`);
+  process.exit(1);
+}
+
+// The page is served when nobody reads the log any more.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
+
+main().catch(fail);

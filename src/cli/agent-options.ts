@@ -1,0 +1,38 @@
+// The options of `ringbox-agent`, read and checked before anything is touched.
+
+import { Command } from "commander";
+import { asHouseCommand, runProgram, type Voice } from "./command-line.ts";
+import { listenOption, portOption } from "./option-values.ts";
+import { VERSION } from "./version.ts";
+
+const NAME = "ringbox-agent";
+
+export interface AgentOptions {
+  /** Data directory of the box, as typed. */
+  readonly data: string;
+  /** Numeric address to serve the page on; `undefined`: all. */
+  readonly listen: string | undefined;
+  readonly httpPort: number;
+}
+
+interface ParsedOptions {
+  readonly data: string;
+  readonly listen?: string;
+  readonly httpPort: number;
+}
+
+/** The options, or the exit status after what there was to say was said. */
+export async function parseAgentOptions(args: readonly string[], voice: Voice): Promise<{ readonly options: AgentOptions } | { readonly exitStatus: number }> {
+  let options: AgentOptions | undefined;
+  const program = asHouseCommand(new Command(NAME), voice)
+    .description("Watches a box from outside: tries whether it works, and shows how it is.")
+    .version(VERSION)
+    .requiredOption("--data <dir>", "data directory of the box")
+    .option("--listen <address>", "serve the page on this address only", listenOption)
+    .option("--http-port <port>", "TCP port of the page", portOption, 8080)
+    .action((parsed: ParsedOptions) => {
+      options = { data: parsed.data, listen: parsed.listen, httpPort: parsed.httpPort };
+    });
+  const exitStatus = await runProgram(program, args, NAME, voice);
+  return options === undefined ? { exitStatus } : { options };
+}

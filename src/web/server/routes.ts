@@ -1,0 +1,25 @@
+// Every path that the agent serves: what answers it, who may ask, and over what. A test walks this table.
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+
+export interface Route {
+  readonly method: "GET" | "POST";
+  /** Exact; with a `/*` at its end also all below. */
+  readonly path: string;
+  /** `reading`: anybody on the LAN; it says no secrets. `signed-in`: over HTTPS, with a session. */
+  readonly access: "reading" | "signed-in";
+  readonly answer: (exchange: Exchange) => void | Promise<void>;
+}
+
+export interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly url: URL;
+}
+
+/** The route of a request; `"method"`: the path is known, its method is not. */
+export function findRoute(routes: readonly Route[], method: string, path: string): Route | "method" | undefined {
+  const ofPath = routes.filter((route) => (route.path.endsWith("/*") ? path.startsWith(route.path.slice(0, -1)) : path === route.path));
+  const wanted = method === "HEAD" ? "GET" : method;
+  return ofPath.find((route) => route.method === wanted) ?? (ofPath.length > 0 ? "method" : undefined);
+}

@@ -10,9 +10,9 @@ import { journal } from "./io/journal.ts";
 import { ListenError } from "./io/listen-error.ts";
 import { ownAddress } from "./io/own-address.ts";
 import { SOFTWARE } from "./peer/peer.ts";
-import { AgentServer } from "./web/server/agent-server.ts";
 import { EventStream } from "./web/server/event-stream.ts";
 import { readingRoutes } from "./web/server/reading-routes.ts";
+import { WebFront } from "./web/server/web-front.ts";
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const complain = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -28,20 +28,25 @@ async function main(): Promise<void> {
     process.exitCode = parsed.exitStatus;
     return;
   }
-  const { data, listen, httpPort } = parsed.options;
+  const { data, listen, httpPort, httpsPort, names } = parsed.options;
   const page = `http://${formatAddress({ host: ownAddress(listen), port: httpPort })}/`;
   const report = journal(say, process.env["RINGBOX_DEBUG"] !== undefined);
   const agent = new BoxAgent({ directory: data, readAnswer, software: SOFTWARE, page, onReport: report });
   const events = new EventStream(() => agent.report());
   const routes = readingRoutes({ report: () => agent.report(), phones: (query) => agent.phones(query), events });
-  const server = new AgentServer({ listen, port: httpPort, routes });
-  await server.open();
+  const front = new WebFront({
+    directory: data, listen, httpPort, httpsPort, names, routes,
+    words: () => agent.report().box.words,
+    onEvent: (text) => agent.record(text),
+    onReport: report,
+  });
+  await front.open();
   agent.start();
   say(`How this box is: ${page}`);
   const stop = (): void => {
     agent.stop();
     events.close();
-    server.close();
+    front.close();
   };
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop);
 }

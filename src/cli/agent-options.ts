@@ -2,7 +2,7 @@
 
 import { Command } from "commander";
 import { asHouseCommand, runProgram, type Voice } from "./command-line.ts";
-import { listenOption, portOption } from "./option-values.ts";
+import { collected, domainOption, listenOption, portOption } from "./option-values.ts";
 import { VERSION } from "./version.ts";
 
 const NAME = "ringbox-agent";
@@ -13,12 +13,17 @@ export interface AgentOptions {
   /** Numeric address to serve the page on; `undefined`: all. */
   readonly listen: string | undefined;
   readonly httpPort: number;
+  readonly httpsPort: number;
+  /** Names of the box in DNS, besides those that it knows of itself; lower case. */
+  readonly names: readonly string[];
 }
 
 interface ParsedOptions {
   readonly data: string;
   readonly listen?: string;
   readonly httpPort: number;
+  readonly httpsPort: number;
+  readonly name?: readonly string[];
 }
 
 /** The options, or the exit status after what there was to say was said. */
@@ -30,8 +35,10 @@ export async function parseAgentOptions(args: readonly string[], voice: Voice): 
     .requiredOption("--data <dir>", "data directory of the box")
     .option("--listen <address>", "serve the page on this address only", listenOption)
     .option("--http-port <port>", "TCP port of the page", portOption, 8080)
+    .option("--https-port <port>", "TCP port of the page for who signs in", portOption, 8443)
+    .option("--name <host>", "a name of this box in DNS, by which browsers may call it; may be repeated", collected(domainOption))
     .action((parsed: ParsedOptions) => {
-      options = { data: parsed.data, listen: parsed.listen, httpPort: parsed.httpPort };
+      options = { data: parsed.data, listen: parsed.listen, httpPort: parsed.httpPort, httpsPort: parsed.httpsPort, names: parsed.name ?? [] };
     });
   const exitStatus = await runProgram(program, args, NAME, voice);
   return options === undefined ? { exitStatus } : { options };

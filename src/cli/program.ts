@@ -13,6 +13,7 @@ import { rotateFleet } from "./rotate-command.ts";
 import { configurationText, revokeBox, setConfiguration } from "./rules-commands.ts";
 import type { Terminal } from "./terminal.ts";
 import { VERSION } from "./version.ts";
+import { printWebCode, type WebCodeOptions } from "./web-commands.ts";
 
 const NAME = "ringbox";
 /** Where `npm start` keeps a box. */
@@ -49,6 +50,7 @@ export function ringboxProgram(terminal: Terminal): Command {
   addRulesCommands(program, terminal, withBox);
   addFleetCommands(program, terminal, withBox);
   addAdmitCommand(program, terminal, withBox);
+  addWebCommands(program, terminal);
   return program;
 }
 
@@ -176,6 +178,16 @@ function addAdmitCommand(program: Command, terminal: Terminal, withBox: WithBox)
     .command("admit <code>")
     .description("let the box that shows this code into the fleet")
     .action((code: string) => withBox((box) => admit(code, box, terminal)));
+}
+
+function addWebCommands(program: Command, terminal: Terminal): void {
+  const directory = (): string => program.opts<{ data: string }>().data;
+  program
+    .command("web-code")
+    .description("make a code to sign in on the page with, good once and for ten minutes")
+    .option("--shell", "who signs in with it may open a shell in the page's terminal")
+    .option("--for <name>", "who will use it; named with all that is done", nameOption)
+    .action((options: WebCodeOptions) => printWebCode(directory(), options, terminal));
 }
 
 function addRulesCommands(program: Command, terminal: Terminal, withBox: WithBox): void {

@@ -4,7 +4,7 @@ import { type Duration, milliseconds, seconds } from "../../base/time.ts";
 import type { ControlRequest } from "../../peer/control.ts";
 import { Health } from "../../health/health.ts";
 import type { HealthEffect, HealthInput } from "../../health/ports.ts";
-import type { HealthReport, Phone } from "../../health/report.ts";
+import type { HealthReport, Phone, Severity } from "../../health/report.ts";
 import { systemClock } from "../clock.ts";
 import type { Report } from "../journal.ts";
 import { type AnswerReader, ControlLink } from "./control-link.ts";
@@ -33,12 +33,16 @@ export class BoxAgent {
   readonly #settings: BoxAgentSettings;
   readonly #health: Health;
   readonly #control: ControlLink;
+  /** Names this run of the agent in the events of the time line. */
+  readonly #run: string;
+  #recorded = 0;
   /** BOUNDED: by the loops below. */
   readonly #timers: NodeJS.Timeout[] = [];
 
   constructor(settings: BoxAgentSettings) {
     this.#settings = settings;
-    this.#health = new Health({ software: settings.software, run: Date.now().toString(36) });
+    this.#run = Date.now().toString(36);
+    this.#health = new Health({ software: settings.software, run: this.#run });
     this.#control = new ControlLink(settings.directory, settings.readAnswer);
   }
 
@@ -61,6 +65,14 @@ export class BoxAgent {
 
   phones(query: string): readonly Phone[] {
     return this.#health.phones(query);
+  }
+
+  /** Something that was done here by a person: for the journal and the time line. */
+  record(text: string, severity: Severity = "notice"): void {
+    this.#settings.onReport(severity === "notice" ? "info" : "warning", text);
+    const { box } = this.report();
+    this.#recorded += 1;
+    this.#tell({ type: "event", event: { id: `${box.nodeId ?? ""}/${this.#run}/page-${this.#recorded}`, at: systemClock.wall(), box, severity, text } });
   }
 
   /** What the peer answers to a question of the page, as the control socket does. */

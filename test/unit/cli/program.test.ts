@@ -41,6 +41,7 @@ const STABLE = [
   "ringbox ticket",
   "ringbox ticket new --fleet --expires --uses --hint --zone",
   "ringbox admit <code>",
+  "ringbox web-code --shell --for",
 ];
 
 suite("commands of ringbox", () => {

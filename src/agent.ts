@@ -12,6 +12,7 @@ import { ownAddress } from "./io/own-address.ts";
 import { SOFTWARE } from "./peer/peer.ts";
 import { AgentServer } from "./web/server/agent-server.ts";
 import { EventStream } from "./web/server/event-stream.ts";
+import { fleetRoutes } from "./web/server/fleet-routes.ts";
 import { readingRoutes } from "./web/server/reading-routes.ts";
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -33,7 +34,10 @@ async function main(): Promise<void> {
   const report = journal(say, process.env["RINGBOX_DEBUG"] !== undefined);
   const agent = new BoxAgent({ directory: data, readAnswer, software: SOFTWARE, page, onReport: report });
   const events = new EventStream(() => agent.report());
-  const routes = readingRoutes({ report: () => agent.report(), phones: (query) => agent.phones(query), events });
+  const routes = [
+    ...readingRoutes({ report: () => agent.report(), phones: (query) => agent.phones(query), events }),
+    ...fleetRoutes((envelope) => agent.answerAgent(envelope)),
+  ];
   const server = new AgentServer({ listen, port: httpPort, routes });
   await server.open();
   agent.start();

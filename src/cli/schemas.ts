@@ -166,6 +166,7 @@ export const ANSWER_SCHEMAS: { readonly [Op in ControlOperation]: z.ZodMiniType<
   "conflict-list": z.object({ conflicts: conflictsSchema }),
   "conflict-resolve": z.object({ aor, copies: count }),
   "subscriber-list": z.object({ subscribers: subscribersSchema }),
+  flows: z.object({ flows: z.array(z.extend(binding, { aor, token: z.string() })) }),
   "registration-list": z.object({ registrations: registrationsSchema }),
   where: z.object({ where: whereSchema }),
   configuration: z.object({ configuration: configurationSchema }),

@@ -2,6 +2,7 @@
 
 import type { Instant } from "../../base/time.ts";
 import type { Gatekeeper } from "../auth/gatekeeper.ts";
+import { isProofUser } from "../auth/proof-user.ts";
 import type { CoreContext } from "../core-context.ts";
 import { CORE_LIMITS } from "../limits.ts";
 import { type NameAndValue, responseTo } from "../message/build.ts";
@@ -166,6 +167,7 @@ export class StatefulProxy {
     const { request, flow, destination } = passage;
     if (destination.type === "registrar") return this.#registrar.receive(now, request, flow);
     if (destination.type === "box") return answerForBox(this.#core, request, flow, this);
+    if (this.#isBeyondProof(passage)) return this.#core.answer(request, flow, 403, "For Trial Calls Only");
     const isNew = request.toTag === "";
     if (destination.type === "user" && isNew && (request.method === "SUBSCRIBE" || request.method === "PUBLISH")) {
       return this.#core.answer(request, flow, 489);
@@ -180,6 +182,18 @@ export class StatefulProxy {
     // A caller that ignores Record-Route must be able to hang up; for the rest a To tag proves nothing.
     if (isLocalTarget && ((!isNew && request.method === "BYE") || this.#isOpen)) return this.#begin(now, passage);
     this.#authenticate(now, passage);
+  }
+
+  /**
+   * A proof user reaches itself, and OPTIONS (to see whether a phone is there) whatever flow of this box it has the
+   * token of; nobody else reaches it.
+   */
+  #isBeyondProof({ request, destination, route }: Passage): boolean {
+    if (route.flow !== undefined || (route.vouched && request.toTag !== "")) return false;
+    const from = isSipUri(request.from.uri) ? (request.from.uri.user ?? "") : "";
+    const to = destination.type === "user" ? destination.aor : "";
+    if (!isProofUser(from) && !isProofUser(to)) return false;
+    return to !== `${from}@${this.#core.settings.domain}`;
   }
 
   get #isOpen(): boolean {

@@ -6,8 +6,8 @@ export interface Route {
   readonly method: "GET" | "POST";
   /** Exact; with a `/*` at its end also all below. */
   readonly path: string;
-  /** `reading`: anybody on the LAN; it says no secrets. `signed-in`: over HTTPS, with a session. */
-  readonly access: "reading" | "signed-in";
+  /** `reading`: anybody on the LAN; it says no secrets. `fleet`: signed by a box of the fleet. `signed-in`: over HTTPS, with a session. */
+  readonly access: "reading" | "fleet" | "signed-in";
   readonly answer: (exchange: Exchange) => void | Promise<void>;
 }
 

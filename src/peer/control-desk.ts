@@ -79,7 +79,7 @@ export class ControlDesk {
         return reply(ticket, {
           ok: true,
           op: "status",
-          status: statusReport(this.#settings, this.#overlay.snapshot(), this.#sip.snapshot().counts, counters, now),
+          status: statusReport(this.#settings, this.#overlay.snapshot(), this.#sip.snapshot(), counters, now),
         });
       case "peers":
         return reply(ticket, { ok: true, op: "peers", peers: peerReports(this.#overlay.snapshot()) });

@@ -180,6 +180,7 @@ export class Peer {
         return;
       case "local-addresses":
         this.#sip.setLocalAddresses(input.addresses);
+        if (input.streams !== undefined) this.#sip.setStreamPorts(input.streams);
         return;
       case "admission":
         this.#followOffice(this.#office.ask(input.ticket, input.request));

@@ -26,6 +26,8 @@ export interface StatusReport {
   readonly zone: string;
   readonly software: string;
   readonly sip: Address;
+  /** Every transport on which phones are served here at this moment; nothing else listens for SIP. */
+  readonly transports: readonly { readonly transport: TransportName; readonly port: number }[];
   readonly overlay: Address;
   /** The part of the ring this box is responsible for, 0 to 1. */
   readonly share: number;

@@ -11,6 +11,7 @@ import { ListenError } from "./io/listen-error.ts";
 import { ownAddress } from "./io/own-address.ts";
 import { SOFTWARE } from "./peer/peer.ts";
 import { EventStream } from "./web/server/event-stream.ts";
+import { fleetRoutes } from "./web/server/fleet-routes.ts";
 import { readingRoutes } from "./web/server/reading-routes.ts";
 import { WebFront } from "./web/server/web-front.ts";
 
@@ -33,7 +34,10 @@ async function main(): Promise<void> {
   const report = journal(say, process.env["RINGBOX_DEBUG"] !== undefined);
   const agent = new BoxAgent({ directory: data, readAnswer, software: SOFTWARE, page, onReport: report });
   const events = new EventStream(() => agent.report());
-  const routes = readingRoutes({ report: () => agent.report(), phones: (query) => agent.phones(query), events });
+  const routes = [
+    ...readingRoutes({ report: () => agent.report(), phones: (query) => agent.phones(query), events }),
+    ...fleetRoutes((envelope) => agent.answerAgent(envelope)),
+  ];
   const front = new WebFront({
     directory: data, listen, httpPort, httpsPort, names, routes,
     words: () => agent.report().box.words,

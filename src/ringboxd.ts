@@ -58,9 +58,9 @@ async function admit(options: RingboxdOptions, data: DataDirectory): Promise<Box
 }
 
 async function run(options: RingboxdOptions, data: DataDirectory, { membership, by }: BoxAdmission): Promise<void> {
-  const { listen, sipPort, overlayPort, mdns, openRegistration } = options;
+  const { listen, sipPort, extraPorts, certificateFiles, overlayPort, mdns, openRegistration } = options;
   const hints = by === undefined ? hintsOf(options) : [by, ...hintsOf(options)];
-  const box = new RunningBox({ membership, data, listen, sipPort, overlayPort, hints, mdns, openRegistration, report });
+  const box = new RunningBox({ membership, data, listen, sipPort, extraPorts, certificateFiles, overlayPort, hints, mdns, openRegistration, report });
   running = box;
   await box.start();
   // npm passes a Ctrl-C on that the terminal has sent already: the second one finds the box stopping.
@@ -69,7 +69,7 @@ async function run(options: RingboxdOptions, data: DataDirectory, { membership, 
   const { sip, overlay, nodeId } = box.self;
   const ticket = options.found !== undefined && options.ticket === undefined ? foundedTicketFile(options) : undefined;
   const programs = dirname(process.argv[1] ?? ".");
-  for (const line of welcome({ fleetName, domain, sip, overlay, nodeId, data: options.data, ticket, programs })) say(line);
+  for (const line of welcome({ fleetName, domain, sip, streams: box.streamPorts, overlay, nodeId, data: options.data, ticket, programs })) say(line);
 }
 
 /** `undefined`: the box shows a code and waits. */

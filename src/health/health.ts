@@ -7,7 +7,7 @@ import { CONDITION_CODES, conditionOf, type ConditionCode, isConditionCode, type
 import { ConditionBoard, type ConditionWords } from "./condition-board.ts";
 import { firstLine } from "./first-line.ts";
 import { machineConditions } from "./machine-conditions.ts";
-import { PhoneBook } from "./phone-book.ts";
+import { ASKED_PER_SECOND, PhoneBook } from "./phone-book.ts";
 import type { BoxView, HealthEffect, HealthInput, Listen, MachineView, OtherBox, StatusView } from "./ports.ts";
 import { ProofBook, type Trial } from "./proof-book.ts";
 import type { BoxHealth, Fact, HealthReport, PeerProcess, Phone, SipTransport, Verdict } from "./report.ts";
@@ -24,6 +24,7 @@ const FIRST_LOOK = seconds(3);
 const WORD_HOLDS = seconds(60);
 /** A wall clock that differs by less is taken to be as it was, milliseconds. */
 const CLOCK_STEP = 50;
+const ANSWERS_TOLD = 500;
 const EVENTS_SHOWN = 200;
 const OTHER_BOXES_MAX = 512;
 
@@ -88,7 +89,7 @@ export class Health {
       case "phones":
         return this.#phones.registered(input.phones);
       case "phone-asked":
-        return this.#phones.asked(now, input, this.#ownId);
+        return this.#phones.asked(instant(now - input.ago), input);
       case "sip-answered":
         this.#sipAnsweredAt.set(input.transport, now);
         return;
@@ -256,6 +257,16 @@ export class Health {
   /** Registered phones of which something contains `query`. */
   phones(query: string): readonly Phone[] {
     return this.#phones.list(this.#now, (at) => this.#wallOf(at), query);
+  }
+
+  /** Of the phones that hang on this box those that are to be asked now. */
+  duePhones<Flow extends { readonly aor: string; readonly contact: string }>(now: Instant, flows: readonly Flow[]): Flow[] {
+    return this.#phones.due(now, flows, ASKED_PER_SECOND);
+  }
+
+  /** Which contacts answered this box lately, for the other boxes to know. */
+  phoneAnswers(now: Instant): ReturnType<PhoneBook["answers"]> {
+    return this.#phones.answers(now, this.#ownId ?? "", ANSWERS_TOLD);
   }
 
   #ring(canLose: number): HealthReport["ring"] {

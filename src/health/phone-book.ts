@@ -11,7 +11,7 @@ import type { Phone, PhoneFlow, SipTransport, Verdict } from "./report.ts";
 const CONTACTS_MAX = 20_000;
 export const PHONES_IN_REPORT = 100;
 /** Questions to phones of one box, a second, at most. */
-const ASKED_PER_SECOND = 20;
+export const ASKED_PER_SECOND = 20;
 /** No phone is asked more often. */
 const ASK_INTERVAL = seconds(25);
 
@@ -22,6 +22,15 @@ interface Contact {
   /** Asked since it answered last, without an answer. */
   readonly unanswered: number;
   readonly askedAt: Instant;
+}
+
+export interface PhoneAnswer {
+  readonly aor: string;
+  readonly contact: string;
+  /** `null`: it did not answer. */
+  readonly roundTripMs: number | null;
+  /** Node-ID of the box that asked. */
+  readonly by: string | null;
 }
 
 /** A contact is silent after so many questions in a row. */
@@ -37,15 +46,27 @@ export class PhoneBook {
     for (const key of [...this.#contacts.keys()]) if (!living.has(key)) this.#contacts.delete(key);
   }
 
-  asked(now: Instant, { aor, contact, roundTripMs }: { readonly aor: string; readonly contact: string; readonly roundTripMs: number | null }, by: string | null): void {
+  /** `at`: when it answered, or did not. What is older than what is known changes nothing. */
+  asked(at: Instant, { aor, contact, roundTripMs, by }: PhoneAnswer): void {
     const key = keyOf(aor, contact);
     const known = this.#contacts.get(key);
+    if (known !== undefined && known.askedAt > at) return;
     this.#contacts.set(
       key,
       roundTripMs === null
-        ? { answeredAt: known?.answeredAt, answeredTo: known?.answeredTo ?? null, roundTripMs: null, unanswered: (known?.unanswered ?? 0) + 1, askedAt: now }
-        : { answeredAt: now, answeredTo: by, roundTripMs, unanswered: 0, askedAt: now },
+        ? { answeredAt: known?.answeredAt, answeredTo: known?.answeredTo ?? null, roundTripMs: null, unanswered: (known?.unanswered ?? 0) + 1, askedAt: at }
+        : { answeredAt: at, answeredTo: by, roundTripMs, unanswered: 0, askedAt: at },
     );
+  }
+
+  /** Contacts that answered this box within the window, the newest first. */
+  answers(now: Instant, by: string, limit: number): { readonly key: string; readonly ago: Duration; readonly roundTripMs: number | null }[] {
+    return [...this.#contacts]
+      .flatMap(([key, { answeredAt, answeredTo, roundTripMs }]) =>
+        answeredAt === undefined || answeredTo !== by || between(answeredAt, now) > this.window ? [] : [{ key, ago: between(answeredAt, now), roundTripMs }],
+      )
+      .sort((a, b) => a.ago - b.ago)
+      .slice(0, limit);
   }
 
   /** How long an answer counts: two rounds of questions. */
@@ -59,15 +80,13 @@ export class PhoneBook {
   }
 
   /** Contacts whose turn it is, those that were asked longest ago first, at most `limit`. */
-  due(now: Instant, limit: number, isMine: (flow: FlowView) => boolean): { readonly aor: string; readonly flow: FlowView }[] {
-    const found: { readonly aor: string; readonly flow: FlowView; readonly askedAt: number }[] = [];
-    for (const { aor, bindings } of this.#phones) {
-      for (const flow of bindings.filter(isMine)) {
-        const askedAt = this.#contacts.get(keyOf(aor, flow.contact))?.askedAt;
-        if (askedAt === undefined || after(askedAt, this.#interval) <= now) found.push({ aor, flow, askedAt: askedAt ?? Number.NEGATIVE_INFINITY });
-      }
-    }
-    return found.sort((a, b) => a.askedAt - b.askedAt).slice(0, limit);
+  due<Flow extends { readonly aor: string; readonly contact: string }>(now: Instant, flows: readonly Flow[], limit: number): Flow[] {
+    const turns = flows.map((flow) => ({ flow, askedAt: this.#contacts.get(keyOf(flow.aor, flow.contact))?.askedAt }));
+    return turns
+      .filter(({ askedAt }) => askedAt === undefined || after(askedAt, this.#interval) <= now)
+      .sort((a, b) => (a.askedAt ?? Number.NEGATIVE_INFINITY) - (b.askedAt ?? Number.NEGATIVE_INFINITY))
+      .slice(0, limit)
+      .map(({ flow }) => flow);
   }
 
   count(now: Instant): { readonly registered: number; readonly proved: number } {

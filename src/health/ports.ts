@@ -2,8 +2,9 @@
 // (peer/reports.ts); the shapes here are as much of it as health needs.
 
 import type { Address } from "../base/address.ts";
-import type { WallTime } from "../base/time.ts";
+import type { Duration, WallTime } from "../base/time.ts";
 import type { ConditionWords } from "./condition-board.ts";
+import type { PhoneAnswer } from "./phone-book.ts";
 import type { Trial } from "./proof-book.ts";
 import type { Fact, SipTransport, TimeLineEvent } from "./report.ts";
 
@@ -71,7 +72,7 @@ export type HealthInput =
   | { readonly type: "status"; readonly status: StatusView; readonly boxes: readonly BoxView[] }
   | { readonly type: "phones"; readonly phones: readonly PhoneView[] }
   /** A phone's contact was asked (OPTIONS); `roundTripMs` null: it did not answer. */
-  | { readonly type: "phone-asked"; readonly contact: string; readonly aor: string; readonly roundTripMs: number | null }
+  | ({ readonly type: "phone-asked"; readonly ago: Duration } & PhoneAnswer)
   /** SIP is served here. */
   | { readonly type: "listens"; readonly listens: readonly Listen[] }
   /** The box's SIP port answered OPTIONS, with whatever status. */

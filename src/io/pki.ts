@@ -145,6 +145,49 @@ export async function issueBoxCertificate(
   return new Uint8Array(certificate.rawData);
 }
 
+/** For phones over TLS: the SIP domain as RFC 5922 section 7.1 wants it, and this box by its addresses and names. */
+export async function issueSipCertificate(
+  issuing: Credential,
+  box: {
+    /** SubjectPublicKeyInfo, DER. */
+    readonly publicKey: Uint8Array;
+    readonly domain: string;
+    readonly hosts: readonly string[];
+    readonly addresses: readonly string[];
+    readonly notAfter: Date;
+  },
+): Promise<Uint8Array> {
+  const x509 = await loadX509();
+  const issuer = await importKeys(issuing.privateKeyPem);
+  const publicKey = await webcrypto.subtle.importKey("spki", copy(box.publicKey), ALGORITHM, true, ["verify"]);
+  const end = await endOf(issuing.certificate);
+  const certificate = await x509.X509CertificateGenerator.create({
+    serialNumber: serialNumber(),
+    subject: [{ CN: [box.domain] }],
+    issuer: new x509.X509Certificate(copy(issuing.certificate)).subject,
+    notBefore: EPOCH,
+    notAfter: box.notAfter < end ? box.notAfter : end,
+    publicKey,
+    signingKey: issuer.privateKey,
+    signingAlgorithm: ALGORITHM,
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth, SIP_DOMAIN_USAGE]),
+      new x509.SubjectAlternativeNameExtension([
+        { type: "url", value: `sip:${box.domain}` },
+        ...[box.domain, ...box.hosts].map((value) => ({ type: "dns" as const, value })),
+        ...box.addresses.map((value) => ({ type: "ip" as const, value })),
+      ]),
+      await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
+    ],
+  });
+  return new Uint8Array(certificate.rawData);
+}
+
+/** RFC 5924: id-kp-sipDomain. */
+const SIP_DOMAIN_USAGE = "1.3.6.1.5.5.7.3.20";
+
 /** RFC 6940 section 14.15, for one destination of type node: type 01, length 10 (hex). */
 export const reloadUri = (nodeId: string, overlayName: string): string => `reload://0110${nodeId}@${overlayName}/`;
 

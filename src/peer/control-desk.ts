@@ -14,7 +14,7 @@ import type { ControlFault, ControlReply, DeskRequest, NewSubscriber } from "./c
 import { EDGE_BINDING, SUBSCRIBER, SUBSCRIBER_SIBLING } from "./kinds.ts";
 import { bindingsIn, type LocationService, subscriberIn } from "./location-service.ts";
 import type { PeerSettings } from "./ports.ts";
-import type { BindingReport, BoxReference, ConflictReport, RegistrationReport, ReplicaReport, SubscriberReport } from "./reports.ts";
+import type { BindingReport, BoxReference, ConflictReport, FlowReport, RegistrationReport, ReplicaReport, SubscriberReport } from "./reports.ts";
 import { boxesMeant, configurationReport } from "./rules-report.ts";
 import { bindingReport, boxReference, peerReports, statusReport } from "./status.ts";
 import { decodeSubscriber, encodeSubscriber } from "./subscriber-codec.ts";
@@ -79,7 +79,7 @@ export class ControlDesk {
         return reply(ticket, {
           ok: true,
           op: "status",
-          status: statusReport(this.#settings, this.#overlay.snapshot(), this.#sip.snapshot().counts, counters, now),
+          status: statusReport(this.#settings, this.#overlay.snapshot(), this.#sip.snapshot(), counters, now),
         });
       case "peers":
         return reply(ticket, { ok: true, op: "peers", peers: peerReports(this.#overlay.snapshot()) });
@@ -95,6 +95,8 @@ export class ControlDesk {
         return this.#resolve(ticket, request.username, request.version);
       case "subscriber-list":
         return this.#list(SUBSCRIBER.id, ticket, (found) => ({ ok: true, op: "subscriber-list", subscribers: subscribers(found) }));
+      case "flows":
+        return reply(ticket, { ok: true, op: "flows", flows: this.#flows() });
       case "registration-list":
         return request.aor === null
           ? this.#list(EDGE_BINDING.id, ticket, (found) => ({ ok: true, op: "registration-list", registrations: this.#registrations(found) }))
@@ -269,6 +271,11 @@ export class ControlDesk {
       if (aor !== undefined && bindings.length > 0) registrations.push({ aor, bindings });
     }
     return registrations.sort((a, b) => (a.aor < b.aor ? -1 : 1));
+  }
+
+  #flows(): FlowReport[] {
+    const edge = this.#settings.self;
+    return this.#location.flows(this.#wall()).map(({ aor, binding }) => ({ ...bindingReport(binding, edge), aor, token: binding.flowToken }));
   }
 
   #living(bindings: readonly Binding[]): BindingReport[] {

@@ -5,6 +5,7 @@ import type { Phase } from "../overlay/ports.ts";
 import type {
   ConfigurationReport,
   ConflictReport,
+  FlowReport,
   PeerReport,
   RegistrationReport,
   StatusReport,
@@ -50,6 +51,8 @@ export type DeskRequest =
   | { readonly op: "conflict-list" }
   /** `version` as the list has it: it becomes the only one. */
   | { readonly op: "conflict-resolve"; readonly username: string; readonly version: string }
+  /** The phones that hang on this very box. */
+  | { readonly op: "flows" }
   /** `aor`: `null` for all. */
   | { readonly op: "registration-list"; readonly aor: string | null }
   | { readonly op: "where"; readonly aor: string }
@@ -105,6 +108,7 @@ export interface ControlAnswers {
   readonly "subscriber-list": { readonly subscribers: readonly SubscriberReport[] };
   readonly "conflict-list": { readonly conflicts: readonly ConflictReport[] };
   readonly "conflict-resolve": { readonly aor: string; readonly copies: number };
+  readonly flows: { readonly flows: readonly FlowReport[] };
   readonly "registration-list": { readonly registrations: readonly RegistrationReport[] };
   readonly where: { readonly where: WhereReport };
   readonly configuration: { readonly configuration: ConfigurationReport };

@@ -17,6 +17,7 @@ import { ControlDesk, type DeskStep } from "./control-desk.ts";
 import { KINDS } from "./kinds.ts";
 import { type LocationQuestion, LocationService, type Settled } from "./location-service.ts";
 import type { PeerEffect, PeerInput, PeerSettings } from "./ports.ts";
+import { ProofUsers } from "./proof-users.ts";
 import { USUAL_REGISTRATION } from "./rules-report.ts";
 
 /** Every waiting time of the overlay (docs/limits.md). */
@@ -55,6 +56,7 @@ export class Peer {
   readonly #agent = new AgentWord();
   readonly #counters = new Map<string, number>();
   #isServing = false;
+  #fleetSecret: Uint8Array;
   /** UNBOUNDED: lives within one step, bounded by RELAY_MAX. */
   readonly #overlayInputs: OverlayInput[] = [];
   readonly #sipInputs: SipInput[] = [];
@@ -71,6 +73,7 @@ export class Peer {
 
   constructor(settings: PeerSettings, crypto: Crypto, random: Random, trust: Trust) {
     this.#openRegistration = settings.openRegistration;
+    this.#fleetSecret = settings.fleetSecret;
     const ownWall = (): WallTime => wallTime(this.#now + this.#wallOffset);
     this.#overlay = new OverlayCore(
       {
@@ -111,6 +114,7 @@ export class Peer {
       reachable: (nodeId) => this.#overlay.reachable(nodeId),
       holders: (resource) => this.#overlay.locate(resource).replicas,
       nextTicket: () => this.#nextTicket(),
+      proofUsers: new ProofUsers(crypto, settings.domain, () => this.#fleetSecret),
     });
     this.#desk = new ControlDesk(settings, this.#overlay, this.#sip, this.#location, crypto, wall, () => this.#nextTicket());
     this.#office = new AdmissionOffice(crypto, () => this.#nextTicket());
@@ -176,6 +180,7 @@ export class Peer {
         return;
       case "local-addresses":
         this.#sip.setLocalAddresses(input.addresses);
+        if (input.streams !== undefined) this.#sip.setStreamPorts(input.streams);
         return;
       case "admission":
         this.#followOffice(this.#office.ask(input.ticket, input.request));
@@ -314,6 +319,7 @@ export class Peer {
   }
 
   #renewSecret(secret: Uint8Array): void {
+    this.#fleetSecret = secret;
     this.#sip.setFleetSecret(secret);
     this.#forgetSecretAt = after(this.#now, FORMER_SECRET);
   }

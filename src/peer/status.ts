@@ -2,7 +2,8 @@
 
 import { between, instant, type Instant } from "../base/time.ts";
 import type { NodeId, OverlaySnapshot, PeerInfo } from "../overlay/ports.ts";
-import type { Binding } from "../sip/ports.ts";
+import type { Binding, StreamPorts } from "../sip/ports.ts";
+import type { SipSnapshot } from "../sip/sip-core.ts";
 import type { PeerSettings } from "./ports.ts";
 import type { BindingReport, BoxReference, ConditionReport, PeerReport, StatusReport } from "./reports.ts";
 
@@ -14,7 +15,7 @@ const PROCESS_START = instant(0);
 export function statusReport(
   settings: PeerSettings,
   snapshot: OverlaySnapshot,
-  sipCounters: Readonly<Record<string, number>>,
+  sip: Pick<SipSnapshot, "counts" | "streamPorts">,
   counters: ReadonlyMap<string, number>,
   now: Instant,
 ): StatusReport {
@@ -28,6 +29,7 @@ export function statusReport(
     zone: self.zone,
     software: self.software,
     sip: self.sip,
+    transports: transports(self.sip.port, sip.streamPorts),
     overlay: self.overlay,
     share: snapshot.share,
     copies: snapshot.copies,
@@ -38,9 +40,18 @@ export function statusReport(
     entries: { owned: snapshot.owned, held: snapshot.held },
     uptimeSeconds: Math.floor(between(PROCESS_START, now) / 1_000),
     conditions: conditions(snapshot, serving),
-    counters: { ...snapshot.counters, ...sipCounters, ...Object.fromEntries(counters) },
+    counters: { ...snapshot.counters, ...sip.counts, ...Object.fromEntries(counters) },
   };
 }
+
+function transports(sipPort: number, { tls, ws, wss }: StreamPorts): StatusReport["transports"] {
+  const served = { udp: sipPort, tcp: sipPort, tls, ws, wss };
+  return TRANSPORTS.flatMap((transport) => {
+    const port = served[transport];
+    return port === undefined ? [] : [{ transport, port }];
+  });
+}
+const TRANSPORTS = ["udp", "tcp", "tls", "ws", "wss"] as const;
 
 const servingBoxes = (snapshot: OverlaySnapshot): number =>
   snapshot.members.filter(({ state }) => state === "serving").length + (snapshot.phase === "serving" ? 1 : 0);

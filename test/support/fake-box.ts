@@ -66,6 +66,8 @@ export class FakeBox {
       case "conflict-resolve":
         this.conflicts = this.conflicts.filter(({ username }) => username !== request.username);
         return { ok: true, op: "conflict-resolve", aor: `${request.username}@acme.example`, copies: 3 };
+      case "flows":
+        return { ok: true, op: "flows", flows: [{ ...SAMPLE_BINDING, aor: "100@acme.example", token: "" }] };
       case "registration-list":
         return { ok: true, op: "registration-list", registrations: [{ aor: "100@acme.example", bindings: [SAMPLE_BINDING] }] };
       case "admit":

@@ -1,19 +1,30 @@
 // The health agent of one box: asks, tries and measures on its own clock, tells the core, and hands out the report.
 
 import { type Duration, milliseconds, seconds } from "../../base/time.ts";
-import type { ControlRequest } from "../../peer/control.ts";
 import { Health } from "../../health/health.ts";
-import type { HealthEffect, HealthInput } from "../../health/ports.ts";
-import type { HealthReport, Phone, Severity } from "../../health/report.ts";
+import type { HealthEffect, HealthInput, Listen } from "../../health/ports.ts";
+import type { HealthReport, Phone, Severity, SipTransport } from "../../health/report.ts";
+import type { ControlRequest } from "../../peer/control.ts";
+import type { PeerReport, StatusReport } from "../../peer/reports.ts";
 import { systemClock } from "../clock.ts";
 import type { Report } from "../journal.ts";
 import { type AnswerReader, ControlLink } from "./control-link.ts";
+import type { SignedText } from "./envelope.ts";
+import { FactReader } from "./facts.ts";
+import { FleetRound } from "./fleet-round.ts";
+import { IdentityReader } from "./own-identity.ts";
+import { PhoneWatch } from "./phone-watch.ts";
+import { Prober } from "./prober.ts";
+import { SipWatch } from "./sip-watch.ts";
 
 /** The core judges this often: it bounds how long a wrong verdict stands beside its silence limits. */
 const JUDGED_EVERY = milliseconds(500);
 const HEARTBEAT_EVERY = seconds(1);
+const SIP_ASKED_EVERY = seconds(1);
+const FACTS_EVERY = seconds(1);
+const PHONES_ASKED_EVERY = seconds(1);
 const STATUS_EVERY = seconds(2);
-const PHONES_EVERY = seconds(15);
+const PHONES_EVERY = seconds(10);
 /** A question that the peer answers out of its head. */
 const QUICK = milliseconds(2_500);
 /** One that goes over the ring. */
@@ -36,14 +47,35 @@ export class BoxAgent {
   /** Names this run of the agent in the events of the time line. */
   readonly #run: string;
   #recorded = 0;
+  readonly #identity: IdentityReader;
+  readonly #prober = new Prober();
+  readonly #phoneWatch = new PhoneWatch();
+  readonly #facts: FactReader;
+  readonly #fleet: FleetRound;
+  /** One for each transport. BOUNDED: by the transports. */
+  readonly #sipWatches = new Map<SipTransport, SipWatch>();
   /** BOUNDED: by the loops below. */
   readonly #timers: NodeJS.Timeout[] = [];
+  #status: StatusReport | undefined;
+  #peers: readonly PeerReport[] = [];
+  #listens: readonly Listen[] = [];
 
   constructor(settings: BoxAgentSettings) {
     this.#settings = settings;
     this.#run = Date.now().toString(36);
     this.#health = new Health({ software: settings.software, run: this.#run });
     this.#control = new ControlLink(settings.directory, settings.readAnswer);
+    this.#identity = new IdentityReader(settings.directory);
+    this.#facts = new FactReader(settings.directory);
+    this.#fleet = new FleetRound({
+      page: settings.page,
+      identity: () => this.#identity.read(),
+      peers: () => this.#peers,
+      report: () => this.report(),
+      answers: () => this.#health.phoneAnswers(systemClock.now()),
+      transports: () => this.#listens.map(({ transport }) => transport),
+      tell: this.#tell,
+    });
   }
 
   start(): void {
@@ -51,11 +83,19 @@ export class BoxAgent {
     this.#every(JUDGED_EVERY, () => this.#judge());
     this.#every(HEARTBEAT_EVERY, () => this.#beat());
     this.#every(STATUS_EVERY, () => this.#askStatus());
-    this.#every(PHONES_EVERY, () => this.#askPhones());
+    this.#every(SIP_ASKED_EVERY, () => this.#askSip());
+    this.#every(SIP_ASKED_EVERY, () => this.#prove());
+    this.#every(FACTS_EVERY, () => this.#measure());
+    this.#every(PHONES_EVERY, () => this.#listPhones());
+    this.#every(PHONES_ASKED_EVERY, () => this.#askPhones());
+    for (const { interval, act } of this.#fleet.rounds) this.#every(interval, act);
   }
 
   stop(): void {
     for (const timer of this.#timers) clearInterval(timer);
+    for (const watch of this.#sipWatches.values()) watch.close();
+    this.#phoneWatch.close();
+    this.#fleet.close();
     this.#control.close();
   }
 
@@ -78,6 +118,16 @@ export class BoxAgent {
   /** What the peer answers to a question of the page, as the control socket does. */
   ask<Op extends ControlRequest["op"]>(request: Extract<ControlRequest, { op: Op }>, patience: Duration = SLOW) {
     return this.#control.ask<Op>(request, patience);
+  }
+
+  /** The next look makes a trial call, whenever the last one was. */
+  proveNow(): void {
+    this.#prober.proveNow();
+  }
+
+  /** What another agent said; `undefined`: it is none of this fleet. */
+  answerAgent(envelope: unknown): SignedText | undefined {
+    return this.#fleet.answer(envelope);
   }
 
   /** Does `act` now and then, never twice at once. */
@@ -104,9 +154,9 @@ export class BoxAgent {
     });
   }
 
-  #tell(input: HealthInput): void {
+  readonly #tell = (input: HealthInput): void => {
     for (const effect of this.#health.step(systemClock.now(), input)) this.#perform(effect);
-  }
+  };
 
   #perform(effect: HealthEffect): void {
     if (effect.type === "report") return this.#settings.onReport(effect.level, effect.text);
@@ -131,11 +181,65 @@ export class BoxAgent {
     const status = await this.#control.ask<"status">({ op: "status" }, QUICK);
     const peers = await this.#control.ask<"peers">({ op: "peers" }, QUICK);
     if (status.outcome !== "answered" || peers.outcome !== "answered") return;
-    this.#tell({ type: "status", status: status.answer.status, boxes: peers.answer.peers });
+    this.#status = status.answer.status;
+    this.#peers = peers.answer.peers;
+    this.#tell({ type: "status", status: this.#status, boxes: this.#peers });
+    const listens = listensOf(this.#status);
+    if (JSON.stringify(listens) === JSON.stringify(this.#listens)) return;
+    this.#listens = listens;
+    this.#tell({ type: "listens", listens });
+    for (const watch of this.#sipWatches.values()) watch.close();
+    this.#sipWatches.clear();
   }
 
-  async #askPhones(): Promise<void> {
+  async #askSip(): Promise<void> {
+    const domain = this.#status?.domain;
+    if (domain === undefined) return;
+    await Promise.all(
+      this.#listens.map(async ({ transport, host, port }) => {
+        let watch = this.#sipWatches.get(transport);
+        if (watch === undefined) {
+          watch = new SipWatch({ transport, box: { host, port }, domain, user: "ringbox-agent" });
+          this.#sipWatches.set(transport, watch);
+        }
+        if ((await watch.ask()) !== undefined) this.#tell({ type: "sip-answered", transport });
+      }),
+    );
+  }
+
+  async #prove(): Promise<void> {
+    const identity = this.#identity.read();
+    if (identity === undefined || this.#status?.phase !== "serving") return;
+    await this.#prober.proveSelf(identity, this.#listens, (receipt) => {
+      this.#tell({ type: "trial", trial: { what: "call", by: identity.nodeId, outside: false, signature: null, ...receipt } });
+    });
+  }
+
+  #measure(): void {
+    const { facts, machine } = this.#facts.read(Math.round(systemClock.wall()), this.#status?.sip.host);
+    this.#tell({ type: "facts", facts, machine });
+  }
+
+  async #listPhones(): Promise<void> {
     const asked = await this.#control.ask<"registration-list">({ op: "registration-list", aor: null }, SLOW);
     if (asked.outcome === "answered") this.#tell({ type: "phones", phones: asked.answer.registrations });
   }
+
+  async #askPhones(): Promise<void> {
+    const status = this.#status;
+    const flows = await this.#control.ask<"flows">({ op: "flows" }, QUICK);
+    if (flows.outcome !== "answered" || status === undefined) return;
+    const due = this.#health.duePhones(systemClock.now(), flows.answer.flows);
+    await Promise.all(
+      due.map(async (flow) => {
+        const roundTripMs = await this.#phoneWatch.ask(flow, status.sip, status.domain);
+        this.#tell({ type: "phone-asked", aor: flow.aor, contact: flow.contact, roundTripMs, by: status.nodeId, ago: milliseconds(0) });
+      }),
+    );
+  }
+}
+
+/** Where the box serves SIP, as its status says. */
+function listensOf({ sip }: StatusReport): readonly Listen[] {
+  return (["UDP", "TCP"] as const).map((transport) => ({ transport, host: sip.host, port: sip.port }));
 }

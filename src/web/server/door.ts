@@ -73,7 +73,7 @@ export class Door {
 
   /** Who asks for a route that not everybody may ask for; `undefined` for what needs no session. */
   admit(request: IncomingMessage, way: Way, { access, method }: Pick<Route, "access" | "method">): Visitor | Refusal | undefined {
-    if (access === "reading") return undefined;
+    if (access === "reading" || access === "fleet") return undefined;
     if (way === "local") return CONSOLE;
     if (access === "local") return { status: 404, text: "There is nothing here." };
     if (way !== "https") return { status: 403, text: "Over HTTPS only." };

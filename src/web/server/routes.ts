@@ -8,10 +8,10 @@ export interface Route {
   /** Exact; with a `/*` at its end also all below. */
   readonly path: string;
   /**
-   * `reading`: anybody on the LAN; it says no secrets. `sign-in`: over HTTPS, without a session. `signed-in`: over
-   * HTTPS, with one. `local`: on the agent's own socket only. That socket is served everything.
+   * `reading`: anybody on the LAN; it says no secrets. `fleet`: signed by a box of the fleet. `sign-in`: over
+   * HTTPS, without a session. `signed-in`: over HTTPS, with one. `local`: on the agent's own socket only. That socket is served everything.
    */
-  readonly access: "reading" | "sign-in" | "signed-in" | "local";
+  readonly access: "reading" | "fleet" | "sign-in" | "signed-in" | "local";
   readonly answer: (exchange: Exchange) => void | Promise<void>;
 }
 

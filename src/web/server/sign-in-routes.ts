@@ -4,7 +4,7 @@ import { hours } from "../../base/time.ts";
 import { shownText } from "../../health/access/shown-text.ts";
 import { systemClock } from "../../io/clock.ts";
 import { sendJson, sendText } from "./answers.ts";
-import { readBody, textIn } from "./body.ts";
+import { readJson, textIn } from "./json-body.ts";
 import { COOKIE, type Door, isRefusal, type Visitor } from "./door.ts";
 import type { Route } from "./routes.ts";
 
@@ -40,7 +40,7 @@ export function signInRoutes({ door, onEvent, fingerprint, page }: SignInSetting
     {
       method: "POST", path: "/api/sign-in", access: "sign-in",
       answer: async ({ request, response }) => {
-        const body = await readBody(request);
+        const body = await readJson(request);
         if (isRefusal(body)) return sendText(response, body.status, body.text);
         const signedIn = door.signIn(request, textIn(body, "code"));
         if (isRefusal(signedIn)) return sendText(response, signedIn.status, signedIn.text);
@@ -61,7 +61,7 @@ export function signInRoutes({ door, onEvent, fingerprint, page }: SignInSetting
     {
       method: "POST", path: "/api/code", access: "local",
       answer: async ({ request, response }) => {
-        const body = await readBody(request);
+        const body = await readJson(request);
         if (isRefusal(body)) return sendText(response, body.status, body.text);
         const right = textIn(body, "right") === "shell" ? "shell" : "actions";
         const holder = shownText(textIn(body, "holder"), 40);

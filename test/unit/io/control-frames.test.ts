@@ -17,6 +17,7 @@ const QUESTIONS: { readonly [Op in ControlRequest["op"]]: Extract<ControlRequest
   "subscriber-list": { op: "subscriber-list" },
   "conflict-list": { op: "conflict-list" },
   "conflict-resolve": { op: "conflict-resolve", username: "100", version: "ab" },
+  flows: { op: "flows" },
   "registration-list": { op: "registration-list", aor: null },
   where: { op: "where", aor: "100@acme.example" },
   configuration: { op: "configuration" },

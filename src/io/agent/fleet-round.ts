@@ -1,0 +1,160 @@
+// What an agent does with the other boxes, round after round: tries its two neighbors on the ring, tells their agents,
+// and hears from all how their boxes are.
+
+import { randomInt } from "node:crypto";
+import { BoundedMap } from "../../base/bounded-map.ts";
+import { type Duration, milliseconds, seconds } from "../../base/time.ts";
+import { boxName } from "../../health/box-words.ts";
+import type { HealthInput } from "../../health/ports.ts";
+import type { HealthReport, SipTransport } from "../../health/report.ts";
+import type { PeerReport } from "../../peer/reports.ts";
+import { systemClock } from "../clock.ts";
+import type { SignedText } from "./envelope.ts";
+import { FleetTalk, type Partner } from "./fleet-talk.ts";
+import type { Card, Receipt } from "./fleet-words.ts";
+import type { OwnIdentity } from "./own-identity.ts";
+import { type Neighbor, NeighborWatch } from "./prober.ts";
+
+/** The next boxes on the ring, which this one tries: each box is tried by two others, however many there are. */
+const NEIGHBORS = 2;
+const LOOK_EVERY = seconds(1);
+const TALK_EVERY = seconds(5);
+/** Boxes asked at each round beside the neighbors. */
+const OTHERS_ASKED = 2;
+const CARDS_MAX = 512;
+const EVENTS_TOLD = 20;
+const USUAL_TRANSPORTS: readonly SipTransport[] = ["UDP", "TCP"];
+
+export interface FleetRoundSettings {
+  readonly page: string;
+  readonly identity: () => OwnIdentity | undefined;
+  readonly peers: () => readonly PeerReport[];
+  readonly report: () => HealthReport;
+  readonly answers: () => readonly { readonly key: string; readonly ago: Duration; readonly roundTripMs: number | null }[];
+  readonly transports: () => readonly SipTransport[];
+  readonly tell: (input: HealthInput) => void;
+}
+
+export class FleetRound {
+  readonly #settings: FleetRoundSettings;
+  readonly #talk: FleetTalk;
+  /** By Node-ID. BOUNDED: by NEIGHBORS. */
+  readonly #neighbors = new Map<string, NeighborWatch>();
+  /** By Node-ID. */
+  readonly #cards = new BoundedMap<string, Card>(CARDS_MAX, "evict");
+  #cardCount = 0;
+  readonly rounds: readonly { readonly interval: Duration; readonly act: () => Promise<void> }[] = [
+    { interval: LOOK_EVERY, act: () => this.#withNeighbors((watch, neighbor, identity) => watch.look(identity, neighbor, this.#passOn(identity, watch))) },
+    { interval: LOOK_EVERY, act: () => this.#withNeighbors((watch, neighbor, identity) => watch.prove(identity, neighbor, this.#passOn(identity, watch))) },
+    { interval: TALK_EVERY, act: () => this.#talkAround() },
+  ];
+
+  constructor(settings: FleetRoundSettings) {
+    this.#settings = settings;
+    this.#talk = new FleetTalk({
+      isMember: (nodeId) => settings.peers().some((peer) => peer.nodeId === nodeId && peer.state !== "revoked"),
+      card: (nodeId, card) => this.#heard(nodeId, card),
+      receipt: (by, receipt, signature) => settings.tell({ type: "trial", trial: { what: "call", by, outside: true, signature, ...receipt } }),
+    });
+  }
+
+  answer(envelope: unknown): SignedText | undefined {
+    const identity = this.#settings.identity();
+    return identity === undefined ? undefined : this.#talk.answer(identity, envelope);
+  }
+
+  close(): void {
+    for (const watch of this.#neighbors.values()) watch.close();
+  }
+
+  async #withNeighbors(act: (watch: NeighborWatch, neighbor: Neighbor, identity: OwnIdentity) => Promise<void>): Promise<void> {
+    const identity = this.#settings.identity();
+    if (identity === undefined) return;
+    const neighbors = this.#nextOnRing(identity.nodeId);
+    for (const [nodeId, watch] of this.#neighbors) {
+      if (neighbors.some((neighbor) => neighbor.nodeId === nodeId)) continue;
+      watch.close();
+      this.#neighbors.delete(nodeId);
+    }
+    await Promise.all(
+      neighbors.map(async (neighbor) => {
+        let watch = this.#neighbors.get(neighbor.nodeId);
+        if (watch === undefined) this.#neighbors.set(neighbor.nodeId, (watch = new NeighborWatch(neighbor)));
+        await act(watch, neighbor, identity);
+      }),
+    );
+  }
+
+  #nextOnRing(self: string): Neighbor[] {
+    const serving = this.#settings.peers().filter(({ state }) => state === "serving" || state === "silent");
+    if (!serving.some(({ nodeId }) => nodeId === self)) return [];
+    const others = serving.filter(({ nodeId }) => nodeId !== self).sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
+    const behind = others.filter(({ nodeId }) => nodeId > self);
+    return [...behind, ...others.filter(({ nodeId }) => nodeId < self)].slice(0, NEIGHBORS).map(({ nodeId, sip }) => ({
+      nodeId, sip, transports: this.#cards.get(nodeId)?.transports ?? USUAL_TRANSPORTS,
+    }));
+  }
+
+  /** A receipt goes to the agent of the box it is about, at once. */
+  #passOn(identity: OwnIdentity, watch: NeighborWatch): (receipt: Receipt) => void {
+    return (receipt) => {
+      const page = this.#pageOf(watch.nodeId);
+      if (page !== undefined) void this.#talk.exchange(identity, { nodeId: watch.nodeId, page }, this.#ownCard(), [receipt]);
+    };
+  }
+
+  async #talkAround(): Promise<void> {
+    const identity = this.#settings.identity();
+    if (identity === undefined) return;
+    const neighbors = [...this.#neighbors.keys()];
+    const others = [...this.#cards.keys()].filter((nodeId) => !neighbors.includes(nodeId));
+    const chosen = [...neighbors, ...someOf(others, OTHERS_ASKED)].flatMap((nodeId): Partner[] => {
+      const page = this.#pageOf(nodeId);
+      return page === undefined ? [] : [{ nodeId, page }];
+    });
+    await Promise.all(chosen.map((partner) => this.#talk.exchange(identity, partner, this.#ownCard(), [])));
+  }
+
+  #pageOf(nodeId: string): string | undefined {
+    const page = this.#cards.get(nodeId)?.page;
+    return page === undefined || page === "" ? this.#neighbors.get(nodeId)?.page : page;
+  }
+
+  #heard(nodeId: string, card: Card): void {
+    this.#cards.delete(nodeId);
+    this.#cards.set(nodeId, card);
+    const { tell } = this.#settings;
+    const wall = systemClock.wall();
+    const { verdict, provedAgo, firstLine, page } = card;
+    const provedAt = provedAgo === null ? null : Math.round(wall - provedAgo);
+    tell({ type: "other-box", box: { nodeId, verdict, provedAt, firstLine, page: page === "" ? null : page, heardAt: wall } });
+    for (const event of card.events) tell({ type: "event", event: { ...event, box: boxName(nodeId) } });
+    for (const [key, ago, roundTripMs] of card.answers) {
+      const space = key.indexOf(" ");
+      tell({ type: "phone-asked", aor: key.slice(0, space), contact: key.slice(space + 1), roundTripMs: roundTripMs ?? 0, by: nodeId, ago: milliseconds(Math.max(0, ago)) });
+    }
+  }
+
+  #ownCard(): Card {
+    const { at: wall, verdict, firstLine, box, boxes, phones, timeLine } = this.#settings.report();
+    this.#cardCount = Math.max(this.#cardCount + 1, wall); // rises also when the clock is set back
+    const provedAt = boxes.find(({ self }) => self)?.provedAt ?? null;
+    const events = timeLine.filter((event) => event.box.nodeId === box.nodeId).slice(0, EVENTS_TOLD);
+    return {
+      kind: "card", at: this.#cardCount, verdict, firstLine: firstLine.slice(0, 300),
+      provedAgo: provedAt === null ? null : wall - provedAt,
+      page: this.#settings.page,
+      transports: [...this.#settings.transports()],
+      phones: { registered: phones.registered, proved: phones.proved },
+      answers: this.#settings.answers().map(({ key, ago, roundTripMs }) => [key, Math.round(ago), roundTripMs]),
+      events: events.map(({ id, at: when, severity, text }) => ({ id, at: when, severity, text: text.slice(0, 300) })),
+    };
+  }
+}
+
+function someOf(all: readonly string[], count: number): string[] {
+  const rest = [...all];
+  const chosen: string[] = []; // BOUNDED: by count
+  while (chosen.length < count && rest.length > 0) chosen.push(...rest.splice(randomInt(rest.length), 1));
+  return chosen;
+}

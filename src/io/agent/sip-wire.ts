@@ -1,0 +1,86 @@
+// One way to a SIP port, as a phone has it: a UDP socket or a TCP connection of its own.
+
+import { createSocket, type Socket as UdpSocket } from "node:dgram";
+import { connect, type Socket } from "node:net";
+import { type Address, isIpv6 } from "../../base/address.ts";
+import type { SipTransport } from "../../health/report.ts";
+import { StreamFramer } from "../../sip/message/stream-framer.ts";
+
+export interface SipWire {
+  readonly transport: SipTransport;
+  readonly local: Address;
+  /** Whether what is sent may be lost, and is to be sent again. */
+  readonly lossy: boolean;
+  send(octets: string): void;
+  close(): void;
+}
+
+export interface WireEvents {
+  readonly message: (octets: string) => void;
+  /** It can carry nothing any more; in plain words. */
+  readonly broken: (reason: string) => void;
+}
+
+/** Rejects with an error in plain words. */
+export function openWire(transport: SipTransport, remote: Address, events: WireEvents): Promise<SipWire> {
+  if (transport === "UDP") return openUdp(remote, events);
+  if (transport === "TCP") return openTcp(remote, events);
+  return Promise.reject(new Error(`this agent does not speak ${transport}`));
+}
+
+function openUdp(remote: Address, events: WireEvents): Promise<SipWire> {
+  return new Promise((opened, failed) => {
+    const socket: UdpSocket = createSocket(isIpv6(remote.host) ? "udp6" : "udp4");
+    socket.on("error", (error) => {
+      const reason = plainWords(error);
+      failed(new Error(reason));
+      events.broken(reason);
+    });
+    socket.on("message", (datagram) => events.message(datagram.toString("latin1")));
+    // A connected socket hears that nobody has the port, and has the source address that leads there.
+    socket.connect(remote.port, remote.host, () => {
+      const { address, port } = socket.address();
+      opened({
+        transport: "UDP", lossy: true, local: { host: address, port },
+        send: (octets) => socket.send(Buffer.from(octets, "latin1")),
+        close: () => socket.close(),
+      });
+    });
+  });
+}
+
+function openTcp(remote: Address, events: WireEvents): Promise<SipWire> {
+  return new Promise((opened, failed) => {
+    const socket: Socket = connect({ port: remote.port, host: remote.host, noDelay: true });
+    const framer = new StreamFramer();
+    socket.on("error", (error) => {
+      const reason = plainWords(error);
+      failed(new Error(reason));
+      events.broken(reason);
+    });
+    socket.on("close", () => events.broken("the box closed the connection"));
+    socket.on("data", (octets) => {
+      for (const piece of framer.push(octets.toString("latin1"))) {
+        if (piece.type === "message") events.message(piece.octets);
+        if (piece.type === "broken") socket.destroy(new Error("what came is not SIP"));
+      }
+    });
+    socket.on("connect", () => {
+      opened({
+        transport: "TCP", lossy: false, local: { host: socket.localAddress ?? "", port: socket.localPort ?? 0 },
+        send: (octets) => socket.write(octets, "latin1"),
+        close: () => socket.destroy(),
+      });
+    });
+  });
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "nobody is at its SIP port",
+  EHOSTUNREACH: "there is no way to it",
+  ENETUNREACH: "there is no way to it",
+  ETIMEDOUT: "no answer at all",
+  ECONNRESET: "it closed the connection",
+};
+
+const plainWords = (error: Error): string => ("code" in error && typeof error.code === "string" ? WORDS[error.code] : undefined) ?? error.message;

@@ -73,7 +73,7 @@ export class BoxAgent {
       peers: () => this.#peers,
       report: () => this.report(),
       answers: () => this.#health.phoneAnswers(systemClock.now()),
-      transports: () => this.#listens.map(({ transport }) => transport),
+      listens: () => this.#listens,
       tell: this.#tell,
     });
   }
@@ -240,6 +240,8 @@ export class BoxAgent {
 }
 
 /** Where the box serves SIP, as its status says. */
-function listensOf({ sip }: StatusReport): readonly Listen[] {
-  return (["UDP", "TCP"] as const).map((transport) => ({ transport, host: sip.host, port: sip.port }));
+function listensOf({ sip, transports }: StatusReport): readonly Listen[] {
+  return transports.map(({ transport, port }) => ({ transport: NAMES[transport], host: sip.host, port }));
 }
+
+const NAMES = { udp: "UDP", tcp: "TCP", tls: "TLS", ws: "WS", wss: "WSS" } as const;

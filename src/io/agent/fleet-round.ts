@@ -2,11 +2,12 @@
 // and hears from all how their boxes are.
 
 import { randomInt } from "node:crypto";
+import type { Address } from "../../base/address.ts";
 import { BoundedMap } from "../../base/bounded-map.ts";
 import { type Duration, milliseconds, seconds } from "../../base/time.ts";
 import { boxName } from "../../health/box-words.ts";
-import type { HealthInput } from "../../health/ports.ts";
-import type { HealthReport, SipTransport } from "../../health/report.ts";
+import type { HealthInput, Listen } from "../../health/ports.ts";
+import type { HealthReport } from "../../health/report.ts";
 import type { PeerReport } from "../../peer/reports.ts";
 import { systemClock } from "../clock.ts";
 import type { SignedText } from "./envelope.ts";
@@ -23,7 +24,6 @@ const TALK_EVERY = seconds(5);
 const OTHERS_ASKED = 2;
 const CARDS_MAX = 512;
 const EVENTS_TOLD = 20;
-const USUAL_TRANSPORTS: readonly SipTransport[] = ["UDP", "TCP"];
 
 export interface FleetRoundSettings {
   readonly page: string;
@@ -31,7 +31,7 @@ export interface FleetRoundSettings {
   readonly peers: () => readonly PeerReport[];
   readonly report: () => HealthReport;
   readonly answers: () => readonly { readonly key: string; readonly ago: Duration; readonly roundTripMs: number | null }[];
-  readonly transports: () => readonly SipTransport[];
+  readonly listens: () => readonly Listen[];
   readonly tell: (input: HealthInput) => void;
 }
 
@@ -79,7 +79,7 @@ export class FleetRound {
     await Promise.all(
       neighbors.map(async (neighbor) => {
         let watch = this.#neighbors.get(neighbor.nodeId);
-        if (watch === undefined) this.#neighbors.set(neighbor.nodeId, (watch = new NeighborWatch(neighbor)));
+        if (watch === undefined) this.#neighbors.set(neighbor.nodeId, (watch = new NeighborWatch(neighbor.nodeId)));
         await act(watch, neighbor, identity);
       }),
     );
@@ -91,8 +91,14 @@ export class FleetRound {
     const others = serving.filter(({ nodeId }) => nodeId !== self).sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
     const behind = others.filter(({ nodeId }) => nodeId > self);
     return [...behind, ...others.filter(({ nodeId }) => nodeId < self)].slice(0, NEIGHBORS).map(({ nodeId, sip }) => ({
-      nodeId, sip, transports: this.#cards.get(nodeId)?.transports ?? USUAL_TRANSPORTS,
+      nodeId, listens: this.#listensOf(nodeId, sip),
     }));
+  }
+
+  /** Before its agent has told, a box is known to serve UDP and TCP at the address that the ring has of it. */
+  #listensOf(nodeId: string, sip: Address): readonly Listen[] {
+    const told = this.#cards.get(nodeId)?.listens ?? (["UDP", "TCP"] as const).map((transport) => ({ transport, port: sip.port }));
+    return told.map(({ transport, port }) => ({ transport, host: sip.host, port }));
   }
 
   /** A receipt goes to the agent of the box it is about, at once. */
@@ -144,7 +150,7 @@ export class FleetRound {
       kind: "card", at: this.#cardCount, verdict, firstLine: firstLine.slice(0, 300),
       provedAgo: provedAt === null ? null : wall - provedAt,
       page: this.#settings.page,
-      transports: [...this.#settings.transports()],
+      listens: this.#settings.listens().map(({ transport, port }) => ({ transport, port })),
       phones: { registered: phones.registered, proved: phones.proved },
       answers: this.#settings.answers().map(({ key, ago, roundTripMs }) => [key, Math.round(ago), roundTripMs]),
       events: events.map(({ id, at: when, severity, text }) => ({ id, at: when, severity, text: text.slice(0, 300) })),

@@ -7,7 +7,7 @@ const nodeId = z.string().check(z.regex(/^[0-9a-f]{32}$/));
 const words = z.string().check(z.maxLength(300));
 const time = z.number().check(z.gte(0), z.lte(Number.MAX_SAFE_INTEGER));
 const verdict = z.enum(["works", "impaired", "broken", "not-known"]);
-export const transport = z.enum(["UDP", "TCP", "TLS", "WS", "WSS"]);
+const transport = z.enum(["UDP", "TCP", "TLS", "WS", "WSS"]);
 
 /** Of one trial call by the box that signs, through the box that it is told to. */
 export const Receipt = z.object({
@@ -30,7 +30,7 @@ export const Card = z.object({
   provedAgo: z.nullable(z.number()),
   firstLine: words,
   page: z.string().check(z.maxLength(128), z.regex(/^(http:\/\/[0-9a-zA-Z.:[\]-]+\/)?$/)),
-  transports: z.array(transport).check(z.maxLength(5)),
+  listens: z.array(z.object({ transport, port: z.int().check(z.gte(1), z.lte(65_535)) })).check(z.maxLength(5)),
   phones: z.object({ registered: z.number(), proved: z.number() }),
   /** Contacts that answered lately: `aor contact`, milliseconds ago, round trip. */
   answers: z.array(z.tuple([z.string().check(z.maxLength(600)), z.number(), z.nullable(z.number())])).check(z.maxLength(500)),

@@ -1,11 +1,9 @@
 // Tries boxes by real calls, this one and its two neighbors on the ring, and watches the neighbors' SIP ports between
 // the calls: a port that falls silent is told within seconds.
 
-import type { Address } from "../../base/address.ts";
 import { between, type Instant, milliseconds, seconds } from "../../base/time.ts";
 import type { Listen } from "../../health/ports.ts";
 import { PROOF_INTERVAL } from "../../health/proof-book.ts";
-import type { SipTransport } from "../../health/report.ts";
 import { systemClock } from "../clock.ts";
 import type { Receipt } from "./fleet-words.ts";
 import type { OwnIdentity } from "./own-identity.ts";
@@ -19,8 +17,7 @@ const NEIGHBOR_SILENCE = milliseconds(2_500);
 
 export interface Neighbor {
   readonly nodeId: string;
-  readonly sip: Address;
-  readonly transports: readonly SipTransport[];
+  readonly listens: readonly Listen[];
 }
 
 /** One after another, never twice at once, when it is due. */
@@ -53,7 +50,7 @@ export class Prober {
 
   /** Calls through this box's own sockets, if it is time: each receipt as soon as it is there. */
   async proveSelf(identity: OwnIdentity, listens: readonly Listen[], onReceipt: (receipt: Receipt) => void): Promise<void> {
-    await this.#turn.take(() => proveAll(identity, listens.map(({ transport, host, port }) => ({ transport, box: { host, port } })), onReceipt));
+    await this.#turn.take(() => proveAll(identity, listens, onReceipt));
   }
 
   proveNow(): void {
@@ -65,13 +62,11 @@ export class Prober {
 export class NeighborWatch {
   readonly nodeId: string;
   readonly #turn = new Turn();
-  readonly #watches = new Map<SipTransport, { readonly watch: SipWatch; answeredAt: Instant; silent: boolean }>(); // BOUNDED: by the transports
-  #sip: Address;
+  readonly #watches = new Map<string, Watched>(); // BOUNDED: by the transports
   #page: string | undefined;
 
-  constructor({ nodeId, sip }: Neighbor) {
+  constructor(nodeId: string) {
     this.nodeId = nodeId;
-    this.#sip = sip;
   }
 
   /** Of its agent; `undefined`: not known yet. */
@@ -84,19 +79,24 @@ export class NeighborWatch {
     this.#watches.clear();
   }
 
-  async prove(identity: OwnIdentity, { sip, transports }: Neighbor, onReceipt: (receipt: Receipt) => void): Promise<void> {
-    await this.#turn.take(() => proveAll(identity, transports.map((transport) => ({ transport, box: sip })), onReceipt));
+  async prove(identity: OwnIdentity, { listens }: Neighbor, onReceipt: (receipt: Receipt) => void): Promise<void> {
+    await this.#turn.take(() => proveAll(identity, listens, onReceipt));
   }
 
   /** Asks its SIP ports; one that has fallen silent is told as a failed proof. */
-  async look(identity: OwnIdentity, { sip, transports }: Neighbor, onReceipt: (receipt: Receipt) => void): Promise<void> {
-    if (sip.host !== this.#sip.host || sip.port !== this.#sip.port) this.close();
-    this.#sip = sip;
-    await Promise.all(transports.map((transport) => this.#ask(identity, transport, onReceipt)));
+  async look(identity: OwnIdentity, { listens }: Neighbor, onReceipt: (receipt: Receipt) => void): Promise<void> {
+    const keys = listens.map(keyOf);
+    for (const [key, { watch }] of this.#watches) {
+      if (keys.includes(key)) continue;
+      watch.close();
+      this.#watches.delete(key);
+    }
+    await Promise.all(listens.map((listen) => this.#ask(identity, listen, onReceipt)));
   }
 
-  async #ask(identity: OwnIdentity, transport: SipTransport, onReceipt: (receipt: Receipt) => void): Promise<void> {
-    const watched = this.#watchOf(identity, transport);
+  async #ask(identity: OwnIdentity, listen: Listen, onReceipt: (receipt: Receipt) => void): Promise<void> {
+    const { transport } = listen;
+    const watched = this.#watchOf(identity, listen);
     const answer = await watched.watch.ask();
     const now = systemClock.now();
     if (answer !== undefined) {
@@ -110,25 +110,35 @@ export class NeighborWatch {
     }
   }
 
-  #watchOf(identity: OwnIdentity, transport: SipTransport) {
-    const known = this.#watches.get(transport);
+  #watchOf(identity: OwnIdentity, { transport, host, port }: Listen): Watched {
+    const key = keyOf({ transport, host, port });
+    const known = this.#watches.get(key);
     if (known !== undefined) return known;
     const { domain } = identity.membership;
-    const made = { watch: new SipWatch({ transport, box: this.#sip, domain, user: "ringbox-agent" }), answeredAt: systemClock.now(), silent: false };
-    this.#watches.set(transport, made);
+    const made = { watch: new SipWatch({ transport, box: { host, port }, domain, user: "ringbox-agent" }), answeredAt: systemClock.now(), silent: false };
+    this.#watches.set(key, made);
     return made;
   }
 }
 
+interface Watched {
+  readonly watch: SipWatch;
+  answeredAt: Instant;
+  /** It has been told that nobody answers. */
+  silent: boolean;
+}
+
+const keyOf = ({ transport, host, port }: Listen): string => `${transport} ${host} ${port}`;
+
 /** Whether all calls succeeded. A call that failed is made once more: one lost packet is no fault of a box. */
 async function proveAll(
   identity: OwnIdentity,
-  trials: readonly { readonly transport: SipTransport; readonly box: Address }[],
+  listens: readonly Listen[],
   onReceipt: (receipt: Receipt) => void,
 ): Promise<boolean> {
   const outcomes = await Promise.all(
-    trials.map(async ({ transport, box }) => {
-      const settings = { transport, box, domain: identity.membership.domain, by: identity.nodeId, fleetSecret: identity.fleetSecret };
+    listens.map(async ({ transport, host, port }) => {
+      const settings = { transport, box: { host, port }, domain: identity.membership.domain, by: identity.nodeId, fleetSecret: identity.fleetSecret };
       const first = await tryCall(settings);
       const outcome = first.succeeded ? first : await tryCall(settings);
       const { succeeded, tookMs, detail } = outcome;

@@ -63,7 +63,7 @@ export class SipClient {
   /** `sip:user@host:port` by which this user agent is reached over its wire. */
   contact(user: string): string {
     const { local, transport } = this.#wire;
-    return `sip:${user}@${formatAddress(local)}${transport === "UDP" ? "" : `;transport=${transport.toLowerCase()}`}`;
+    return `sip:${user}@${formatAddress(local)}${CONTACT_PARAMETERS[transport]}`;
   }
 
   close(): void {
@@ -117,5 +117,10 @@ export class SipClient {
     this.#waiting.get(keyOf(response.topVia?.branch ?? "", response.cseq?.method ?? ""))?.answered(response);
   }
 }
+
+/** RFC 3261 19.1.1, RFC 7118 5: WebSocket is one transport in a URI, secure or not. */
+const CONTACT_PARAMETERS: Readonly<Record<SipTransport, string>> = {
+  UDP: "", TCP: ";transport=tcp", TLS: ";transport=tls", WS: ";transport=ws", WSS: ";transport=ws",
+};
 
 const keyOf = (branch: string, method: string): string => `${branch} ${method}`;

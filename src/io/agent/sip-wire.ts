@@ -1,8 +1,11 @@
-// One way to a SIP port, as a phone has it: a UDP socket or a TCP connection of its own.
+// One way to a SIP port, as a phone has it: a socket or a connection of its own.
 
 import { createSocket, type Socket as UdpSocket } from "node:dgram";
 import { connect, type Socket } from "node:net";
-import { type Address, isIpv6 } from "../../base/address.ts";
+import { connect as connectTls } from "node:tls";
+import { WebSocket } from "ws";
+import { type Address, formatAddress, isIpv6 } from "../../base/address.ts";
+import { seconds } from "../../base/time.ts";
 import type { SipTransport } from "../../health/report.ts";
 import { StreamFramer } from "../../sip/message/stream-framer.ts";
 
@@ -24,8 +27,8 @@ export interface WireEvents {
 /** Rejects with an error in plain words. */
 export function openWire(transport: SipTransport, remote: Address, events: WireEvents): Promise<SipWire> {
   if (transport === "UDP") return openUdp(remote, events);
-  if (transport === "TCP") return openTcp(remote, events);
-  return Promise.reject(new Error(`this agent does not speak ${transport}`));
+  if (transport === "WS" || transport === "WSS") return openWebSocket(transport, remote, events);
+  return openStream(transport, remote, events);
 }
 
 function openUdp(remote: Address, events: WireEvents): Promise<SipWire> {
@@ -49,9 +52,14 @@ function openUdp(remote: Address, events: WireEvents): Promise<SipWire> {
   });
 }
 
-function openTcp(remote: Address, events: WireEvents): Promise<SipWire> {
+/** Whom a certificate is for is not looked at: a trial asks whether phones are served, and tells no secrets. */
+const TLS = { rejectUnauthorized: false, minVersion: "TLSv1.2" } as const;
+
+function openStream(transport: "TCP" | "TLS", remote: Address, events: WireEvents): Promise<SipWire> {
   return new Promise((opened, failed) => {
-    const socket: Socket = connect({ port: remote.port, host: remote.host, noDelay: true });
+    const to = { port: remote.port, host: remote.host };
+    const socket: Socket = transport === "TCP" ? connect(to) : connectTls({ ...to, ...TLS });
+    socket.setNoDelay(true);
     const framer = new StreamFramer();
     socket.on("error", (error) => {
       const reason = plainWords(error);
@@ -65,15 +73,40 @@ function openTcp(remote: Address, events: WireEvents): Promise<SipWire> {
         if (piece.type === "broken") socket.destroy(new Error("what came is not SIP"));
       }
     });
-    socket.on("connect", () => {
+    socket.on(transport === "TCP" ? "connect" : "secureConnect", () => {
       opened({
-        transport: "TCP", lossy: false, local: { host: socket.localAddress ?? "", port: socket.localPort ?? 0 },
+        transport, lossy: false, local: localOf(socket),
         send: (octets) => socket.write(octets, "latin1"),
         close: () => socket.destroy(),
       });
     });
   });
 }
+
+/** RFC 7118. */
+function openWebSocket(transport: "WS" | "WSS", remote: Address, events: WireEvents): Promise<SipWire> {
+  return new Promise((opened, failed) => {
+    const socket = new WebSocket(`${transport.toLowerCase()}://${formatAddress(remote)}/`, ["sip"], { ...TLS, handshakeTimeout: HANDSHAKE_WAIT, maxPayload: 65_536 });
+    let local: Address = { host: "", port: 0 };
+    socket.on("upgrade", (response) => {
+      local = localOf(response.socket);
+    });
+    socket.on("error", (error) => {
+      const reason = plainWords(error);
+      failed(new Error(reason));
+      events.broken(reason);
+    });
+    socket.on("close", () => events.broken("the box closed the connection"));
+    socket.on("message", (content: Buffer) => events.message(content.toString("latin1")));
+    socket.on("open", () => {
+      opened({ transport, lossy: false, local, send: (octets) => socket.send(Buffer.from(octets, "latin1"), { binary: false }), close: () => socket.terminate() });
+    });
+  });
+}
+
+const HANDSHAKE_WAIT = seconds(3);
+
+const localOf = (socket: Socket): Address => ({ host: socket.localAddress ?? "", port: socket.localPort ?? 0 });
 
 const WORDS: Readonly<Record<string, string>> = {
   ECONNREFUSED: "nobody is at its SIP port",

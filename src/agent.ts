@@ -1,16 +1,20 @@
 // The health agent: watches the box from outside the peer, and serves the page that says how it is. It needs no peer
 // to run: a box whose peer is dead has a page that says so.
 
+import { resolve } from "node:path";
 import { formatAddress } from "./base/address.ts";
 import { parseAgentOptions } from "./cli/agent-options.ts";
 import { ANSWER_SCHEMAS } from "./cli/schemas.ts";
+import { Actions } from "./io/agent/actions.ts";
 import { BoxAgent } from "./io/agent/box-agent.ts";
 import type { AnswerReader } from "./io/agent/control-link.ts";
 import { journal } from "./io/journal.ts";
 import { ListenError } from "./io/listen-error.ts";
 import { ownAddress } from "./io/own-address.ts";
 import { SOFTWARE } from "./peer/peer.ts";
+import { actionRoutes } from "./web/server/action-routes.ts";
 import { EventStream } from "./web/server/event-stream.ts";
+import { fieldProgram } from "./web/server/field-program.ts";
 import { fleetRoutes } from "./web/server/fleet-routes.ts";
 import { readingRoutes } from "./web/server/reading-routes.ts";
 import { WebFront } from "./web/server/web-front.ts";
@@ -36,10 +40,19 @@ async function main(): Promise<void> {
   const events = new EventStream(() => agent.report());
   const routes = [
     ...readingRoutes({ report: () => agent.report(), phones: (query) => agent.phones(query), events }),
+    ...actionRoutes(new Actions({
+      report: () => agent.report(),
+      ask: (request, patience) => agent.ask(request, patience),
+      proveNow: () => agent.proveNow(),
+      takeSlot: (length) => agent.takeSlot(length),
+      giveSlotBack: () => agent.giveSlotBack(),
+      record: (text) => agent.record(text),
+    })),
     ...fleetRoutes((envelope) => agent.answerAgent(envelope)),
   ];
   const front = new WebFront({
     directory: data, listen, httpPort, httpsPort, names, routes,
+    terminal: fieldProgram(resolve(data), page),
     words: () => agent.report().box.words,
     onEvent: (text) => agent.record(text),
     onReport: report,

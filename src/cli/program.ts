@@ -1,6 +1,8 @@
 // The commands of `ringbox`. Their names and options are stable: add, do not rename.
 
 import { Command } from "commander";
+import { fieldMenu } from "./console/field-menu.ts";
+import { boxConsole, type LiveOptions, top } from "./console/live-commands.ts";
 import { ControlClient } from "./control-client.ts";
 import { asHouseCommand, runProgram } from "./command-line.ts";
 import { resolveConflict, withConflicts } from "./conflict-commands.ts";
@@ -188,6 +190,11 @@ function addWebCommands(program: Command, terminal: Terminal): void {
     .option("--shell", "who signs in with it may open a shell in the page's terminal")
     .option("--for <name>", "who will use it; named with all that is done", nameOption)
     .action((options: WebCodeOptions) => printWebCode(directory(), options, terminal));
+  const live = (name: string, description: string, act: (directory: string, options: LiveOptions) => Promise<void>): Command =>
+    program.command(name).description(description).option("--page <url>", "where the page is, for who may not open the agent's socket").action((options: LiveOptions) => act(directory(), options));
+  live("top", "show how the box is, live", top);
+  live("console", "what the box shows on its own screen, with keys for what cannot hurt", boxConsole);
+  live("field-menu", "the tools of the page's terminal", fieldMenu).option("--shell", "with a shell");
 }
 
 function addRulesCommands(program: Command, terminal: Terminal, withBox: WithBox): void {

@@ -24,7 +24,7 @@ export interface Declaration {
 const AT_ONCE = milliseconds(0);
 
 export type ConditionCode =
-  | "alone" | "boxes-gone" | "calls-fail" | "calls-fail-from-outside" | "clock-differs" | "conflicts" | "copies-not-equal"
+  | "alone" | "boxes-gone" | "calls-fail" | "calls-fail-from-outside" | "clock-differs" | "conflicts" | "copies-not-equal" | "draining"
   | "disk-failing" | "disk-full" | "disk-low" | "disk-read-only" | "disk-stalled" | "hot" | "identity-double"
   | "identity-double-elsewhere" | "link-down" | "memory-low" | "not-proved" | "not-proved-from-outside" | "peer-not-running"
   | "peer-silent" | "phones-silent" | "receiving-share" | "restarts" | "revoked" | "rows-damaged" | "seeking" | "sip-silent"
@@ -162,6 +162,11 @@ export const CATALOGUE: Readonly<Record<ConditionCode, Declaration>> = {
     severity: "notice", dependsOn: [], visibleAfter: AT_ONCE,
     text: () => "Copies on the other boxes are being compared and brought up to date.",
     next: "",
+  },
+  draining: {
+    severity: "notice", dependsOn: [], visibleAfter: AT_ONCE,
+    text: () => "This box takes no new calls and registrations; phones that know other boxes use those.",
+    next: "It takes them again after a quarter of an hour, or when it is told so on its page.",
   },
   "phones-silent": {
     severity: "warning", dependsOn: [...NO_CALLS, "link-down"], visibleAfter: seconds(10),

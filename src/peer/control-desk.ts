@@ -81,6 +81,8 @@ export class ControlDesk {
           op: "status",
           status: statusReport(this.#settings, this.#overlay.snapshot(), this.#sip.snapshot(), counters, now),
         });
+      case "drain":
+        return reply(ticket, { ok: true, op: "drain", on: request.on, underWay: this.#sip.snapshot().responseContexts, phones: this.#flows().length });
       case "peers":
         return reply(ticket, { ok: true, op: "peers", peers: peerReports(this.#overlay.snapshot()) });
       case "leave":

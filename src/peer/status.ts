@@ -15,7 +15,7 @@ const PROCESS_START = instant(0);
 export function statusReport(
   settings: PeerSettings,
   snapshot: OverlaySnapshot,
-  sip: Pick<SipSnapshot, "counts" | "streamPorts">,
+  sip: Pick<SipSnapshot, "counts" | "draining" | "streamPorts">,
   counters: ReadonlyMap<string, number>,
   now: Instant,
 ): StatusReport {
@@ -39,7 +39,7 @@ export function statusReport(
     boxes: { serving, known: snapshot.members.filter(({ state }) => state !== "left").length + 1 },
     entries: { owned: snapshot.owned, held: snapshot.held },
     uptimeSeconds: Math.floor(between(PROCESS_START, now) / 1_000),
-    conditions: conditions(snapshot, serving),
+    conditions: [...(sip.draining ? [DRAINING] : []), ...conditions(snapshot, serving)],
     counters: { ...snapshot.counters, ...sip.counts, ...Object.fromEntries(counters) },
   };
 }
@@ -94,6 +94,13 @@ const ALONE: ConditionReport = {
   severity: "notice",
   text: "1 copy: this is the only box, and nothing takes over if it dies.",
   next: "Plug in a second box with a ticket of this fleet.",
+};
+
+const DRAINING: ConditionReport = {
+  code: "draining",
+  severity: "notice",
+  text: "This box takes no new calls and registrations; phones that know other boxes use those.",
+  next: "It takes them again after a quarter of an hour, or when it is told so on its page.",
 };
 
 const COPYING: ConditionReport = {

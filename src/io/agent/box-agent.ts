@@ -125,6 +125,14 @@ export class BoxAgent {
     this.#prober.proveNow();
   }
 
+  /** Before this box may go out of service; `giveSlotBack` when it is back. */
+  takeSlot(length: Duration): Promise<{ readonly granted: boolean; readonly why: string }> {
+    return this.#fleet.takeSlot(length);
+  }
+  giveSlotBack(): Promise<void> {
+    return this.#fleet.giveSlotBack();
+  }
+
   /** What another agent said; `undefined`: it is none of this fleet. */
   answerAgent(envelope: unknown): SignedText | undefined {
     return this.#fleet.answer(envelope);

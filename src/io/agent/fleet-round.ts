@@ -12,7 +12,7 @@ import type { PeerReport } from "../../peer/reports.ts";
 import { systemClock } from "../clock.ts";
 import type { SignedText } from "./envelope.ts";
 import { FleetTalk, type Partner } from "./fleet-talk.ts";
-import type { Card, Receipt } from "./fleet-words.ts";
+import type { Card, Receipt, Reply } from "./fleet-words.ts";
 import type { OwnIdentity } from "./own-identity.ts";
 import { type Neighbor, NeighborWatch } from "./prober.ts";
 
@@ -61,6 +61,41 @@ export class FleetRound {
   answer(envelope: unknown): SignedText | undefined {
     const identity = this.#settings.identity();
     return identity === undefined ? undefined : this.#talk.answer(identity, envelope);
+  }
+
+  /**
+   * Whether the boxes that hold copies with this one let it go out of service for so long, all of them: the two before
+   * it on the ring and the two behind. `why` not is in plain words.
+   */
+  async takeSlot(length: Duration): Promise<{ readonly granted: boolean; readonly why: string }> {
+    const identity = this.#settings.identity();
+    if (identity === undefined) return { granted: false, why: "this box is in no fleet yet" };
+    if (this.#talk.isNeighborOut(identity.nodeId)) return { granted: false, why: "another box that holds the same copies is out of service now" };
+    const answers = await Promise.all(this.#around(identity.nodeId).map(async (nodeId) => ({ nodeId, reply: await this.#askSlot(identity, nodeId, length) })));
+    const refusal = answers.find(({ reply }) => reply?.granted !== true);
+    if (refusal === undefined) return { granted: true, why: "" };
+    await this.giveSlotBack();
+    const name = boxName(refusal.nodeId).words;
+    return { granted: false, why: refusal.reply === undefined ? `the agent of ${name} does not answer` : `${name} has let another box go out of service` };
+  }
+
+  async giveSlotBack(): Promise<void> {
+    const identity = this.#settings.identity();
+    if (identity === undefined) return;
+    await Promise.all(this.#around(identity.nodeId).map((nodeId) => this.#askSlot(identity, nodeId, milliseconds(0))));
+  }
+
+  async #askSlot(identity: OwnIdentity, nodeId: string, length: Duration): Promise<Reply | undefined> {
+    const page = this.#pageOf(nodeId);
+    return page === undefined ? undefined : await this.#talk.exchange(identity, { nodeId, page }, this.#ownCard(), [], length);
+  }
+
+  /** Boxes that share a replica set with this one. */
+  #around(self: string): string[] {
+    const others = this.#settings.peers().filter(({ state, nodeId }) => state === "serving" && nodeId !== self).map(({ nodeId }) => nodeId).sort();
+    const at = others.filter((nodeId) => nodeId < self).length;
+    const turned = [...others.slice(at), ...others.slice(0, at)];
+    return [...new Set([...turned.slice(0, NEIGHBORS), ...turned.slice(-NEIGHBORS)])];
   }
 
   close(): void {

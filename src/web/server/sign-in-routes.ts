@@ -29,6 +29,8 @@ const COOKIE_LIVES = hours(12);
 
 export function signInRoutes({ door, onEvent, fingerprint, page }: SignInSettings): readonly Route[] {
   return [
+    // Where the page is, for whoever has the report already.
+    { method: "GET", path: "/api/address", access: "reading", answer: ({ response }) => sendJson(response, 200, { page }) },
     {
       method: "GET", path: "/api/session", access: "sign-in",
       answer: ({ request, response }) => {

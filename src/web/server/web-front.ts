@@ -16,6 +16,7 @@ import { AgentServer } from "./agent-server.ts";
 import { Door } from "./door.ts";
 import type { Route } from "./routes.ts";
 import { signInRoutes } from "./sign-in-routes.ts";
+import { TERMINAL_PATH, terminalRoutes, Terminals, type TerminalsSettings } from "./terminals.ts";
 
 /** The data directory may be made after the agent started. */
 const LOCAL_TRIED_EVERY = seconds(2);
@@ -31,6 +32,7 @@ export interface WebFrontSettings {
   readonly words: () => string;
   /** What is served besides signing in. */
   readonly routes: readonly Route[];
+  readonly terminal: Pick<TerminalsSettings, "program" | "user">;
   readonly onEvent: (text: string) => void;
   readonly onReport: Report;
 }
@@ -40,6 +42,7 @@ export class WebFront {
   readonly #identity: PageIdentity;
   readonly #door: Door;
   readonly #routes: readonly Route[];
+  readonly #terminals: Terminals;
   /** BOUNDED: one for each way in. */
   readonly #servers: AgentServer[] = [];
   #localName: ControlSocketPath | undefined;
@@ -63,9 +66,11 @@ export class WebFront {
       names: () => this.#identity.names(),
       onEnded: (session) => this.#ended(session),
     });
+    this.#terminals = new Terminals({ ...settings.terminal, directory: settings.directory, onEvent: settings.onEvent });
     const page = `https://${formatAddress({ host: ownAddress(settings.listen), port: settings.httpsPort })}/`;
     this.#routes = [
       ...settings.routes,
+      ...terminalRoutes(this.#door, settings.directory),
       ...signInRoutes({ door: this.#door, onEvent: settings.onEvent, fingerprint: () => this.#identity.certificate?.fingerprint ?? "", page }),
     ];
   }
@@ -75,13 +80,17 @@ export class WebFront {
     const { listen: host, httpPort, httpsPort } = this.#settings;
     await this.#open(new AgentServer({ listen: { host, port: httpPort }, option: "--http-port", routes: this.#routes, door: this.#door }));
     const { key, certificate } = await this.#identity.open();
-    this.#secure = new AgentServer({ listen: { host, port: httpsPort }, option: "--https-port", secure: { key, cert: certificate.chain }, routes: this.#routes, door: this.#door });
+    this.#secure = new AgentServer({
+      listen: { host, port: httpsPort }, option: "--https-port", secure: { key, cert: certificate.chain }, routes: this.#routes, door: this.#door,
+      upgrade: { path: TERMINAL_PATH, open: (upgrade) => this.#terminals.upgrade(upgrade, this.#door) },
+    });
     await this.#open(this.#secure);
     await this.#openLocal();
   }
 
   close(): void {
     clearTimeout(this.#localTimer);
+    this.#terminals.close();
     for (const server of this.#servers) server.close();
     this.#localName?.close();
     this.#door.close();
@@ -111,6 +120,7 @@ export class WebFront {
   }
 
   #ended(session: Session): void {
+    this.#terminals.endOf(session);
     this.#settings.onReport("debug", `${session.who} is not signed in any more`);
   }
 }

@@ -230,7 +230,7 @@ export class Health {
         verdict, phones, canLose,
         reason: shown.find(({ words }) => words.severity !== "notice")?.words.text,
         window: this.#phones.window / 1_000,
-        boxes: status?.boxes ?? { serving: 0, known: 0 },
+        boxes: status === undefined || this.peerState !== "answering" ? NOBODY : status.boxes,
       }),
       verdict,
       box: boxName(this.#ownId),
@@ -320,6 +320,9 @@ export class Health {
     return wallTime(Math.round(at + this.#wallOffset));
   }
 }
+
+/** Of a ring that nobody can be asked about. */
+const NOBODY = { serving: 0, known: 0 } as const;
 
 const isOwn = (trial: Trial): boolean => trial.what === "call" && !trial.outside;
 const isOutside = (trial: Trial): boolean => trial.what === "call" && trial.outside;

@@ -59,6 +59,7 @@ export class BoxAgent {
   #status: StatusReport | undefined;
   #peers: readonly PeerReport[] = [];
   #listens: readonly Listen[] = [];
+  #toldVerdict: HealthReport["verdict"] = "not-known";
 
   constructor(settings: BoxAgentSettings) {
     this.#settings = settings;
@@ -175,6 +176,10 @@ export class BoxAgent {
   #judge(): void {
     this.#tell({ type: "clock", wall: systemClock.wall() });
     this.#tell({ type: "tick" });
+    const verdict = this.#health.verdict();
+    if (verdict === this.#toldVerdict) return;
+    this.#toldVerdict = verdict;
+    this.#fleet.tellNow().catch((error: unknown) => this.#fail(error));
   }
 
   async #beat(): Promise<void> {

@@ -102,6 +102,11 @@ export class FleetRound {
     for (const watch of this.#neighbors.values()) watch.close();
   }
 
+  /** How this box stands has changed: the others are told before the next round. */
+  tellNow(): Promise<void> {
+    return this.#talkAround();
+  }
+
   async #withNeighbors(act: (watch: NeighborWatch, neighbor: Neighbor, identity: OwnIdentity) => Promise<void>): Promise<void> {
     const identity = this.#settings.identity();
     if (identity === undefined) return;

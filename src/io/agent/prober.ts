@@ -13,7 +13,7 @@ import { tryCall } from "./trial-call.ts";
 /** After a failure a box is tried again sooner: it is told that it works as soon as it does. */
 const AFTER_FAILURE = seconds(2);
 /** A neighbor's SIP port that has not answered for so long is told of, before the next call is due. */
-const NEIGHBOR_SILENCE = milliseconds(2_500);
+const NEIGHBOR_SILENCE = milliseconds(2_000);
 
 export interface Neighbor {
   readonly nodeId: string;

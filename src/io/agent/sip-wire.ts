@@ -34,10 +34,16 @@ export function openWire(transport: SipTransport, remote: Address, events: WireE
 function openUdp(remote: Address, events: WireEvents): Promise<SipWire> {
   return new Promise((opened, failed) => {
     const socket: UdpSocket = createSocket(isIpv6(remote.host) ? "udp6" : "udp4");
+    let isOpen = true;
+    const close = (): void => {
+      if (isOpen) socket.close();
+      isOpen = false;
+    };
     socket.on("error", (error) => {
       const reason = plainWords(error);
       failed(new Error(reason));
       events.broken(reason);
+      close();
     });
     socket.on("message", (datagram) => events.message(datagram.toString("latin1")));
     // A connected socket hears that nobody has the port, and has the source address that leads there.
@@ -45,8 +51,10 @@ function openUdp(remote: Address, events: WireEvents): Promise<SipWire> {
       const { address, port } = socket.address();
       opened({
         transport: "UDP", lossy: true, local: { host: address, port },
-        send: (octets) => socket.send(Buffer.from(octets, "latin1")),
-        close: () => socket.close(),
+        send: (octets) => {
+          if (isOpen) socket.send(Buffer.from(octets, "latin1"));
+        },
+        close,
       });
     });
   });
@@ -99,9 +107,14 @@ function openWebSocket(transport: "WS" | "WSS", remote: Address, events: WireEve
     socket.on("close", () => events.broken("the box closed the connection"));
     socket.on("message", (content: Buffer) => events.message(content.toString("latin1")));
     socket.on("open", () => {
-      opened({ transport, lossy: false, local, send: (octets) => socket.send(Buffer.from(octets, "latin1"), { binary: false }), close: () => socket.terminate() });
+      opened({ transport, lossy: false, local, send: (octets) => sendText(socket, octets), close: () => socket.terminate() });
     });
   });
+}
+
+/** On a connection that is closing nothing goes out: whoever waits for an answer is told so. */
+function sendText(socket: WebSocket, octets: string): void {
+  if (socket.readyState === WebSocket.OPEN) socket.send(Buffer.from(octets, "latin1"), { binary: false });
 }
 
 const HANDSHAKE_WAIT = seconds(3);

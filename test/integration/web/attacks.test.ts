@@ -135,13 +135,8 @@ suite("attacks on the page", { skip: skipWithoutAgent }, () => {
     assert.equal((await agent.post("/api/actions/locate", signedIn, { target: "x".repeat(5_000) })).status, 413);
     const slow = Array.from({ length: 500 }, () => slowly(agent));
     const started = performance.now();
-    const during: number[] = [];
-    for (let i = 0; i < 20; i++) {
-      const asked = performance.now();
-      // The attacker has its 32 connections; a visitor is another machine, as the agent's own socket is here.
-      await agent.code();
-      during.push(performance.now() - asked);
-    }
+    // The attacker has its 32 connections; who is on the box itself is served meanwhile.
+    assert.match(agent.code(), /^\S{9}$/);
     await until("slow connections are ended", 30, () => assert.equal(slow.filter((socket) => !socket.destroyed).length, 0), started);
     t.diagnostic(`W07: ${raw.length} raw requests: ${statuses.join(" ")}; of 500 slow connections at most 32 were open, all ended after ${((performance.now() - started) / 1_000).toFixed(1)} s`);
   });

@@ -2,7 +2,7 @@
 // signing out. And what phones send is text on every view of it (row W06).
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -126,7 +126,7 @@ async function terminalShows(page: Page, words: string): Promise<void> {
   await until(`the terminal shows ${words}`, 20, async () => assert.ok(((await page.textContent(".xterm-rows")) ?? "").replaceAll("\u00a0", " ").includes(words), (await page.textContent(".xterm-rows")) ?? ""));
 }
 
-const topOf = (directory: string): string => execFileSync(join(DIST, "ringbox"), ["--data", directory, "top"], { encoding: "utf8", input: "", timeout: 1_500, killSignal: "SIGKILL", env: { TERM: "dumb" }, stdio: ["pipe", "pipe", "ignore"] }).toString();
+const topOf = (directory: string): string => spawnSync(join(DIST, "ringbox"), ["--data", directory, "top"], { encoding: "utf8", timeout: 2_500, killSignal: "SIGKILL", env: { TERM: "dumb" } }).stdout;
 const menuOf = (directory: string): string => execFileSync(join(DIST, "ringbox"), ["--data", directory, "field-menu"], { encoding: "utf8", input: "3\n0\n", timeout: 10_000 });
 
 /** Programs that the agent runs, and what they run. */
@@ -148,19 +148,20 @@ async function ringingPhone(address: string, userAgent = "Test phone") {
   await new Promise<void>((bound) => socket.bind(0, "127.0.0.1", bound));
   const { port } = socket.address();
   let registered = false;
+  let invite = "";
   socket.on("message", (bytes, from) => {
     const text = bytes.toString("latin1");
     if (text.startsWith("SIP/2.0 200")) registered = true;
-    const answer = (status: string, method = ""): void => {
-      const kept = text.split("\r\n").filter((line) => /^(via|from|call-id|cseq|record-route):/i.test(line)).map((line) => (method === "" ? line : line.replace(/^CSeq: (\d+) .*/i, `CSeq: $1 ${method}`)));
-      const to = (/^To: .*$/im.exec(text)?.[0] ?? "").replace(/$/, ";tag=phone");
+    const answer = (status: string, request: string): void => {
+      const kept = request.split("\r\n").filter((line) => /^(via|from|call-id|cseq|record-route):/i.test(line));
+      const to = `${/^To: .*$/im.exec(request)?.[0] ?? ""};tag=phone`;
       socket.send([`SIP/2.0 ${status}`, ...kept, to, "Content-Length: 0", "", ""].join("\r\n"), from.port, from.address);
     };
-    if (text.startsWith("INVITE")) answer("180 Ringing");
-    if (text.startsWith("OPTIONS")) answer("200 OK");
+    if (text.startsWith("INVITE")) answer("180 Ringing", (invite = text));
+    if (text.startsWith("OPTIONS")) answer("200 OK", text);
     if (text.startsWith("CANCEL")) {
-      answer("200 OK");
-      answer("487 Request Terminated", "INVITE");
+      answer("200 OK", text);
+      answer("487 Request Terminated", invite);
     }
   });
   await until("the phone is registered", 10, async () => {

@@ -20,6 +20,7 @@ export const DEBIAN_PACKAGES: readonly DebianPackage[] = [
   { name: "strace", program: "strace", reason: "records what a program writes, for power cuts, and lets its disk fail" },
   { name: "faketime", program: "faketime", reason: "a box whose clock stands in 1970" },
   { name: "kamailio", program: "kamailio", reason: "the registrar and proxy that the benchmark stands beside" },
+  { name: "chromium", program: "chromium", reason: "the page as a browser shows it" },
   { name: "gcc", program: "gcc", reason: "compiles the benchmark's load generator" },
   { name: "libc6-dev", program: "", reason: "headers for it" },
 ];

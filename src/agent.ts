@@ -6,10 +6,12 @@ import { parseAgentOptions } from "./cli/agent-options.ts";
 import { ANSWER_SCHEMAS } from "./cli/schemas.ts";
 import { BoxAgent } from "./io/agent/box-agent.ts";
 import type { AnswerReader } from "./io/agent/control-link.ts";
+import { Heralds } from "./io/agent/heralds.ts";
 import { journal } from "./io/journal.ts";
 import { ListenError } from "./io/listen-error.ts";
 import { ownAddress } from "./io/own-address.ts";
 import { SOFTWARE } from "./peer/peer.ts";
+import { parseHint } from "./provision/hint.ts";
 import { AgentServer } from "./web/server/agent-server.ts";
 import { EventStream } from "./web/server/event-stream.ts";
 import { fleetRoutes } from "./web/server/fleet-routes.ts";
@@ -29,10 +31,11 @@ async function main(): Promise<void> {
     process.exitCode = parsed.exitStatus;
     return;
   }
-  const { data, listen, httpPort } = parsed.options;
+  const { data, listen, httpPort, webhook, syslog, supervised } = parsed.options;
   const page = `http://${formatAddress({ host: ownAddress(listen), port: httpPort })}/`;
   const report = journal(say, process.env["RINGBOX_DEBUG"] !== undefined);
-  const agent = new BoxAgent({ directory: data, readAnswer, software: SOFTWARE, page, onReport: report });
+  const heralds = new Heralds({ webhook, syslog: syslog === undefined ? undefined : parseHint(syslog), onReport: report });
+  const agent = new BoxAgent({ heralds, supervised, directory: data, readAnswer, software: SOFTWARE, page, onReport: report });
   const events = new EventStream(() => agent.report());
   const routes = [
     ...readingRoutes({ report: () => agent.report(), phones: (query) => agent.phones(query), events }),

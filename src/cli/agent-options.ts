@@ -2,7 +2,7 @@
 
 import { Command } from "commander";
 import { asHouseCommand, runProgram, type Voice } from "./command-line.ts";
-import { listenOption, portOption } from "./option-values.ts";
+import { hintOption, listenOption, portOption, webhookOption } from "./option-values.ts";
 import { VERSION } from "./version.ts";
 
 const NAME = "ringbox-agent";
@@ -13,12 +13,21 @@ export interface AgentOptions {
   /** Numeric address to serve the page on; `undefined`: all. */
   readonly listen: string | undefined;
   readonly httpPort: number;
+  /** Told when a condition comes and goes. */
+  readonly webhook: string | undefined;
+  /** `HOST:PORT`, checked. */
+  readonly syslog: string | undefined;
+  /** Whether somebody starts `ringboxd` again when it ends. */
+  readonly supervised: boolean;
 }
 
 interface ParsedOptions {
   readonly data: string;
   readonly listen?: string;
   readonly httpPort: number;
+  readonly webhook?: string;
+  readonly syslog?: string;
+  readonly supervised?: boolean;
 }
 
 /** The options, or the exit status after what there was to say was said. */
@@ -30,8 +39,12 @@ export async function parseAgentOptions(args: readonly string[], voice: Voice): 
     .requiredOption("--data <dir>", "data directory of the box")
     .option("--listen <address>", "serve the page on this address only", listenOption)
     .option("--http-port <port>", "TCP port of the page", portOption, 8080)
+    .option("--webhook <url>", "POST to it when a condition comes and when it is over", webhookOption)
+    .option("--syslog <host:port>", "send the same to a syslog server (RFC 5424 over UDP)", hintOption)
+    .option("--supervised", "ringboxd is started again when it ends: the agent may stop it where that mends something")
     .action((parsed: ParsedOptions) => {
-      options = { data: parsed.data, listen: parsed.listen, httpPort: parsed.httpPort };
+      const { data, listen, httpPort, webhook, syslog, supervised } = parsed;
+      options = { data, listen, httpPort, webhook, syslog, supervised: supervised === true };
     });
   const exitStatus = await runProgram(program, args, NAME, voice);
   return options === undefined ? { exitStatus } : { options };

@@ -30,6 +30,12 @@ export type ConditionCode =
   | "peer-silent" | "phones-silent" | "receiving-share" | "restarts" | "revoked" | "rows-damaged" | "seeking" | "sip-silent"
   | "waiting-for-admission";
 
+/** What a box says of itself; the rest is what its agent found. */
+export const TOLD_BY_PEER: readonly ConditionCode[] = [
+  "alone", "boxes-gone", "clock-differs", "conflicts", "copies-not-equal", "disk-failing", "disk-stalled", "identity-double",
+  "identity-double-elsewhere", "receiving-share", "revoked", "rows-damaged", "seeking",
+];
+
 const PEER_GONE: readonly ConditionCode[] = ["peer-not-running", "peer-silent", "waiting-for-admission", "revoked"];
 const NO_CALLS: readonly ConditionCode[] = [...PEER_GONE, "sip-silent", "seeking"];
 

@@ -116,7 +116,7 @@ export class Peer {
       nextTicket: () => this.#nextTicket(),
       proofUsers: new ProofUsers(crypto, settings.domain, () => this.#fleetSecret),
     });
-    this.#desk = new ControlDesk(settings, this.#overlay, this.#sip, this.#location, crypto, wall, () => this.#nextTicket());
+    this.#desk = new ControlDesk(settings, this.#overlay, this.#sip, this.#location, crypto, wall, () => this.#nextTicket(), this.#agent);
     this.#office = new AdmissionOffice(crypto, () => this.#nextTicket());
     if (settings.formerFleetSecret !== undefined) this.#renewSecret(settings.fleetSecret);
     this.#tellServing();

@@ -67,6 +67,42 @@ export class FleetRound {
     for (const watch of this.#neighbors.values()) watch.close();
   }
 
+  /** Whether every box that shares a replica set with this one lets it go out of service for so long; given back otherwise. */
+  async askForSlot(length: Duration): Promise<boolean> {
+    const identity = this.#settings.identity();
+    if (identity === undefined || !this.#talk.takeSlot(identity.nodeId, length)) return false;
+    const asked = this.#sharers(identity.nodeId);
+    const answers = await Promise.all(
+      asked.map((nodeId) => {
+        const page = this.#pageOf(nodeId);
+        return page === undefined ? undefined : this.#talk.exchange(identity, { nodeId, page }, this.#ownCard(), [], length);
+      }),
+    );
+    const granted = answers.every((answer) => answer?.granted === true);
+    if (!granted) await this.giveSlotBack();
+    return granted;
+  }
+
+  async giveSlotBack(): Promise<void> {
+    const identity = this.#settings.identity();
+    if (identity === undefined) return;
+    this.#talk.giveSlotBack(identity.nodeId);
+    await Promise.all(
+      this.#sharers(identity.nodeId).map((nodeId) => {
+        const page = this.#pageOf(nodeId);
+        return page === undefined ? undefined : this.#talk.exchange(identity, { nodeId, page }, this.#ownCard(), [], milliseconds(0));
+      }),
+    );
+  }
+
+  /** Serving boxes that are in a replica set with this one: those next to it on either side. */
+  #sharers(self: string): string[] {
+    const ids = this.#settings.peers().filter(({ state, nodeId }) => state === "serving" || nodeId === self).map(({ nodeId }) => nodeId).sort();
+    const at = ids.indexOf(self);
+    const around = [-2, -1, 1, 2].map((step) => ids[(at + step + 2 * ids.length) % ids.length] ?? self);
+    return [...new Set(around)].filter((nodeId) => nodeId !== self);
+  }
+
   /** How this box stands has changed: the others are told before the next round. */
   tellNow(): Promise<void> {
     return this.#talkAround();

@@ -1,9 +1,11 @@
 // The health agent: watches the box from outside the peer, and serves the page that says how it is. It needs no peer
 // to run: a box whose peer is dead has a page that says so.
 
+import { resolve } from "node:path";
 import { formatAddress } from "./base/address.ts";
 import { parseAgentOptions } from "./cli/agent-options.ts";
 import { ANSWER_SCHEMAS } from "./cli/schemas.ts";
+import { Actions } from "./io/agent/actions.ts";
 import { BoxAgent } from "./io/agent/box-agent.ts";
 import type { AnswerReader } from "./io/agent/control-link.ts";
 import { Heralds } from "./io/agent/heralds.ts";
@@ -12,10 +14,12 @@ import { ListenError } from "./io/listen-error.ts";
 import { ownAddress } from "./io/own-address.ts";
 import { SOFTWARE } from "./peer/peer.ts";
 import { parseHint } from "./provision/hint.ts";
-import { AgentServer } from "./web/server/agent-server.ts";
+import { actionRoutes } from "./web/server/action-routes.ts";
 import { EventStream } from "./web/server/event-stream.ts";
+import { fieldProgram } from "./web/server/field-program.ts";
 import { fleetRoutes } from "./web/server/fleet-routes.ts";
 import { readingRoutes } from "./web/server/reading-routes.ts";
+import { WebFront } from "./web/server/web-front.ts";
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const complain = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -31,7 +35,7 @@ async function main(): Promise<void> {
     process.exitCode = parsed.exitStatus;
     return;
   }
-  const { data, listen, httpPort, webhook, syslog, supervised } = parsed.options;
+  const { data, listen, httpPort, httpsPort, names, webhook, syslog, supervised } = parsed.options;
   const page = `http://${formatAddress({ host: ownAddress(listen), port: httpPort })}/`;
   const report = journal(say, process.env["RINGBOX_DEBUG"] !== undefined);
   const heralds = new Heralds({ webhook, syslog: syslog === undefined ? undefined : parseHint(syslog), onReport: report });
@@ -39,16 +43,30 @@ async function main(): Promise<void> {
   const events = new EventStream(() => agent.report());
   const routes = [
     ...readingRoutes({ report: () => agent.report(), phones: (query) => agent.phones(query), events }),
+    ...actionRoutes(new Actions({
+      report: () => agent.report(),
+      ask: (request, patience) => agent.ask(request, patience),
+      proveNow: () => agent.proveNow(),
+      takeSlot: (length) => agent.takeSlot(length),
+      giveSlotBack: () => agent.giveSlotBack(),
+      record: (text) => agent.record(text),
+    })),
     ...fleetRoutes((envelope) => agent.answerAgent(envelope)),
   ];
-  const server = new AgentServer({ listen, port: httpPort, routes });
-  await server.open();
+  const front = new WebFront({
+    directory: data, listen, httpPort, httpsPort, names, routes,
+    terminal: fieldProgram(resolve(data), page),
+    words: () => agent.report().box.words,
+    onEvent: (text) => agent.record(text),
+    onReport: report,
+  });
+  await front.open();
   agent.start();
   say(`How this box is: ${page}`);
   const stop = (): void => {
     agent.stop();
     events.close();
-    server.close();
+    front.close();
   };
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop);
 }

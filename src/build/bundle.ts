@@ -8,13 +8,14 @@ import {
   chmodSync, copyFileSync, existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync,
   statSync, writeFileSync,
 } from "node:fs";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { build } from "esbuild";
 import { minutes } from "../base/time.ts";
 import { BUNDLE_OPTIONS, ENTRY_POINTS, ROOT } from "./entry-points.ts";
 
 const DIST = join(ROOT, "dist");
 const STAMP = join(DIST, "build.json");
+const PTY = `prebuilds/linux-${process.arch}/pty.node`;
 const SCRATCH = ".new-";
 const ABANDONED_AFTER = minutes(10);
 /** What a launcher is made for: `dist/NAME` runs the module of that name. */
@@ -54,10 +55,11 @@ async function makeAll(scratch: string): Promise<Stamp> {
   replaceFile(scratch, "metafile.json", JSON.stringify(result.metafile));
   placeRuntime(scratch);
   placeSqlite(scratch);
+  placePty(scratch);
   for (const [program, module] of Object.entries(MODULES)) replaceFile(scratch, program, launcher(program, module), 0o755);
   const sources = Object.keys(result.metafile.inputs).map((path) => relative(ROOT, join(ROOT, path)));
   const inputs = Object.fromEntries([...sources, ...OTHER_INPUTS].map((path) => [path, hashOf(join(ROOT, path))]));
-  return { inputs, outputs: [...bundled, ...PROGRAMS, "node", "better_sqlite3.node", "metafile.json"] };
+  return { inputs, outputs: [...bundled, ...PROGRAMS, "node", "better_sqlite3.node", PTY, "metafile.json"] };
 }
 
 const isChunk = (name: string): boolean => name.startsWith("chunk-");
@@ -85,6 +87,14 @@ function placeSqlite(scratch: string): void {
     join(scratch, "better_sqlite3.node"),
   );
   renameSync(join(scratch, "better_sqlite3.node"), join(DIST, "better_sqlite3.node"));
+}
+
+/** node-pty looks for its binary beside the bundle that it is in. */
+function placePty(scratch: string): void {
+  const folder = join(DIST, dirname(PTY));
+  mkdirSync(folder, { recursive: true });
+  copyFileSync(join(ROOT, "node_modules/node-pty", PTY), join(scratch, "pty.node"));
+  renameSync(join(scratch, "pty.node"), join(DIST, PTY));
 }
 
 const launcher = (program: string, module: string): string => `#!/bin/sh

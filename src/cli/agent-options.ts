@@ -2,7 +2,7 @@
 
 import { Command } from "commander";
 import { asHouseCommand, runProgram, type Voice } from "./command-line.ts";
-import { hintOption, listenOption, portOption, webhookOption } from "./option-values.ts";
+import { collected, domainOption, hintOption, listenOption, portOption, webhookOption } from "./option-values.ts";
 import { VERSION } from "./version.ts";
 
 const NAME = "ringbox-agent";
@@ -19,6 +19,9 @@ export interface AgentOptions {
   readonly syslog: string | undefined;
   /** Whether somebody starts `ringboxd` again when it ends. */
   readonly supervised: boolean;
+  readonly httpsPort: number;
+  /** Names of the box in DNS, besides those that it knows of itself; lower case. */
+  readonly names: readonly string[];
 }
 
 interface ParsedOptions {
@@ -28,6 +31,8 @@ interface ParsedOptions {
   readonly webhook?: string;
   readonly syslog?: string;
   readonly supervised?: boolean;
+  readonly httpsPort: number;
+  readonly name?: readonly string[];
 }
 
 /** The options, or the exit status after what there was to say was said. */
@@ -42,9 +47,11 @@ export async function parseAgentOptions(args: readonly string[], voice: Voice): 
     .option("--webhook <url>", "POST to it when a condition comes and when it is over", webhookOption)
     .option("--syslog <host:port>", "send the same to a syslog server (RFC 5424 over UDP)", hintOption)
     .option("--supervised", "ringboxd is started again when it ends: the agent may stop it where that mends something")
+    .option("--https-port <port>", "TCP port of the page for who signs in", portOption, 8443)
+    .option("--name <host>", "a name of this box in DNS, by which browsers may call it; may be repeated", collected(domainOption))
     .action((parsed: ParsedOptions) => {
-      const { data, listen, httpPort, webhook, syslog, supervised } = parsed;
-      options = { data, listen, httpPort, webhook, syslog, supervised: supervised === true };
+      const { data, listen, httpPort, httpsPort, name, webhook, syslog, supervised } = parsed;
+      options = { data, listen, httpPort, httpsPort, names: name ?? [], webhook, syslog, supervised: supervised === true };
     });
   const exitStatus = await runProgram(program, args, NAME, voice);
   return options === undefined ? { exitStatus } : { options };

@@ -162,6 +162,8 @@ export const ANSWER_SCHEMAS: { readonly [Op in ControlOperation]: z.ZodMiniType<
   }),
   status: z.object({ status: statusSchema }),
   peers: z.object({ peers: peersSchema }),
+  drain: z.object({ on: z.boolean(), underWay: count, phones: count }),
+  restart: z.object({}),
   leave: z.object({}),
   "subscriber-add": z.object({ aor, replaced: z.boolean(), copies: count }),
   "subscriber-remove": z.object({ aor, copies: count }),

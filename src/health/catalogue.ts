@@ -24,7 +24,7 @@ export interface Declaration {
 const AT_ONCE = milliseconds(0);
 
 export type ConditionCode =
-  | "alone" | "boxes-gone" | "calls-fail" | "calls-fail-from-outside" | "clock-differs" | "conflicts" | "copies-not-equal"
+  | "alone" | "boxes-gone" | "calls-fail" | "calls-fail-from-outside" | "clock-differs" | "conflicts" | "copies-not-equal" | "draining"
   | "disk-failing" | "disk-full" | "disk-low" | "disk-read-only" | "disk-stalled" | "hot" | "identity-double"
   | "identity-double-elsewhere" | "link-down" | "memory-low" | "not-proved" | "not-proved-from-outside" | "peer-not-running"
   | "peer-silent" | "phones-silent" | "receiving-share" | "restarts" | "revoked" | "rows-damaged" | "seeking" | "sip-silent"
@@ -32,7 +32,7 @@ export type ConditionCode =
 
 /** What a box says of itself; the rest is what its agent found. */
 export const TOLD_BY_PEER: readonly ConditionCode[] = [
-  "alone", "boxes-gone", "clock-differs", "conflicts", "copies-not-equal", "disk-failing", "disk-stalled", "identity-double",
+  "alone", "boxes-gone", "clock-differs", "conflicts", "copies-not-equal", "disk-failing", "disk-stalled", "draining", "identity-double",
   "identity-double-elsewhere", "receiving-share", "revoked", "rows-damaged", "seeking",
 ];
 
@@ -106,6 +106,11 @@ export const CATALOGUE: Readonly<Record<ConditionCode, Declaration>> = {
     severity: "notice", dependsOn: [], visibleAfter: AT_ONCE,
     text: () => "1 copy: this is the only box, and nothing takes over if it dies.",
     next: "Plug in a second box with a ticket of this fleet.",
+  },
+  draining: {
+    severity: "notice", dependsOn: [], visibleAfter: AT_ONCE,
+    text: () => "This box takes no new calls and registrations; phones that know other boxes use those.",
+    next: "It takes them again after a quarter of an hour, or when it is told so on its page.",
   },
   "disk-stalled": {
     severity: "alarm", dependsOn: [], visibleAfter: AT_ONCE,

@@ -28,6 +28,8 @@ const newSubscriber = z.object({
 const request = z.discriminatedUnion("op", [
   z.object({ op: z.literal("heartbeat"), proofs: z.enum(["works", "broken", "not-known"]), page: pageAddress, conditions: z.array(condition).check(z.maxLength(32)) }),
   z.object({ op: z.literal("status") }),
+  z.object({ op: z.literal("drain"), on: z.boolean() }),
+  z.object({ op: z.literal("restart") }),
   z.object({ op: z.literal("peers") }),
   z.object({ op: z.literal("leave") }),
   z.object({ op: z.literal("subscriber-add"), subscriber: newSubscriber, existing: z.enum(["refuse", "replace"]) }),

@@ -48,6 +48,8 @@ export interface RunningBoxSettings {
   readonly mdns: boolean;
   readonly openRegistration: boolean;
   readonly report: Report;
+  /** Somebody asked over the control socket that this process start afresh. */
+  readonly onRestart: () => void;
 }
 
 export class RunningBox {
@@ -331,6 +333,10 @@ export class RunningBox {
 
   #ask(request: ControlRequest, answer: (reply: ControlReply) => void): void {
     if (request.op === "rotate") return this.#rotate(request, answer);
+    if (request.op === "restart") {
+      answer({ ok: true, op: "restart" });
+      return this.#settings.onRestart();
+    }
     if (request.op === "known-boxes") return answer({ ok: true, op: "known-boxes", boxes: this.#known.boxes });
     if (request.op !== "heartbeat") return this.#askPeer(request, answer);
     this.#askPeer(request, (reply) => answer("op" in reply && reply.op === "heartbeat" ? { ...reply, processId: process.pid } : reply));

@@ -85,6 +85,8 @@ export class ControlDesk {
           op: "status",
           status: this.#status(now, counters),
         });
+      case "drain":
+        return reply(ticket, { ok: true, op: "drain", on: request.on, underWay: this.#sip.snapshot().responseContexts, phones: this.#flows().length });
       case "peers":
         return reply(ticket, { ok: true, op: "peers", peers: peerReports(this.#overlay.snapshot()) });
       case "leave":

@@ -40,6 +40,8 @@ export interface HeartbeatRequest {
 export type DeskRequest =
   | HeartbeatRequest
   | { readonly op: "status" }
+  /** Take no new calls and registrations, for a quarter of an hour at most; or take them again. */
+  | { readonly op: "drain"; readonly on: boolean }
   | { readonly op: "peers" }
   /** Answered once everything is handed over; the process then ends. */
   | { readonly op: "leave" }
@@ -73,6 +75,8 @@ export type PeerRequest =
 
 export type ControlRequest =
   | PeerRequest
+  /** Stop as at the end of the service, and start again from the program that is installed now. */
+  | { readonly op: "restart" }
   /** Which boxes may go on while the issuing credential is renewed. */
   | { readonly op: "known-boxes" }
   /** A new issuing credential, and the signed document that says so. */
@@ -104,6 +108,9 @@ export interface ControlAnswers {
   };
   readonly status: { readonly status: StatusReport };
   readonly peers: { readonly peers: readonly PeerReport[] };
+  /** `underWay`: requests that are being answered through this box; `phones`: whose flow it holds. */
+  readonly drain: { readonly on: boolean; readonly underWay: number; readonly phones: number };
+  readonly restart: Readonly<Record<never, never>>;
   readonly leave: Readonly<Record<never, never>>;
   /** `copies`: boxes that have it on disk now. */
   readonly "subscriber-add": { readonly aor: string; readonly replaced: boolean; readonly copies: number };

@@ -13,6 +13,7 @@ import { SipCore, type SipSnapshot } from "../sip/sip-core.ts";
 import { AdmissionOffice, type OfficeStep } from "./admission-office.ts";
 import { AgentWord } from "./agent-word.ts";
 import type { HeartbeatRequest } from "./control.ts";
+import { Drain } from "./drain.ts";
 import { ControlDesk, type DeskStep } from "./control-desk.ts";
 import { KINDS } from "./kinds.ts";
 import { type LocationQuestion, LocationService, type Settled } from "./location-service.ts";
@@ -54,6 +55,7 @@ export class Peer {
   readonly #openRegistration: boolean;
   readonly #office: AdmissionOffice;
   readonly #agent = new AgentWord();
+  readonly #drain = new Drain();
   readonly #counters = new Map<string, number>();
   #isServing = false;
   #fleetSecret: Uint8Array;
@@ -137,7 +139,7 @@ export class Peer {
   nextDeadline(): Instant | undefined {
     if (this.#hasLeft) return undefined;
     const ofCores = earliest(this.#sip.nextDeadline(), this.#overlay.nextDeadline());
-    const ofSelf = earliest(earliest(this.#searchAt, this.#forgetSecretAt), earliest(this.#nextEnd(), this.#agent.nextDeadline()));
+    const ofSelf = earliest(earliest(this.#searchAt, this.#forgetSecretAt), earliest(this.#nextEnd(), earliest(this.#agent.nextDeadline(), this.#drain.nextDeadline())));
     return earliest(ofCores, ofSelf);
   }
   /** When the next binding of this box runs out. */
@@ -188,6 +190,7 @@ export class Peer {
       case "control":
         if (input.request.op === "admit") return this.#followOffice(this.#office.admit(this.#now, input.ticket, input.request.code));
         if (input.request.op === "heartbeat") this.#hearAgent(input.request);
+        if (input.request.op === "drain") this.#setDrain(input.request.on);
         this.#follow(this.#desk.ask(this.#now, input.ticket, input.request, this.#counters));
         return;
       case "shut-down":
@@ -209,14 +212,21 @@ export class Peer {
     this.#tellServing();
   }
 
+  #setDrain(on: boolean): void {
+    this.#drain.set(this.#now, on);
+    this.#tellServing();
+  }
+
   /** A box that is in the ring, but through which calls were tried in vain, does not say that it serves. */
   #tellServing(): void {
-    this.#sip.setServing(this.#isServing && !this.#agent.isBroken);
+    this.#sip.setServing(this.#isServing && !this.#agent.isBroken && !this.#drain.isOn);
+    this.#sip.setDraining(this.#drain.isOn);
     this.#sip.setPage(this.#agent.page);
   }
 
   #tick(): void {
     this.#agent.tick(this.#now);
+    this.#drain.tick(this.#now);
     this.#tellServing();
     if (this.#forgetSecretAt !== undefined && this.#forgetSecretAt <= this.#now) {
       this.#sip.forgetFormerSecret();

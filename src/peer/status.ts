@@ -16,7 +16,7 @@ const PROCESS_START = instant(0);
 export function statusReport(
   settings: PeerSettings,
   snapshot: OverlaySnapshot,
-  sip: Pick<SipSnapshot, "counts" | "streamPorts">,
+  sip: Pick<SipSnapshot, "counts" | "draining" | "streamPorts">,
   counters: ReadonlyMap<string, number>,
   now: Instant,
 ): StatusReport {
@@ -40,7 +40,7 @@ export function statusReport(
     boxes: { serving, known: snapshot.members.filter(({ state }) => state !== "left").length + 1 },
     entries: { owned: snapshot.owned, held: snapshot.held },
     uptimeSeconds: Math.floor(between(PROCESS_START, now) / 1_000),
-    conditions: conditions(snapshot, serving),
+    conditions: [...(sip.draining ? [conditionOf("draining")] : []), ...conditions(snapshot, serving)],
     counters: { ...snapshot.counters, ...sip.counts, ...Object.fromEntries(counters) },
   };
 }

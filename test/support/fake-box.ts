@@ -47,6 +47,10 @@ export class FakeBox {
         return { ok: true, op: "status", status: SAMPLE_STATUS };
       case "peers":
         return { ok: true, op: "peers", peers: SAMPLE_PEERS };
+      case "drain":
+        return { ok: true, op: "drain", on: request.on, underWay: 0, phones: 0 };
+      case "restart":
+        return { ok: true, op: "restart" };
       case "leave":
         return { ok: true, op: "leave" };
       case "subscriber-add":

@@ -5,7 +5,7 @@ import { type Duration, milliseconds, minutes, seconds } from "../../base/time.t
 import { Health } from "../../health/health.ts";
 import type { HealthEffect, HealthInput, Listen } from "../../health/ports.ts";
 import type { Remedy } from "../../health/remedies.ts";
-import type { HealthReport, Phone, SipTransport } from "../../health/report.ts";
+import type { HealthReport, Phone, Severity, SipTransport } from "../../health/report.ts";
 import type { ControlRequest } from "../../peer/control.ts";
 import type { PeerReport, StatusReport } from "../../peer/reports.ts";
 import { systemClock } from "../clock.ts";
@@ -58,6 +58,9 @@ export class BoxAgent {
   readonly #settings: BoxAgentSettings;
   readonly #health: Health;
   readonly #control: ControlLink;
+  /** Names this run of the agent in the events of the time line. */
+  readonly #run: string;
+  #recorded = 0;
   readonly #identity: IdentityReader;
   readonly #prober = new Prober();
   readonly #phoneWatch = new PhoneWatch();
@@ -75,7 +78,8 @@ export class BoxAgent {
 
   constructor(settings: BoxAgentSettings) {
     this.#settings = settings;
-    this.#health = new Health({ software: settings.software, run: Date.now().toString(36), remedies: settings.supervised });
+    this.#run = Date.now().toString(36);
+    this.#health = new Health({ software: settings.software, run: this.#run, remedies: settings.supervised });
     this.#control = new ControlLink(settings.directory, settings.readAnswer);
     this.#identity = new IdentityReader(settings.directory);
     this.#facts = new FactReader(settings.directory);
@@ -119,6 +123,14 @@ export class BoxAgent {
     return this.#health.phones(query);
   }
 
+  /** Something that was done here by a person: for the journal and the time line. */
+  record(text: string, severity: Severity = "notice"): void {
+    this.#settings.onReport(severity === "notice" ? "info" : "warning", text);
+    const { box } = this.report();
+    this.#recorded += 1;
+    this.#tell({ type: "event", event: { id: `${box.nodeId ?? ""}/${this.#run}/page-${this.#recorded}`, at: systemClock.wall(), box, severity, text } });
+  }
+
   /** What the peer answers to a question of the page, as the control socket does. */
   ask<Op extends ControlRequest["op"]>(request: Extract<ControlRequest, { op: Op }>, patience: Duration = SLOW) {
     return this.#control.ask<Op>(request, patience);
@@ -127,6 +139,14 @@ export class BoxAgent {
   /** The next look makes a trial call, whenever the last one was. */
   proveNow(): void {
     this.#prober.proveNow();
+  }
+
+  /** Before this box may go out of service; `giveSlotBack` when it is back. */
+  takeSlot(length: Duration): Promise<{ readonly granted: boolean; readonly why: string }> {
+    return this.#fleet.takeSlot(length);
+  }
+  giveSlotBack(): Promise<void> {
+    return this.#fleet.giveSlotBack();
   }
 
   /** What another agent said; `undefined`: it is none of this fleet. */
@@ -175,8 +195,9 @@ export class BoxAgent {
   }
 
   async #take({ name, needsSlot }: Remedy): Promise<void> {
-    if (needsSlot && !(await this.#fleet.askForSlot(SLOT))) {
-      this.#settings.onReport("info", "Not now: another box near this one on the ring is out of service, or does not answer.");
+    const slot = needsSlot ? await this.#fleet.takeSlot(SLOT) : { granted: true, why: "" };
+    if (!slot.granted) {
+      this.#settings.onReport("info", `Not now: ${slot.why}.`);
       return this.#tell({ type: "remedy-refused", pause: milliseconds(randomInt(ASK_AGAIN_FIRST, ASK_AGAIN_LAST)) });
     }
     if (name === "leave-ring") await this.#control.ask<"leave">({ op: "leave" }, LEAVING);

@@ -12,7 +12,7 @@ import type { PeerReport } from "../../peer/reports.ts";
 import { systemClock } from "../clock.ts";
 import type { SignedText } from "./envelope.ts";
 import { FleetTalk, type Partner } from "./fleet-talk.ts";
-import type { Card, Receipt } from "./fleet-words.ts";
+import type { Card, Receipt, Reply } from "./fleet-words.ts";
 import type { OwnIdentity } from "./own-identity.ts";
 import { type Neighbor, NeighborWatch } from "./prober.ts";
 
@@ -63,44 +63,45 @@ export class FleetRound {
     return identity === undefined ? undefined : this.#talk.answer(identity, envelope);
   }
 
-  close(): void {
-    for (const watch of this.#neighbors.values()) watch.close();
-  }
-
-  /** Whether every box that shares a replica set with this one lets it go out of service for so long; given back otherwise. */
-  async askForSlot(length: Duration): Promise<boolean> {
+  /**
+   * Whether the boxes that hold copies with this one let it go out of service for so long, all of them: the two before
+   * it on the ring and the two behind. `why` not is in plain words.
+   */
+  async takeSlot(length: Duration): Promise<{ readonly granted: boolean; readonly why: string }> {
     const identity = this.#settings.identity();
-    if (identity === undefined || !this.#talk.takeSlot(identity.nodeId, length)) return false;
-    const asked = this.#sharers(identity.nodeId);
-    const answers = await Promise.all(
-      asked.map((nodeId) => {
-        const page = this.#pageOf(nodeId);
-        return page === undefined ? undefined : this.#talk.exchange(identity, { nodeId, page }, this.#ownCard(), [], length);
-      }),
-    );
-    const granted = answers.every((answer) => answer?.granted === true);
-    if (!granted) await this.giveSlotBack();
-    return granted;
+    if (identity === undefined) return { granted: false, why: "this box is in no fleet yet" };
+    // While this box has its own word, it gives it to nobody else.
+    if (!this.#talk.takeSlot(identity.nodeId, length)) return { granted: false, why: "another box that holds the same copies is out of service now" };
+    const answers = await Promise.all(this.#around(identity.nodeId).map(async (nodeId) => ({ nodeId, reply: await this.#askSlot(identity, nodeId, length) })));
+    const refusal = answers.find(({ reply }) => reply?.granted !== true);
+    if (refusal === undefined) return { granted: true, why: "" };
+    await this.giveSlotBack();
+    const name = boxName(refusal.nodeId).words;
+    return { granted: false, why: refusal.reply === undefined ? `the agent of ${name} does not answer` : `${name} has let another box go out of service` };
   }
 
   async giveSlotBack(): Promise<void> {
     const identity = this.#settings.identity();
     if (identity === undefined) return;
     this.#talk.giveSlotBack(identity.nodeId);
-    await Promise.all(
-      this.#sharers(identity.nodeId).map((nodeId) => {
-        const page = this.#pageOf(nodeId);
-        return page === undefined ? undefined : this.#talk.exchange(identity, { nodeId, page }, this.#ownCard(), [], milliseconds(0));
-      }),
-    );
+    await Promise.all(this.#around(identity.nodeId).map((nodeId) => this.#askSlot(identity, nodeId, milliseconds(0))));
   }
 
-  /** Serving boxes that are in a replica set with this one: those next to it on either side. */
-  #sharers(self: string): string[] {
-    const ids = this.#settings.peers().filter(({ state, nodeId }) => state === "serving" || nodeId === self).map(({ nodeId }) => nodeId).sort();
-    const at = ids.indexOf(self);
-    const around = [-2, -1, 1, 2].map((step) => ids[(at + step + 2 * ids.length) % ids.length] ?? self);
-    return [...new Set(around)].filter((nodeId) => nodeId !== self);
+  async #askSlot(identity: OwnIdentity, nodeId: string, length: Duration): Promise<Reply | undefined> {
+    const page = this.#pageOf(nodeId);
+    return page === undefined ? undefined : await this.#talk.exchange(identity, { nodeId, page }, this.#ownCard(), [], length);
+  }
+
+  /** Boxes that share a replica set with this one. */
+  #around(self: string): string[] {
+    const others = this.#settings.peers().filter(({ state, nodeId }) => state === "serving" && nodeId !== self).map(({ nodeId }) => nodeId).sort();
+    const at = others.filter((nodeId) => nodeId < self).length;
+    const turned = [...others.slice(at), ...others.slice(0, at)];
+    return [...new Set([...turned.slice(0, NEIGHBORS), ...turned.slice(-NEIGHBORS)])];
+  }
+
+  close(): void {
+    for (const watch of this.#neighbors.values()) watch.close();
   }
 
   /** How this box stands has changed: the others are told before the next round. */

@@ -23,6 +23,7 @@ export interface Answer {
 
 interface Waiting {
   readonly answered: (response: SipResponse) => void;
+  readonly provisional: (response: SipResponse) => void;
   readonly failed: (error: Error) => void;
 }
 
@@ -82,8 +83,8 @@ export class SipClient {
     return makeRequest(method, uri, [["Via", via], ["Max-Forwards", "70"], ...fields], body);
   }
 
-  /** The final answer. Rejects with an error in plain words. */
-  ask(request: SipRequest, patience: Duration): Promise<Answer> {
+  /** The final answer; `provisional` is told what comes before it. Rejects with an error in plain words. */
+  ask(request: SipRequest, patience: Duration, provisional: (response: SipResponse) => void = () => undefined): Promise<Answer> {
     const key = keyOf(request.topVia?.branch ?? "", request.method);
     const asked = performance.now();
     return new Promise((answered, failed) => {
@@ -94,6 +95,7 @@ export class SipClient {
         this.#waiting.delete(key);
       };
       this.#waiting.set(key, {
+        provisional,
         answered: (response) => {
           end();
           answered({ response, tookMs: performance.now() - asked });
@@ -113,8 +115,9 @@ export class SipClient {
   }
 
   #receive(response: SipResponse): void {
-    if (response.status < 200) return;
-    this.#waiting.get(keyOf(response.topVia?.branch ?? "", response.cseq?.method ?? ""))?.answered(response);
+    const waiting = this.#waiting.get(keyOf(response.topVia?.branch ?? "", response.cseq?.method ?? ""));
+    if (response.status < 200) waiting?.provisional(response);
+    else waiting?.answered(response);
   }
 }
 

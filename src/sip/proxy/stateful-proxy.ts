@@ -38,12 +38,20 @@ interface Passage {
   readonly destination: Destination;
 }
 
+/** What a phone that knows several boxes can as well ask another one for. Trial calls go on: they tell how the box is. */
+function isNewHere({ toTag, from }: ValidRequest, { type }: Destination): boolean {
+  if (toTag !== "" || (type !== "registrar" && type !== "user")) return false;
+  return !(isSipUri(from.uri) && isProofUser(from.uri.user ?? ""));
+}
+
 export class StatefulProxy {
   readonly #core: CoreContext;
   readonly #gatekeeper: Gatekeeper;
   readonly #registrar: Registrar;
   readonly #clockwork: ProxyClockwork;
   serving = true;
+  /** New calls and registrations are sent elsewhere; what runs goes on. */
+  draining = false;
   page = "";
 
   constructor(core: CoreContext, gatekeeper: Gatekeeper, registrar: Registrar, branchPrefix: string) {
@@ -76,6 +84,10 @@ export class StatefulProxy {
     }
     const destination = this.#destination(request, route);
     if (typeof destination === "number") return this.#core.answer(request, flow, destination);
+    if (this.draining && isNewHere(request, destination)) {
+      this.#core.outbox.count("request-while-draining");
+      return this.#core.answer(request, flow, 503, "", [this.#core.retryAfter()]);
+    }
     this.#admit(now, { request, flow, route, destination });
   }
 

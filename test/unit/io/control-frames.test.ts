@@ -10,6 +10,8 @@ const SUBSCRIBER = newSubscriber("100", "acme.example", "secret", "Änne 電話"
 const QUESTIONS: { readonly [Op in ControlRequest["op"]]: Extract<ControlRequest, { op: Op }> } = {
   heartbeat: { op: "heartbeat", proofs: "works", page: "http://192.0.2.1:8080/", conditions: [{ code: "hot", severity: "warning", text: "Hot.", next: "" }] },
   status: { op: "status" },
+  drain: { op: "drain", on: true },
+  restart: { op: "restart" },
   peers: { op: "peers" },
   leave: { op: "leave" },
   "subscriber-add": { op: "subscriber-add", subscriber: SUBSCRIBER, existing: "refuse" },

@@ -373,6 +373,8 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   }
 
   #linked(member: Member, outbound: boolean): void {
+    // It was sought through others until now: a way that they find would be taken for the only one.
+    this.#verdicts.heard(member);
     this.#introductions.linked(member, outbound);
   }
   #linkClosed(link: number): void {

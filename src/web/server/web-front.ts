@@ -55,7 +55,7 @@ export class WebFront {
     const random = new SystemRandom();
     this.#identity = new PageIdentity({
       directory: settings.directory,
-      extraNames: settings.names,
+      extraNames: settings.listen === undefined ? settings.names : [...settings.names, settings.listen],
       words: settings.words,
       onChanged: ({ key, certificate }) => this.#renew(key, certificate),
       onReport: settings.onReport,

@@ -8,10 +8,12 @@ import { ANSWER_SCHEMAS } from "./cli/schemas.ts";
 import { Actions } from "./io/agent/actions.ts";
 import { BoxAgent } from "./io/agent/box-agent.ts";
 import type { AnswerReader } from "./io/agent/control-link.ts";
+import { Heralds } from "./io/agent/heralds.ts";
 import { journal } from "./io/journal.ts";
 import { ListenError } from "./io/listen-error.ts";
 import { ownAddress } from "./io/own-address.ts";
 import { SOFTWARE } from "./peer/peer.ts";
+import { parseHint } from "./provision/hint.ts";
 import { actionRoutes } from "./web/server/action-routes.ts";
 import { EventStream } from "./web/server/event-stream.ts";
 import { fieldProgram } from "./web/server/field-program.ts";
@@ -34,10 +36,11 @@ async function main(): Promise<void> {
     process.exitCode = parsed.exitStatus;
     return;
   }
-  const { data, listen, httpPort, httpsPort, names } = parsed.options;
+  const { data, listen, httpPort, httpsPort, names, webhook, syslog, supervised } = parsed.options;
   const page = `http://${formatAddress({ host: ownAddress(listen), port: httpPort })}/`;
   const report = journal(say, process.env["RINGBOX_DEBUG"] !== undefined);
-  const agent = new BoxAgent({ directory: data, readAnswer, software: SOFTWARE, page, onReport: report });
+  const heralds = new Heralds({ webhook, syslog: syslog === undefined ? undefined : parseHint(syslog), onReport: report });
+  const agent = new BoxAgent({ heralds, supervised, directory: data, readAnswer, software: SOFTWARE, page, onReport: report });
   const events = new EventStream(() => agent.report());
   const routes = [
     ...readingRoutes({ report: () => agent.report(), phones: (query) => agent.phones(query), events }),

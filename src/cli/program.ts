@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { fieldMenu } from "./console/field-menu.ts";
 import { boxConsole, type LiveOptions, top } from "./console/live-commands.ts";
 import { ControlClient } from "./control-client.ts";
+import { Finding } from "./cli-error.ts";
 import { asHouseCommand, runProgram } from "./command-line.ts";
 import { resolveConflict, withConflicts } from "./conflict-commands.ts";
 import { initFleet, newTicket, type TicketOptions } from "./fleet-commands.ts";
@@ -70,6 +71,9 @@ function addBoxCommands(program: Command, terminal: Terminal, withBox: WithBox):
       withBox(async (box) => {
         const status = await withConflicts((await box.ask<"status">({ op: "status" })).status, box);
         printReport(terminal, json, status, () => statusText(status));
+        const severities = status.conditions.map(({ severity }) => severity);
+        if (severities.includes("alarm")) throw new Finding(4);
+        if (severities.includes("warning")) throw new Finding(3);
       }),
     );
   program

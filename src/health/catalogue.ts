@@ -30,6 +30,12 @@ export type ConditionCode =
   | "peer-silent" | "phones-silent" | "receiving-share" | "restarts" | "revoked" | "rows-damaged" | "seeking" | "sip-silent"
   | "waiting-for-admission";
 
+/** What a box says of itself; the rest is what its agent found. */
+export const TOLD_BY_PEER: readonly ConditionCode[] = [
+  "alone", "boxes-gone", "clock-differs", "conflicts", "copies-not-equal", "disk-failing", "disk-stalled", "draining", "identity-double",
+  "identity-double-elsewhere", "receiving-share", "revoked", "rows-damaged", "seeking",
+];
+
 const PEER_GONE: readonly ConditionCode[] = ["peer-not-running", "peer-silent", "waiting-for-admission", "revoked"];
 const NO_CALLS: readonly ConditionCode[] = [...PEER_GONE, "sip-silent", "seeking"];
 
@@ -101,6 +107,11 @@ export const CATALOGUE: Readonly<Record<ConditionCode, Declaration>> = {
     text: () => "1 copy: this is the only box, and nothing takes over if it dies.",
     next: "Plug in a second box with a ticket of this fleet.",
   },
+  draining: {
+    severity: "notice", dependsOn: [], visibleAfter: AT_ONCE,
+    text: () => "This box takes no new calls and registrations; phones that know other boxes use those.",
+    next: "It takes them again after a quarter of an hour, or when it is told so on its page.",
+  },
   "disk-stalled": {
     severity: "alarm", dependsOn: [], visibleAfter: AT_ONCE,
     text: () => "The disk of this box does not answer: it takes no subscriber changes. Calls and registrations go on.",
@@ -162,11 +173,6 @@ export const CATALOGUE: Readonly<Record<ConditionCode, Declaration>> = {
     severity: "notice", dependsOn: [], visibleAfter: AT_ONCE,
     text: () => "Copies on the other boxes are being compared and brought up to date.",
     next: "",
-  },
-  draining: {
-    severity: "notice", dependsOn: [], visibleAfter: AT_ONCE,
-    text: () => "This box takes no new calls and registrations; phones that know other boxes use those.",
-    next: "It takes them again after a quarter of an hour, or when it is told so on its page.",
   },
   "phones-silent": {
     severity: "warning", dependsOn: [...NO_CALLS, "link-down"], visibleAfter: seconds(10),

@@ -3,13 +3,14 @@
 
 import { between, type Instant, instant, seconds, wallTime, type WallTime } from "../base/time.ts";
 import { boxName } from "./box-words.ts";
-import { CONDITION_CODES, conditionOf, type ConditionCode, isConditionCode, type Values } from "./catalogue.ts";
+import { CONDITION_CODES, conditionOf, type ConditionCode, isConditionCode, TOLD_BY_PEER, type Values } from "./catalogue.ts";
 import { ConditionBoard, type ConditionWords } from "./condition-board.ts";
 import { firstLine } from "./first-line.ts";
 import { machineConditions } from "./machine-conditions.ts";
 import { ASKED_PER_SECOND, PhoneBook } from "./phone-book.ts";
 import type { BoxView, HealthEffect, HealthInput, Listen, MachineView, OtherBox, StatusView } from "./ports.ts";
 import { ProofBook, type Trial } from "./proof-book.ts";
+import { RemedyPlanner } from "./remedies.ts";
 import type { BoxHealth, Fact, HealthReport, PeerProcess, Phone, SipTransport, Verdict } from "./report.ts";
 import { TimeLine } from "./time-line.ts";
 import { BoundedMap } from "../base/bounded-map.ts";
@@ -32,6 +33,8 @@ export interface HealthSettings {
   readonly software: string;
   /** Makes the ids of this agent's events unique over its restarts. */
   readonly run: string;
+  /** Whether remedies may be taken: somebody starts the peer again when it ends. */
+  readonly remedies: boolean;
 }
 
 export class Health {
@@ -39,6 +42,7 @@ export class Health {
   readonly #board = new ConditionBoard();
   readonly #proofs = new ProofBook();
   readonly #phones = new PhoneBook();
+  readonly #remedies = new RemedyPlanner();
   readonly #timeLine = new TimeLine();
   readonly #others = new BoundedMap<string, OtherBox>(OTHER_BOXES_MAX, "evict");
   /** BOUNDED: by the transports. */
@@ -105,6 +109,10 @@ export class Health {
       case "other-box":
         this.#others.set(input.box.nodeId, input.box);
         return;
+      case "remedy-done":
+        return this.#remedies.done(now, input.name);
+      case "remedy-refused":
+        return this.#remedies.refused(now, input.pause);
       case "tick":
         return;
     }
@@ -130,7 +138,17 @@ export class Health {
     for (const [code, values] of machineConditions(this.#machine)) note(code, values);
     const silent = this.#phones.silent(this.#now);
     if (silent > 0) note("phones-silent", { count: silent });
-    return this.#settle(present);
+    return [...this.#settle(present), ...this.#remedy()];
+  }
+
+  #remedy(): HealthEffect[] {
+    if (!this.#settings.remedies) return [];
+    const shown = new Map(this.#board.shown().flatMap(({ words, since }) => (isConditionCode(words.code) ? [[words.code, since] as const] : [])));
+    const others = Math.max(0, (this.#status?.status.boxes.serving ?? 1) - 1);
+    const remedy = this.#remedies.plan(this.#now, { shown, others });
+    if (remedy === undefined) return [];
+    this.#happened("warning", remedy.text);
+    return [{ type: "remedy", remedy }];
   }
 
   #judgePeer(note: (code: ConditionCode, values?: Values) => void): void {
@@ -143,7 +161,9 @@ export class Health {
 
   /** What the box says of itself; its words are as old as its status, which it has told a moment ago. */
   #ownConditions(present: Map<ConditionCode, ConditionWords>): void {
-    for (const words of this.#status?.status.conditions ?? []) if (isConditionCode(words.code)) present.set(words.code, words);
+    for (const words of this.#status?.status.conditions ?? []) {
+      if (isConditionCode(words.code) && TOLD_BY_PEER.includes(words.code)) present.set(words.code, words);
+    }
   }
 
   #judgeSip(note: (code: ConditionCode, values?: Values) => void): void {
@@ -203,6 +223,11 @@ export class Health {
       const answered = this.#sipAnsweredAt.get(transport) ?? asked;
       return between(answered, this.#now) > SIP_SILENCE;
     });
+  }
+
+  /** What the agent found and the peer cannot know of itself, for the peer to tell. */
+  findings(): readonly ConditionWords[] {
+    return this.#board.shown().flatMap(({ words }) => (isConditionCode(words.code) && TOLD_BY_PEER.includes(words.code) ? [] : [words]));
   }
 
   /** What trial calls through this box's own sockets say. */

@@ -6,6 +6,7 @@ import type { Duration, WallTime } from "../base/time.ts";
 import type { ConditionWords } from "./condition-board.ts";
 import type { PhoneAnswer } from "./phone-book.ts";
 import type { Trial } from "./proof-book.ts";
+import type { Remedy, RemedyName } from "./remedies.ts";
 import type { Fact, SipTransport, TimeLineEvent } from "./report.ts";
 
 /** What a box's own status says. */
@@ -82,6 +83,9 @@ export type HealthInput =
   /** Another agent, or the agent itself, tells what happened. */
   | { readonly type: "event"; readonly event: TimeLineEvent }
   | { readonly type: "other-box"; readonly box: OtherBox }
+  | { readonly type: "remedy-done"; readonly name: RemedyName }
+  /** The neighbors did not agree. */
+  | { readonly type: "remedy-refused"; readonly pause: Duration }
   | { readonly type: "tick" };
 
 export interface Listen {
@@ -104,4 +108,5 @@ export interface OtherBox {
 export type HealthEffect =
   /** A condition is shown from now on, or is not any more: for journal, webhook, syslog. */
   | { readonly type: "condition-changed"; readonly appeared: boolean; readonly words: ConditionWords }
-  | { readonly type: "report"; readonly level: "info" | "warning"; readonly text: string };
+  /** To be carried out, and answered by `remedy-done` or `remedy-refused`. */
+  | { readonly type: "remedy"; readonly remedy: Remedy };

@@ -17,9 +17,4 @@ export class SlotBook {
   giveBack(by: string): void {
     if (this.#granted?.to === by) this.#granted = undefined;
   }
-
-  /** Whether another box than `self` is out of service by our leave. */
-  isTakenByAnother(now: Instant, self: string): boolean {
-    return this.#granted !== undefined && this.#granted.until > now && this.#granted.to !== self;
-  }
 }

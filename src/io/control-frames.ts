@@ -15,6 +15,8 @@ const text = z.string().check(z.maxLength(1_024));
 /** Goes into SIP answers as it is. */
 const pageAddress = z.string().check(z.maxLength(128), z.regex(/^(http:\/\/[0-9a-zA-Z.:[\]-]+\/)?$/));
 
+const condition = z.object({ code: text, severity: z.enum(["notice", "warning", "alarm"]), text, next: text });
+
 const newSubscriber = z.object({
   username: text,
   realm: text,
@@ -24,7 +26,7 @@ const newSubscriber = z.object({
 });
 
 const request = z.discriminatedUnion("op", [
-  z.object({ op: z.literal("heartbeat"), proofs: z.enum(["works", "broken", "not-known"]), page: pageAddress }),
+  z.object({ op: z.literal("heartbeat"), proofs: z.enum(["works", "broken", "not-known"]), page: pageAddress, conditions: z.array(condition).check(z.maxLength(32)) }),
   z.object({ op: z.literal("status") }),
   z.object({ op: z.literal("drain"), on: z.boolean() }),
   z.object({ op: z.literal("restart") }),

@@ -3,6 +3,7 @@
 
 import { after, type Instant, seconds } from "../base/time.ts";
 import type { HeartbeatRequest } from "./control.ts";
+import type { ConditionReport } from "./reports.ts";
 
 /** The agent speaks every second. */
 const TOLD_HOLDS = seconds(5);
@@ -10,11 +11,13 @@ const TOLD_HOLDS = seconds(5);
 export class AgentWord {
   #proofs: HeartbeatRequest["proofs"] = "not-known";
   #page = "";
+  #conditions: readonly ConditionReport[] = [];
   #until: Instant | undefined;
 
-  heard(now: Instant, { proofs, page }: HeartbeatRequest): void {
+  heard(now: Instant, { proofs, page, conditions }: HeartbeatRequest): void {
     this.#proofs = proofs;
     this.#page = page;
+    this.#conditions = conditions;
     this.#until = after(now, TOLD_HOLDS);
   }
 
@@ -24,6 +27,12 @@ export class AgentWord {
     this.#until = undefined;
     this.#proofs = "not-known";
     this.#page = "";
+    this.#conditions = [];
+  }
+
+  /** What it found that is the matter, and the box does not see itself. */
+  get conditions(): readonly ConditionReport[] {
+    return this.#conditions;
   }
 
   nextDeadline(): Instant | undefined {

@@ -3,6 +3,7 @@
 
 import type { Phase } from "../overlay/ports.ts";
 import type {
+  ConditionReport,
   ConfigurationReport,
   ConflictReport,
   FlowReport,
@@ -31,6 +32,8 @@ export interface HeartbeatRequest {
   readonly proofs: "works" | "broken" | "not-known";
   /** `http://host:port/` of the agent's page, for Call-Info; empty if there is none. */
   readonly page: string;
+  /** What the agent found, for the box's status. */
+  readonly conditions: readonly ConditionReport[];
 }
 
 /** What the control desk answers. */

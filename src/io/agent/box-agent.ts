@@ -1,8 +1,10 @@
 // The health agent of one box: asks, tries and measures on its own clock, tells the core, and hands out the report.
 
-import { type Duration, milliseconds, seconds } from "../../base/time.ts";
+import { randomInt } from "node:crypto";
+import { type Duration, milliseconds, minutes, seconds } from "../../base/time.ts";
 import { Health } from "../../health/health.ts";
 import type { HealthEffect, HealthInput, Listen } from "../../health/ports.ts";
+import type { Remedy } from "../../health/remedies.ts";
 import type { HealthReport, Phone, Severity, SipTransport } from "../../health/report.ts";
 import type { ControlRequest } from "../../peer/control.ts";
 import type { PeerReport, StatusReport } from "../../peer/reports.ts";
@@ -12,7 +14,9 @@ import { type AnswerReader, ControlLink } from "./control-link.ts";
 import type { SignedText } from "./envelope.ts";
 import { FactReader } from "./facts.ts";
 import { FleetRound } from "./fleet-round.ts";
+import type { Heralds } from "./heralds.ts";
 import { IdentityReader } from "./own-identity.ts";
+import { stopPeer } from "./peer-process.ts";
 import { PhoneWatch } from "./phone-watch.ts";
 import { Prober } from "./prober.ts";
 import { SipWatch } from "./sip-watch.ts";
@@ -29,6 +33,13 @@ const PHONES_EVERY = seconds(10);
 const QUICK = milliseconds(2_500);
 /** One that goes over the ring. */
 const SLOW = seconds(20);
+/** A box that may go out of service is back by then, or its neighbors forget that it asked. */
+const SLOT = minutes(2);
+/** Handing everything over may move a lot. */
+const LEAVING = minutes(3);
+/** Two boxes that asked at once ask again at different times, milliseconds. */
+const ASK_AGAIN_FIRST = 20_000;
+const ASK_AGAIN_LAST = 60_000;
 
 export interface BoxAgentSettings {
   /** The data directory of the box; it need not be there. */
@@ -37,6 +48,9 @@ export interface BoxAgentSettings {
   readonly software: string;
   /** `http://host:port/` of the page; empty if there is none. */
   readonly page: string;
+  readonly heralds: Heralds;
+  /** Somebody starts the peer again when it ends. */
+  readonly supervised: boolean;
   readonly onReport: Report;
 }
 
@@ -59,12 +73,13 @@ export class BoxAgent {
   #status: StatusReport | undefined;
   #peers: readonly PeerReport[] = [];
   #listens: readonly Listen[] = [];
+  #processId: number | undefined;
   #toldVerdict: HealthReport["verdict"] = "not-known";
 
   constructor(settings: BoxAgentSettings) {
     this.#settings = settings;
     this.#run = Date.now().toString(36);
-    this.#health = new Health({ software: settings.software, run: this.#run });
+    this.#health = new Health({ software: settings.software, run: this.#run, remedies: settings.supervised });
     this.#control = new ControlLink(settings.directory, settings.readAnswer);
     this.#identity = new IdentityReader(settings.directory);
     this.#facts = new FactReader(settings.directory);
@@ -168,9 +183,26 @@ export class BoxAgent {
   };
 
   #perform(effect: HealthEffect): void {
-    if (effect.type === "report") return this.#settings.onReport(effect.level, effect.text);
+    if (effect.type === "remedy") {
+      this.#settings.onReport("warning", effect.remedy.text);
+      this.#take(effect.remedy).catch((error: unknown) => this.#fail(error));
+      return;
+    }
     const { appeared, words } = effect;
     this.#settings.onReport(appeared && words.severity !== "notice" ? "warning" : "info", appeared ? words.text : `Over: ${words.text}`);
+    const { at, fleet, box } = this.report();
+    this.#settings.heralds.tell({ at, fleet, box, appeared, condition: words });
+  }
+
+  async #take({ name, needsSlot }: Remedy): Promise<void> {
+    const slot = needsSlot ? await this.#fleet.takeSlot(SLOT) : { granted: true, why: "" };
+    if (!slot.granted) {
+      this.#settings.onReport("info", `Not now: ${slot.why}.`);
+      return this.#tell({ type: "remedy-refused", pause: milliseconds(randomInt(ASK_AGAIN_FIRST, ASK_AGAIN_LAST)) });
+    }
+    if (name === "leave-ring") await this.#control.ask<"leave">({ op: "leave" }, LEAVING);
+    else if (this.#processId !== undefined) await stopPeer(this.#processId, this.#health.peerState === "answering");
+    this.#tell({ type: "remedy-done", name });
   }
 
   #judge(): void {
@@ -185,9 +217,11 @@ export class BoxAgent {
   async #beat(): Promise<void> {
     const verdict = this.#health.callVerdict();
     const proofs = verdict === "impaired" ? "works" : verdict;
-    const asked = await this.#control.ask<"heartbeat">({ op: "heartbeat", proofs, page: this.#settings.page }, QUICK);
+    const asked = await this.#control.ask<"heartbeat">({ op: "heartbeat", proofs, page: this.#settings.page, conditions: this.#health.findings() }, QUICK);
     if (asked.outcome === "absent") this.#tell({ type: "peer-absent" });
-    if (asked.outcome === "answered") this.#tell({ type: "heartbeat", ...asked.answer });
+    if (asked.outcome !== "answered") return;
+    this.#processId = asked.answer.processId;
+    this.#tell({ type: "heartbeat", ...asked.answer });
   }
 
   async #askStatus(): Promise<void> {

@@ -70,7 +70,8 @@ export class FleetRound {
   async takeSlot(length: Duration): Promise<{ readonly granted: boolean; readonly why: string }> {
     const identity = this.#settings.identity();
     if (identity === undefined) return { granted: false, why: "this box is in no fleet yet" };
-    if (this.#talk.isNeighborOut(identity.nodeId)) return { granted: false, why: "another box that holds the same copies is out of service now" };
+    // While this box has its own word, it gives it to nobody else.
+    if (!this.#talk.takeSlot(identity.nodeId, length)) return { granted: false, why: "another box that holds the same copies is out of service now" };
     const answers = await Promise.all(this.#around(identity.nodeId).map(async (nodeId) => ({ nodeId, reply: await this.#askSlot(identity, nodeId, length) })));
     const refusal = answers.find(({ reply }) => reply?.granted !== true);
     if (refusal === undefined) return { granted: true, why: "" };
@@ -82,6 +83,7 @@ export class FleetRound {
   async giveSlotBack(): Promise<void> {
     const identity = this.#settings.identity();
     if (identity === undefined) return;
+    this.#talk.giveSlotBack(identity.nodeId);
     await Promise.all(this.#around(identity.nodeId).map((nodeId) => this.#askSlot(identity, nodeId, milliseconds(0))));
   }
 

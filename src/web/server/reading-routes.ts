@@ -1,8 +1,9 @@
 // What anybody on the LAN may read: the page and the documents behind it.
 
 import type { HealthReport, Phone } from "../../health/report.ts";
-import { sendJson, sendText } from "./answers.ts";
+import { send, sendJson, sendText } from "./answers.ts";
 import type { EventStream } from "./event-stream.ts";
+import { METRICS_TYPE, metricsText } from "./metrics.ts";
 import { sendPlainPage } from "./plain-page.ts";
 import type { Route } from "./routes.ts";
 
@@ -20,6 +21,7 @@ export function readingRoutes({ report, phones, events }: Readings): readonly Ro
     reading("/api/events", ({ response }) => {
       if (!events.add(response)) sendText(response, 503, "Too many pages are open.");
     }),
+    reading("/metrics", async ({ response }) => send(response, 200, METRICS_TYPE, await metricsText(report()))),
     // The agent itself is there.
     reading("/healthz", ({ response }) => sendText(response, 200, "ok")),
     // The box serves phones, as far as it is known: for load balancers.

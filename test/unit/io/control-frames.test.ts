@@ -8,7 +8,7 @@ import type { ControlRequest } from "../../../src/peer/control.ts";
 const SUBSCRIBER = newSubscriber("100", "acme.example", "secret", "Änne 電話");
 
 const QUESTIONS: { readonly [Op in ControlRequest["op"]]: Extract<ControlRequest, { op: Op }> } = {
-  heartbeat: { op: "heartbeat", proofs: "works", page: "http://192.0.2.1:8080/" },
+  heartbeat: { op: "heartbeat", proofs: "works", page: "http://192.0.2.1:8080/", conditions: [{ code: "hot", severity: "warning", text: "Hot.", next: "" }] },
   status: { op: "status" },
   drain: { op: "drain", on: true },
   restart: { op: "restart" },

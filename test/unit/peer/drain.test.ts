@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { minutes } from "../../../src/base/time.ts";
 import { openWorld, register, startRing } from "../../support/open-boxes.ts";
 
-const statuses = (sent: readonly string[]): string[] => sent.splice(0).map((octets) => octets.slice(8, 11));
+const statuses = (sent: string[]): string[] => sent.splice(0).map((octets) => octets.slice(8, 11));
 
 test("a drained box sends registrations elsewhere, until it is told otherwise or a quarter of an hour has passed", () => {
   const { world, sent, replies } = openWorld();

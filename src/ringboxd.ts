@@ -60,7 +60,7 @@ async function admit(options: RingboxdOptions, data: DataDirectory): Promise<Box
 async function run(options: RingboxdOptions, data: DataDirectory, { membership, by }: BoxAdmission): Promise<void> {
   const { listen, sipPort, extraPorts, certificateFiles, overlayPort, mdns, openRegistration } = options;
   const hints = by === undefined ? hintsOf(options) : [by, ...hintsOf(options)];
-  const box = new RunningBox({ membership, data, listen, sipPort, extraPorts, certificateFiles, overlayPort, hints, mdns, openRegistration, report });
+  const box = new RunningBox({ membership, data, listen, sipPort, extraPorts, certificateFiles, overlayPort, hints, mdns, openRegistration, report, onRestart: () => void startAfresh(box).catch(fail) });
   running = box;
   await box.start();
   // npm passes a Ctrl-C on that the terminal has sent already: the second one finds the box stopping.
@@ -70,6 +70,14 @@ async function run(options: RingboxdOptions, data: DataDirectory, { membership, 
   const ticket = options.found !== undefined && options.ticket === undefined ? foundedTicketFile(options) : undefined;
   const programs = dirname(process.argv[1] ?? ".");
   for (const line of welcome({ fleetName, domain, sip, streams: box.streamPorts, overlay, nodeId, data: options.data, ticket, programs })) say(line);
+}
+
+/** In the place of this process: whoever supervises it sees none end, and where nobody does it starts all the same. */
+async function startAfresh(box: RunningBox): Promise<void> {
+  report("info", "Asked to start afresh.");
+  await box.stop();
+  if (process.execve === undefined) throw new Error("this system cannot run a program in the place of another");
+  process.execve(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], process.env);
 }
 
 /** `undefined`: the box shows a code and waits. */

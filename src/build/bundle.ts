@@ -8,19 +8,22 @@ import {
   chmodSync, copyFileSync, existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync,
   statSync, writeFileSync,
 } from "node:fs";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { build } from "esbuild";
 import { minutes } from "../base/time.ts";
 import { BUNDLE_OPTIONS, ENTRY_POINTS, ROOT } from "./entry-points.ts";
+import { PAGE_OPTIONS } from "./page-bundle.ts";
 
 const DIST = join(ROOT, "dist");
 const STAMP = join(DIST, "build.json");
+const PTY = `prebuilds/linux-${process.arch}/pty.node`;
 const SCRATCH = ".new-";
 const ABANDONED_AFTER = minutes(10);
-/** What a launcher is made for: `dist/NAME` runs `dist/NAME.mjs`. */
-const PROGRAMS = ["ringboxd", "ringbox"];
+/** What a launcher is made for: `dist/NAME` runs the module of that name. */
+const MODULES = { ringboxd: "ringboxd.mjs", ringbox: "ringbox.mjs", "ringbox-agent": "agent.mjs" } as const;
+const PROGRAMS = Object.keys(MODULES);
 /** Files that change what comes out without being part of the bundle. */
-const OTHER_INPUTS = ["package-lock.json", "src/build/bundle.ts", "src/build/entry-points.ts"];
+const OTHER_INPUTS = ["package-lock.json", "src/build/bundle.ts", "src/build/entry-points.ts", "src/build/page-bundle.ts"];
 
 interface Stamp {
   /** SHA-256 by path, relative to the project. */
@@ -53,10 +56,12 @@ async function makeAll(scratch: string): Promise<Stamp> {
   replaceFile(scratch, "metafile.json", JSON.stringify(result.metafile));
   placeRuntime(scratch);
   placeSqlite(scratch);
-  for (const program of PROGRAMS) replaceFile(scratch, program, launcher(program), 0o755);
-  const sources = Object.keys(result.metafile.inputs).map((path) => relative(ROOT, join(ROOT, path)));
+  placePty(scratch);
+  const page = await placePage(scratch);
+  for (const [program, module] of Object.entries(MODULES)) replaceFile(scratch, program, launcher(program, module), 0o755);
+  const sources = [...Object.keys(result.metafile.inputs), ...page.inputs].map((path) => relative(ROOT, join(ROOT, path)));
   const inputs = Object.fromEntries([...sources, ...OTHER_INPUTS].map((path) => [path, hashOf(join(ROOT, path))]));
-  return { inputs, outputs: [...bundled, ...PROGRAMS, "node", "better_sqlite3.node", "metafile.json"] };
+  return { inputs, outputs: [...bundled, ...PROGRAMS, "node", "better_sqlite3.node", PTY, ...page.outputs, "metafile.json"] };
 }
 
 const isChunk = (name: string): boolean => name.startsWith("chunk-");
@@ -86,16 +91,33 @@ function placeSqlite(scratch: string): void {
   renameSync(join(scratch, "better_sqlite3.node"), join(DIST, "better_sqlite3.node"));
 }
 
+/** node-pty looks for its binary beside the bundle that it is in. */
+function placePty(scratch: string): void {
+  const folder = join(DIST, dirname(PTY));
+  mkdirSync(folder, { recursive: true });
+  copyFileSync(join(ROOT, "node_modules/node-pty", PTY), join(scratch, "pty.node"));
+  renameSync(join(scratch, "pty.node"), join(DIST, PTY));
+}
+
 /**
  * V8 lets the space for young objects grow to 128 MiB under load, and a small machine has better use for it: MiB of one
  * of its halves. What a request leaves is over long before, or lives for 32 seconds anyway.
  */
 const YOUNG_HALF = 16;
 
-const launcher = (program: string): string => `#!/bin/sh
+/** For browsers, in a folder of its own. */
+async function placePage(scratch: string): Promise<{ readonly inputs: readonly string[]; readonly outputs: readonly string[] }> {
+  const { metafile } = await build({ ...PAGE_OPTIONS, outdir: join(scratch, "web"), logLevel: "silent" });
+  mkdirSync(join(DIST, "web"), { recursive: true });
+  const names = readdirSync(join(scratch, "web")).sort(chunksFirst);
+  for (const name of names) renameSync(join(scratch, "web", name), join(DIST, "web", name));
+  return { inputs: Object.keys(metafile.inputs), outputs: names.map((name) => `web/${name}`) };
+}
+
+const launcher = (program: string, module: string): string => `#!/bin/sh
 # Runs ${program} with the runtime beside it, from any directory and through symbolic links.
 here=$(dirname -- "$(readlink -f -- "$0")")
-exec "$here/node" --enable-source-maps --max-semi-space-size=${YOUNG_HALF} "$here/${program}.mjs" "$@"
+exec "$here/node" --enable-source-maps --max-semi-space-size=${YOUNG_HALF} "$here/${module}" "$@"
 `;
 
 function replaceFile(scratch: string, name: string, content: string, mode = 0o644): void {

@@ -161,14 +161,22 @@ export const OUTPUT_SCHEMAS = {
 
 /** The answers of a box, by the question. */
 export const ANSWER_SCHEMAS: { readonly [Op in ControlOperation]: z.ZodMiniType<ControlAnswers[Op]> } = {
+  heartbeat: z.object({
+    phase: z.enum(["seeking", "joining", "serving", "leaving", "left", "revoked", "waiting-for-admission"]),
+    code: z.nullable(z.string()),
+    processId: count,
+  }),
   status: z.object({ status: statusSchema }),
   peers: z.object({ peers: peersSchema }),
+  drain: z.object({ on: z.boolean(), underWay: count, phones: count }),
+  restart: z.object({}),
   leave: z.object({}),
   "subscriber-add": z.object({ aor, replaced: z.boolean(), copies: count }),
   "subscriber-remove": z.object({ aor, copies: count }),
   "conflict-list": z.object({ conflicts: conflictsSchema }),
   "conflict-resolve": z.object({ aor, copies: count }),
   "subscriber-list": z.object({ subscribers: subscribersSchema }),
+  flows: z.object({ flows: z.array(z.extend(binding, { aor, token: z.string() })) }),
   "registration-list": z.object({ registrations: registrationsSchema }),
   where: z.object({ where: whereSchema }),
   configuration: z.object({ configuration: configurationSchema }),

@@ -17,14 +17,14 @@ export interface Credential {
   readonly privateKeyPem: string;
 }
 
-const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
+export const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 const EPOCH = new Date(0);
 const FLEET_YEARS = 20;
 /** Of a box's certificate. */
 export const CERTIFICATE_LIFE = hours(24 * 30);
 
 /** The X.509 library, loaded when it is first needed: it is large, and an enrolled box seldom needs it. */
-async function loadX509() {
+export async function loadX509() {
   await import("reflect-metadata");
   const x509 = await import("@peculiar/x509");
   return x509;
@@ -235,12 +235,12 @@ export const certificatePem = (der: Uint8Array): string => {
   return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
 };
 
-async function endOf(certificate: Uint8Array): Promise<Date> {
+export async function endOf(certificate: Uint8Array): Promise<Date> {
   const x509 = await loadX509();
   return new x509.X509Certificate(copy(certificate)).notAfter;
 }
 
-async function importKeys(privateKeyPem: string): Promise<webcrypto.CryptoKeyPair> {
+export async function importKeys(privateKeyPem: string): Promise<webcrypto.CryptoKeyPair> {
   const key = createPrivateKey(privateKeyPem);
   const jwk = key.export({ format: "jwk" });
   const { d: _, ...publicJwk } = jwk;
@@ -252,7 +252,7 @@ async function importKeys(privateKeyPem: string): Promise<webcrypto.CryptoKeyPai
 }
 
 /** 126 random bits, positive and without a leading zero byte (RFC 5280 section 4.1.2.2). */
-function serialNumber(): string {
+export function serialNumber(): string {
   const bytes = webcrypto.getRandomValues(new Uint8Array(16));
   bytes[0] = ((bytes[0] as number) & 0x3f) | 0x40;
   return Buffer.from(bytes).toString("hex");

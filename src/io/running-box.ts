@@ -57,6 +57,8 @@ export interface RunningBoxSettings {
   readonly mdns: boolean;
   readonly openRegistration: boolean;
   readonly report: Report;
+  /** Somebody asked over the control socket that this process start afresh. */
+  readonly onRestart: () => void;
 }
 
 export class RunningBox {
@@ -375,8 +377,13 @@ export class RunningBox {
 
   #ask(request: ControlRequest, answer: (reply: ControlReply) => void): void {
     if (request.op === "rotate") return this.#rotate(request, answer);
+    if (request.op === "restart") {
+      answer({ ok: true, op: "restart" });
+      return this.#settings.onRestart();
+    }
     if (request.op === "known-boxes") return this.#askPeer({ op: "published" }, (reply) => answer(this.#withPublished(reply)));
-    this.#askPeer(request, answer);
+    if (request.op !== "heartbeat") return this.#askPeer(request, answer);
+    this.#askPeer(request, (reply) => answer("op" in reply && reply.op === "heartbeat" ? { ...reply, processId: process.pid } : reply));
   }
 
   /** The boxes that this one has met, and those that have published a certificate; if the ring does not answer, the first alone. */

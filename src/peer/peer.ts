@@ -11,10 +11,14 @@ import type { OverlayEffect, OverlayInput, OverlaySnapshot, OverlayTiming, Trust
 import type { SipEffect, SipInput, SipSettings } from "../sip/ports.ts";
 import { SipCore, type SipSnapshot } from "../sip/sip-core.ts";
 import { AdmissionOffice, type OfficeStep } from "./admission-office.ts";
+import { AgentWord } from "./agent-word.ts";
+import type { HeartbeatRequest } from "./control.ts";
+import { Drain } from "./drain.ts";
 import { ControlDesk, type DeskStep } from "./control-desk.ts";
 import { KINDS } from "./kinds.ts";
 import { type LocationQuestion, LocationService, type Settled } from "./location-service.ts";
 import type { PeerEffect, PeerInput, PeerSettings } from "./ports.ts";
+import { ProofUsers } from "./proof-users.ts";
 import { Publication } from "./publication.ts";
 import { USUAL_REGISTRATION } from "./rules-report.ts";
 
@@ -52,7 +56,11 @@ export class Peer {
   readonly #openRegistration: boolean;
   readonly #office: AdmissionOffice;
   readonly #publication: Publication | undefined;
+  readonly #agent = new AgentWord();
+  readonly #drain = new Drain();
   readonly #counters = new Map<string, number>();
+  #isServing = false;
+  #fleetSecret: Uint8Array;
   /** UNBOUNDED: lives within one step, bounded by RELAY_MAX. */
   readonly #overlayInputs: OverlayInput[] = [];
   readonly #sipInputs: SipInput[] = [];
@@ -71,6 +79,7 @@ export class Peer {
 
   constructor(settings: PeerSettings, crypto: Crypto, random: Random, trust: Trust) {
     this.#openRegistration = settings.openRegistration;
+    this.#fleetSecret = settings.fleetSecret;
     const ownWall = (): WallTime => wallTime(this.#now + this.#wallOffset);
     this.#overlay = new OverlayCore(
       {
@@ -112,13 +121,14 @@ export class Peer {
       reachable: (nodeId) => this.#overlay.reachable(nodeId),
       holders: (resource) => this.#overlay.locate(resource).replicas,
       nextTicket: () => this.#nextTicket(),
+      proofUsers: new ProofUsers(crypto, settings.domain, () => this.#fleetSecret),
     });
-    this.#desk = new ControlDesk(settings, this.#overlay, this.#sip, this.#location, crypto, wall, () => this.#nextTicket());
+    this.#desk = new ControlDesk(settings, this.#overlay, this.#sip, this.#location, crypto, wall, () => this.#nextTicket(), this.#agent);
     this.#office = new AdmissionOffice(crypto, () => this.#nextTicket());
     const own = { nodeId: settings.self.nodeId, overlayName: settings.overlayName, certificate: settings.certificate };
     this.#publication = settings.publishesCertificate === true ? new Publication(own, crypto, random, () => this.#nextTicket()) : undefined;
     if (settings.formerFleetSecret !== undefined) this.#renewSecret(settings.fleetSecret);
-    this.#sip.setServing(false);
+    this.#tellServing();
     this.#sip.setFleetAddresses(settings.members.map(({ sip }) => sip));
   }
 
@@ -135,8 +145,9 @@ export class Peer {
 
   nextDeadline(): Instant | undefined {
     if (this.#hasLeft) return undefined;
-    const chores = earliest(earliest(this.#searchAt, this.#forgetSecretAt), this.#publication?.nextDeadline());
-    return earliest(earliest(this.#sip.nextDeadline(), this.#overlay.nextDeadline()), earliest(chores, this.#nextEnd()));
+    const ofCores = earliest(this.#sip.nextDeadline(), this.#overlay.nextDeadline());
+    const chores = earliest(earliest(this.#searchAt, this.#forgetSecretAt), earliest(this.#nextEnd(), this.#publication?.nextDeadline()));
+    return earliest(ofCores, earliest(chores, earliest(this.#agent.nextDeadline(), this.#drain.nextDeadline())));
   }
   /** When the next binding of this box runs out. */
   #nextEnd(): Instant | undefined {
@@ -193,6 +204,8 @@ export class Peer {
         return;
       case "control":
         if (input.request.op === "admit") return this.#followOffice(this.#office.admit(this.#now, input.ticket, input.request.code));
+        if (input.request.op === "heartbeat") this.#hearAgent(input.request);
+        if (input.request.op === "drain") this.#setDrain(input.request.on);
         this.#follow(this.#desk.ask(this.#now, input.ticket, input.request, this.#counters));
         return;
       case "shut-down":
@@ -209,7 +222,27 @@ export class Peer {
     }
   }
 
+  #hearAgent(word: HeartbeatRequest): void {
+    this.#agent.heard(this.#now, word);
+    this.#tellServing();
+  }
+
+  #setDrain(on: boolean): void {
+    this.#drain.set(this.#now, on);
+    this.#tellServing();
+  }
+
+  /** A box that is in the ring, but through which calls were tried in vain, does not say that it serves. */
+  #tellServing(): void {
+    this.#sip.setServing(this.#isServing && !this.#agent.isBroken && !this.#drain.isOn);
+    this.#sip.setDraining(this.#drain.isOn);
+    this.#sip.setPage(this.#agent.page);
+  }
+
   #tick(): void {
+    this.#agent.tick(this.#now);
+    this.#drain.tick(this.#now);
+    this.#tellServing();
     if (this.#forgetSecretAt !== undefined && this.#forgetSecretAt <= this.#now) {
       this.#sip.forgetFormerSecret();
       this.#forgetSecretAt = undefined;
@@ -309,8 +342,9 @@ export class Peer {
         this.#outward.push(effect);
         return;
       case "phase-changed":
-        this.#sip.setServing(effect.phase === "serving");
-        if (effect.phase === "serving") this.#publication?.serving(this.#now);
+        this.#isServing = effect.phase === "serving";
+        this.#tellServing();
+        if (this.#isServing) this.#publication?.serving(this.#now);
         if (effect.phase === "left") this.#isGoing = true;
         else this.#outward.push(effect);
         return;
@@ -320,6 +354,7 @@ export class Peer {
   }
 
   #renewSecret(secret: Uint8Array): void {
+    this.#fleetSecret = secret;
     this.#sip.setFleetSecret(secret);
     this.#forgetSecretAt = after(this.#now, FORMER_SECRET);
   }

@@ -129,6 +129,13 @@ export interface BindingReport {
   readonly path: readonly string[];
 }
 
+/** A phone's contact of which the box that answers holds the flow. */
+export interface FlowReport extends BindingReport {
+  readonly aor: string;
+  /** In the user part of a Route with this box's address, it leads to the phone. Empty: the contact itself does. */
+  readonly token: string;
+}
+
 export interface RegistrationReport {
   readonly aor: string;
   readonly bindings: readonly BindingReport[];

@@ -36,6 +36,7 @@ export interface SipSnapshot {
   /** AoRs with a REGISTER under way. */
   readonly registering: number;
   readonly serving: boolean;
+  readonly draining: boolean;
   /** By the names of `count` effects. */
   readonly counts: Readonly<Record<string, number>>;
 }
@@ -108,6 +109,16 @@ export class SipCore implements Machine<SipInput, SipEffect> {
     this.#proxy.serving = serving;
   }
 
+  /** Whether phones are sent to other boxes with what is new. */
+  setDraining(draining: boolean): void {
+    this.#proxy.draining = draining;
+  }
+
+  /** Address of the page that tells how this box is, for whoever asks OPTIONS; empty: there is none. */
+  setPage(page: string): void {
+    this.#proxy.page = page;
+  }
+
   snapshot(): SipSnapshot {
     const { transactions, transport, questions, outbox, ends } = this.#core;
     return {
@@ -119,6 +130,7 @@ export class SipCore implements Machine<SipInput, SipEffect> {
       questions: questions.size,
       registering: this.#registrar.waiting,
       serving: this.#proxy.serving,
+      draining: this.#proxy.draining,
       counts: outbox.counts(),
     };
   }

@@ -2,6 +2,7 @@
 
 import type { Instant } from "../../base/time.ts";
 import type { Gatekeeper } from "../auth/gatekeeper.ts";
+import { isProofUser } from "../auth/proof-user.ts";
 import type { CoreContext } from "../core-context.ts";
 import { CORE_LIMITS } from "../limits.ts";
 import type { GruuTarget } from "../gruu.ts";
@@ -46,12 +47,21 @@ interface Passage {
   readonly destination: Destination;
 }
 
+/** What a phone that knows several boxes can as well ask another one for. Trial calls go on: they tell how the box is. */
+function isNewHere({ toTag, from }: ValidRequest, { type }: Destination): boolean {
+  if (toTag !== "" || (type !== "registrar" && type !== "user")) return false;
+  return !(isSipUri(from.uri) && isProofUser(from.uri.user ?? ""));
+}
+
 export class StatefulProxy {
   readonly #core: CoreContext;
   readonly #gatekeeper: Gatekeeper;
   readonly #registrar: Registrar;
   readonly #clockwork: ProxyClockwork;
   serving = true;
+  /** New calls and registrations are sent elsewhere; what runs goes on. */
+  draining = false;
+  page = "";
 
   constructor(core: CoreContext, gatekeeper: Gatekeeper, registrar: Registrar, branchPrefix: string) {
     this.#core = core;
@@ -83,6 +93,10 @@ export class StatefulProxy {
     }
     const destination = this.#destination(request, route);
     if (typeof destination === "number") return this.#core.answer(request, flow, destination);
+    if (this.draining && isNewHere(request, destination)) {
+      this.#core.outbox.count("request-while-draining");
+      return this.#core.answer(request, flow, 503, "", [this.#core.retryAfter()]);
+    }
     this.#admit(now, { request, flow, route, destination });
   }
 
@@ -148,7 +162,7 @@ export class StatefulProxy {
   }
 
   #atLastHop(request: ValidRequest, flow: Flow): void {
-    if (request.method === "OPTIONS") answerOptions(this.#core, request, flow, this.serving);
+    if (request.method === "OPTIONS") answerOptions(this.#core, request, flow, this);
     else this.#core.answer(request, flow, 483);
   }
 
@@ -181,7 +195,8 @@ export class StatefulProxy {
   #admit(now: Instant, passage: Passage): void {
     const { request, flow, destination } = passage;
     if (destination.type === "registrar") return this.#registrar.receive(now, request, flow);
-    if (destination.type === "box") return answerForBox(this.#core, request, flow, this.serving);
+    if (destination.type === "box") return answerForBox(this.#core, request, flow, this);
+    if (this.#isBeyondProof(passage)) return this.#core.answer(request, flow, 403, "For Trial Calls Only");
     const isNew = request.toTag === "";
     if (destination.type === "user" && isNew && (request.method === "SUBSCRIBE" || request.method === "PUBLISH")) {
       return this.#core.answer(request, flow, 489);
@@ -199,6 +214,18 @@ export class StatefulProxy {
     // A caller that ignores Record-Route must be able to hang up; for the rest a To tag proves nothing.
     if (isLocalTarget && ((!isNew && request.method === "BYE") || this.#isOpen)) return this.#begin(now, passage);
     this.#authenticate(now, passage);
+  }
+
+  /**
+   * A proof user reaches itself, and OPTIONS (to see whether a phone is there) whatever flow of this box it has the
+   * token of; nobody else reaches it.
+   */
+  #isBeyondProof({ request, destination, route }: Passage): boolean {
+    if (route.flow !== undefined || (route.vouched && request.toTag !== "")) return false;
+    const from = isSipUri(request.from.uri) ? (request.from.uri.user ?? "") : "";
+    const to = destination.type === "user" ? destination.aor : "";
+    if (!isProofUser(from) && !isProofUser(to)) return false;
+    return to !== `${from}@${this.#core.settings.domain}`;
   }
 
   get #isOpen(): boolean {

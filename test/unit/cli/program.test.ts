@@ -41,6 +41,10 @@ const STABLE = [
   "ringbox ticket",
   "ringbox ticket new --fleet --expires --uses --hint --zone",
   "ringbox admit <code>",
+  "ringbox web-code --shell --for",
+  "ringbox top --page",
+  "ringbox console --page",
+  "ringbox field-menu --page --shell",
 ];
 
 suite("commands of ringbox", () => {

@@ -19,6 +19,8 @@ export const DEBIAN_PACKAGES: readonly DebianPackage[] = [
   { name: "strace", program: "strace", reason: "records what a program writes, for power cuts, and lets its disk fail" },
   { name: "faketime", program: "faketime", reason: "a box whose clock stands in 1970" },
   { name: "kamailio", program: "kamailio", reason: "the registrar and proxy that the benchmark stands beside" },
+  { name: "systemd", program: "systemd-analyze", reason: "judges the units; nothing is started with it" },
+  { name: "perl-base", program: "perl", reason: "listens as systemd does, and speaks to it for a box" },
   { name: "gcc", program: "gcc", reason: "compiles the benchmark's load generator" },
   { name: "libc6-dev", program: "", reason: "headers for it" },
 ];

@@ -83,6 +83,12 @@ export function nameOption(text: string): string {
   return name;
 }
 
+/** Rack, room or site, as a ticket has it. */
+export function zoneOption(text: string): string {
+  if (!/^[\w .-]{1,32}$/.test(text)) throw wrong(`"${text}" is not a zone: at most 32 letters, digits, dots, dashes and spaces.`);
+  return text;
+}
+
 /** RFC 1123 section 2.1: letters, digits and inner hyphens, labels of 63, 253 in all; not all digits at the end. */
 function isHostName(text: string): boolean {
   if (text.length > 253) return false;

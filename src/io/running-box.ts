@@ -157,7 +157,7 @@ export class RunningBox {
     this.#driver = new Driver(this.#peer, systemClock, this.#performer());
     await this.#links.open({ host: listen, port: overlayPort });
     await this.#sip.open();
-    this.#control = await ControlServer.open({ directory: data.path, ask: (request, answer) => this.#ask(request, answer) });
+    this.#control = await ControlServer.open({ directory: data.path, ask: this.ask });
     this.#take({ type: "local-addresses", addresses: this.#sip.addresses });
     for (const row of this.#store.damagedAtStart) this.#take({ type: "row-damaged", row });
     for (const address of hints) this.#take({ type: "candidate", address, source: "hint" });
@@ -287,11 +287,12 @@ export class RunningBox {
       .catch((error: unknown) => refuse(`The new credential cannot be used: ${error instanceof Error ? error.message : String(error)}.`));
   }
 
-  #ask(request: ControlRequest, answer: (reply: ControlReply) => void): void {
+  /** What the control socket asks, and the watchdog. `answer` is called once, or never if the box stops first. */
+  readonly ask = (request: ControlRequest, answer: (reply: ControlReply) => void): void => {
     if (request.op === "rotate") return this.#rotate(request, answer);
     if (request.op === "known-boxes") return answer({ ok: true, op: "known-boxes", boxes: this.#known.boxes });
     this.#askPeer(request, answer);
-  }
+  };
 
   #askPeer(request: PeerRequest, answer: (reply: ControlReply) => void): void {
     this.#questions.set(++this.#lastQuestion, answer);

@@ -26,6 +26,8 @@ suite("options of ringboxd", () => {
       overlayPort: 6_084,
       hints: [],
       mdns: true,
+      zone: undefined,
+      followAddress: false,
       openRegistration: false,
       found: undefined,
     });

@@ -21,6 +21,7 @@ export const DEBIAN_PACKAGES: readonly DebianPackage[] = [
   { name: "kamailio", program: "kamailio", reason: "the registrar and proxy that the benchmark stands beside" },
   { name: "systemd", program: "systemd-analyze", reason: "judges the units; nothing is started with it" },
   { name: "perl-base", program: "perl", reason: "listens as systemd does, and speaks to it for a box" },
+  { name: "mmdebstrap", program: "mmdebstrap", reason: "a clean Debian to install into, and the root of the image" },
   { name: "gcc", program: "gcc", reason: "compiles the benchmark's load generator" },
   { name: "libc6-dev", program: "", reason: "headers for it" },
 ];

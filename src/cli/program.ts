@@ -1,6 +1,6 @@
 // The commands of `ringbox`. Their names and options are stable: add, do not rename.
 
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { ControlClient } from "./control-client.ts";
 import { asHouseCommand, runProgram } from "./command-line.ts";
 import { resolveConflict, withConflicts } from "./conflict-commands.ts";
@@ -32,7 +32,7 @@ export function ringboxProgram(terminal: Terminal): Command {
   const program = asHouseCommand(new Command(NAME), terminal)
     .description("Looks after a Ringbox: its fleet, its subscribers, its phones.")
     .version(VERSION)
-    .option("--data <dir>", "data directory of the running box", USUAL_DATA);
+    .addOption(new Option("--data <dir>", "data directory of the running box").default(USUAL_DATA).env("RINGBOX_DATA"));
   /** Runs `action` with a connection to the box on the data directory. */
   const withBox = async (action: (box: ControlClient) => Promise<void>): Promise<void> => {
     const box = await ControlClient.connect(program.opts<{ data: string }>().data);

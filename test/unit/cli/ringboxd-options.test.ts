@@ -36,7 +36,7 @@ suite("options of ringboxd", () => {
   test("each option is read", async () => {
     const options = await parsed(
       ...["--data", "d", "--ticket", "t", "--listen", "[::1]", "--sip-port", "0", "--overlay-port", "7000"],
-      ...["--hint", "a:1", "--hint", "[::1]:2", "--no-mdns", "--open-registration", "--found", "--domain", "Acme.Example", "--name", "Acme"],
+      ...["--hint", "a:1", "--hint", "[::1]:2", "--no-mdns", "--zone", "rack 2", "--follow-address", "--open-registration", "--found", "--domain", "Acme.Example", "--name", "Acme"],
     );
     assert.deepEqual(options, {
       data: "d",
@@ -46,6 +46,8 @@ suite("options of ringboxd", () => {
       overlayPort: 7_000,
       hints: ["a:1", "[::1]:2"],
       mdns: false,
+      zone: "rack 2",
+      followAddress: true,
       openRegistration: true,
       found: { name: "Acme", domain: "acme.example" },
     });

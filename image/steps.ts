@@ -4,10 +4,12 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { homedir } from "node:os";
 import { join } from "node:path";
 
 export const ROOT = join(import.meta.dirname, "..");
-const CACHE = process.env["RINGBOX_IMAGE_CACHE"] ?? join(ROOT, ".cache/image");
+/** Outside the project, so that a fresh clone is quick too. */
+const CACHE = process.env["RINGBOX_IMAGE_CACHE"] ?? join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "ringbox-image");
 
 /** A reason that is told in one sentence; the build ends with status 1. */
 export class BuildError extends Error {
@@ -21,7 +23,7 @@ export function say(line: string): void {
 export interface RunOptions {
   readonly cwd?: string;
   readonly input?: string | Uint8Array;
-  readonly env?: NodeJS.ProcessEnv;
+  readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
 /** Standard output. Throws a `BuildError` with the program's last words. */

@@ -22,6 +22,7 @@ import { RunningBox } from "./io/running-box.ts";
 import { ServiceManager } from "./io/service-manager.ts";
 import { StoreError } from "./io/store.ts";
 import { feedWhile, Watchdog } from "./io/watchdog.ts";
+import { boxName } from "./provision/box-name.ts";
 import { type Hint, parseHint } from "./provision/hint.ts";
 import { type AdmissionTicket, parseTicket } from "./provision/ticket.ts";
 
@@ -87,6 +88,7 @@ async function run(options: RingboxdOptions, data: DataDirectory, { membership, 
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => void end(box).catch(fail));
   const { fleetName, domain } = membership;
   const { sip, overlay, nodeId } = box.self;
+  data.saveName(boxName(nodeId));
   const ticket = options.found !== undefined && options.ticket === undefined ? foundedTicketFile(options) : undefined;
   const programs = dirname(process.argv[1] ?? ".");
   for (const line of welcome({ fleetName, domain, sip, overlay, nodeId, data: options.data, ticket, programs })) say(line);

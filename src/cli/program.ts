@@ -6,7 +6,9 @@ import { asHouseCommand, runProgram } from "./command-line.ts";
 import { resolveConflict, withConflicts } from "./conflict-commands.ts";
 import { initFleet, newTicket, type TicketOptions } from "./fleet-commands.ts";
 import { admit } from "./admit-command.ts";
-import { choiceOption, collected, domainOption, durationOption, hintOption, nameOption, usesOption } from "./option-values.ts";
+import { factoryReset } from "./factory-reset.ts";
+import { type StampOptions, stampImage } from "./image-commands.ts";
+import { choiceOption, collected, domainOption, durationOption, hintOption, imageWordOption, nameOption, usesOption } from "./option-values.ts";
 import { conflictsText, peersText, registrationsText, statusText, subscribersText, whereText } from "./plain-words.ts";
 import { type AddOptions, addSubscriber, aorOf, importSubscribers, removeSubscriber } from "./subscriber-commands.ts";
 import { rotateFleet } from "./rotate-command.ts";
@@ -49,7 +51,25 @@ export function ringboxProgram(terminal: Terminal): Command {
   addRulesCommands(program, terminal, withBox);
   addFleetCommands(program, terminal, withBox);
   addAdmitCommand(program, terminal, withBox);
+  addImageCommands(program, terminal);
   return program;
+}
+
+function addImageCommands(program: Command, terminal: Terminal): void {
+  program
+    .command("factory-reset")
+    .description("leave the ring, forget everything and begin anew (on a box made from the image)")
+    .action(() => factoryReset(terminal));
+  program
+    .command("image")
+    .description("prepare an image before it is flashed")
+    .command("stamp")
+    .description("write a ticket and settings into an image, or into a flashed disk")
+    .argument("<file>", "the image")
+    .option("--ticket <file>", "fleet or join ticket: the box joins by itself")
+    .option("--zone <zone>", "rack, room or site of the box", imageWordOption)
+    .option("--hostname-prefix <prefix>", "how its host name begins", imageWordOption)
+    .action((file: string, options: StampOptions) => stampImage(file, options, terminal));
 }
 
 type WithBox = (action: (box: ControlClient) => Promise<void>) => Promise<void>;

@@ -1,5 +1,5 @@
 // What feeds the watchdog: not that the process lives, but that it serves. A question through the step of the peer,
-// an OPTIONS to the SIP port, a document from the overlay port over TLS; each from outside its socket, as a phone or
+// an OPTIONS to the SIP port, a TLS handshake with the overlay port; each from outside its socket, as a phone or
 // a box would ask.
 
 import { createSocket, type Socket } from "node:dgram";
@@ -11,7 +11,6 @@ import { fault, ok, type Result } from "../base/result.ts";
 import { type Duration, seconds } from "../base/time.ts";
 import type { ControlReply, ControlRequest } from "../peer/control.ts";
 import type { StatusReport } from "../peer/reports.ts";
-import { CONFIGURATION_PATH } from "./enrollment.ts";
 import { ENROLLMENT_ALPN } from "./tls-identity.ts";
 
 /** Each of the three; a box that is busy with a storm of registrations still answers in this time. */
@@ -91,20 +90,25 @@ function optionsTo(box: Address, branch: string, socket: Socket): string {
   ].join("\r\n");
 }
 
-/** The certificate is not judged: this asks whether the port answers, and tells it nothing. */
+/**
+ * A handshake, as any box begins. The certificate is not judged: this asks whether the port answers, and tells it nothing.
+ * A box that has no room for one more connection closes it, and answers by that: strangers who fill it must not have it ended.
+ */
 function answersOverlay({ host, port }: Address, patience: Duration): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host, port, ALPNProtocols: [ENROLLMENT_ALPN], rejectUnauthorized: false });
-    const timer = setTimeout(() => socket.destroy(), patience);
-    socket.on("secureConnect", () => socket.write(`GET ${CONFIGURATION_PATH} HTTP/1.1\r\nHost: proof\r\nConnection: close\r\n\r\n`));
-    socket.once("data", (bytes) => {
-      resolve(bytes.toString("latin1").startsWith("HTTP/1.1 "));
-      socket.destroy();
-    });
-    socket.on("error", () => socket.destroy());
-    socket.on("close", () => {
+    let reached = false;
+    const end = (answered: boolean): void => {
       clearTimeout(timer);
-      resolve(false);
+      resolve(answered);
+      socket.destroy();
+    };
+    const timer = setTimeout(() => end(false), patience);
+    socket.on("connect", () => {
+      reached = true;
     });
+    socket.on("secureConnect", () => end(true));
+    socket.on("error", () => end(reached));
+    socket.on("close", () => end(reached));
   });
 }

@@ -83,14 +83,31 @@ suite("a proof of service", { timeout: 60_000 }, () => {
 
   test("fails where the overlay port takes connections and says nothing", async (t) => {
     const silent = createServer((socket) => socket.on("error", () => undefined)).listen(0, "127.0.0.1");
-    const phone = createSocket("udp4").bind(0, "127.0.0.1");
+    const phone = answeringPhone();
     t.after(() => [silent.close(), phone.close()]);
     await Promise.all([once(silent, "listening"), once(phone, "listening")]);
-    phone.on("message", (bytes, { port }) => phone.send(bytes.toString().replace(/^OPTIONS .*/, "SIP/2.0 503 Service Unavailable"), port, "127.0.0.1"));
     const overlay = silent.address();
     assert.ok(overlay !== null && typeof overlay === "object");
     const ask: ProofSubject["ask"] = (_, answer) => answer({ ok: true, op: "status", status: SAMPLE_STATUS });
     const subject = { ask, sip: { host: "127.0.0.1", port: phone.address().port }, overlay: { host: "127.0.0.1", port: overlay.port } };
     assert.deepEqual(await proofOfService(subject, PATIENCE), { ok: false, fault: `no answer on the overlay port at 127.0.0.1:${overlay.port}` });
   });
+
+  test("holds where the overlay port has no room for one more: strangers must not have the box ended", async (t) => {
+    const full = createServer((socket) => socket.destroy()).listen(0, "127.0.0.1");
+    const phone = answeringPhone();
+    t.after(() => [full.close(), phone.close()]);
+    await Promise.all([once(full, "listening"), once(phone, "listening")]);
+    const overlay = full.address();
+    assert.ok(overlay !== null && typeof overlay === "object");
+    const ask: ProofSubject["ask"] = (_, answer) => answer({ ok: true, op: "status", status: SAMPLE_STATUS });
+    const subject = { ask, sip: { host: "127.0.0.1", port: phone.address().port }, overlay: { host: "127.0.0.1", port: overlay.port } };
+    assert.deepEqual(await proofOfService(subject, PATIENCE), { ok: true, value: SAMPLE_STATUS });
+  });
 });
+
+/** A SIP socket that says to whatever comes that it does not serve. */
+function answeringPhone() {
+  const phone = createSocket("udp4").bind(0, "127.0.0.1");
+  return phone.on("message", (bytes, { port }) => phone.send(bytes.toString().replace(/^OPTIONS .*/, "SIP/2.0 503 Service Unavailable"), port, "127.0.0.1"));
+}

@@ -41,6 +41,9 @@ const STABLE = [
   "ringbox ticket",
   "ringbox ticket new --fleet --expires --uses --hint --zone",
   "ringbox admit <code>",
+  "ringbox factory-reset",
+  "ringbox image",
+  "ringbox image stamp <file> --ticket --zone --hostname-prefix",
 ];
 
 suite("commands of ringbox", () => {

@@ -1,5 +1,5 @@
-// npm run image -- --arch x86-64|arm64 [--ticket FILE] [--zone ZONE] [--hostname-prefix PREFIX] [--quick]: from a clean
-// machine to a file in out/ that any tool flashes. Stages whose inputs are the same are kept.
+// npm run image -- --arch x86-64|arm64 [--ticket FILE] [--zone ZONE] [--hostname-prefix PREFIX] [--quick] [--again]: from a clean
+// machine to a file in out/ that any tool flashes. Stages whose inputs are the same are kept; --again makes the last one anew.
 
 import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -14,7 +14,7 @@ import { makeBox, prune } from "./tree.ts";
 /** Private keys and tickets, as they look in a file. */
 const SECRETS = ["-----BEGIN PRIVATE KEY", "-----BEGIN EC PRIVATE KEY", "-----BEGIN RSA PRIVATE KEY", "-----BEGIN OPENSSH PRIVATE KEY", "-----BEGIN RINGBOX TICKET"];
 
-function buildImage(architecture: Architecture, level: number): string {
+function buildImage(architecture: Architecture, level: number, anew: boolean): string {
   const base = debianRoot(architecture);
   const bundle = programs(architecture);
   const initrd = initialDisk(architecture, base);
@@ -34,7 +34,7 @@ function buildImage(architecture: Architecture, level: number): string {
     rmSync(tree, { recursive: true, force: true });
     const parts = { architecture, version: projectVersion(), ...packed, kernel: join(scratch, "vmlinuz"), initrd: join(initrd, "initrd.img") };
     stage("  kernel image, volumes, table", () => makeDisk({ ...parts, kernelVersion: kernel, osRelease: join(scratch, "os-release"), loaders: join(scratch, "loaders") }, scratch));
-  });
+  }, anew);
   return made;
 }
 
@@ -118,7 +118,7 @@ on a disk of 3 GB or more, for a machine that starts with UEFI. Then plug it in.
 
 main(() => {
   const { values } = parseArgs({
-    options: { arch: { type: "string" }, ticket: { type: "string" }, zone: { type: "string" }, "hostname-prefix": { type: "string" }, quick: { type: "boolean", default: false } },
+    options: { arch: { type: "string" }, ticket: { type: "string" }, zone: { type: "string" }, "hostname-prefix": { type: "string" }, quick: { type: "boolean", default: false }, again: { type: "boolean", default: false } },
   });
   const wanted = values.arch ?? "";
   if (!(wanted in ARCHITECTURES)) throw new BuildError(`npm run image -- --arch ${Object.keys(ARCHITECTURES).join("|")} [--ticket FILE] [--zone ZONE] [--hostname-prefix PREFIX] [--quick]`);
@@ -127,6 +127,6 @@ main(() => {
   checkHost();
   say(`Making the image for ${architecture}:`);
   const stamp = (["ticket", "zone", "hostname-prefix"] as const).flatMap((name) => (values[name] === undefined ? [] : [`--${name}`, values[name]]));
-  const made = buildImage(architecture, values.quick ? 3 : 15);
+  const made = buildImage(architecture, values.quick ? 3 : 15, values.again);
   tell(finish(made, architecture, stamp), made, values.ticket !== undefined);
 });

@@ -66,11 +66,12 @@ export function stage<Value>(name: string, work: () => Value): Value {
 
 /**
  * A directory made by `make` from exactly the inputs that `key` names; made once, then kept. An interrupted
- * stage leaves nothing that looks like a result. The older results of a stage go when there are more than three.
+ * stage leaves nothing that looks like a result; `anew` makes it although it is there. The older results of a stage go when there are more than three.
  */
-export function cached(name: string, key: readonly string[], make: (directory: string) => void): string {
+export function cached(name: string, key: readonly string[], make: (directory: string) => void, anew = false): string {
   const hash = createHash("sha256").update(JSON.stringify([name, ...key])).digest("hex").slice(0, 16);
   const directory = join(CACHE, `${name}-${hash}`);
+  if (anew) rmSync(directory, { recursive: true, force: true });
   if (existsSync(directory)) {
     say(`  ${name.padEnd(46)}   kept`);
     return directory;

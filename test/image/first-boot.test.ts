@@ -9,8 +9,8 @@ import { suite, test } from "node:test";
 import type { Architecture } from "../../image/programs.ts";
 import { run } from "../../image/steps.ts";
 import { atEnd, makeFleet } from "../support/built-ring.ts";
-import { Phone } from "../support/phone.ts";
 import { CONFIG_OFFSET, freePorts, openRegistration, stampedImage } from "./boxes.ts";
+import { TcpPhone } from "./tcp-phone.ts";
 import { userNetwork, VirtualMachine, whyNoMachine } from "./machine.ts";
 
 /** Nine minutes: ten times what it takes on two idle processors under emulation. */
@@ -33,10 +33,8 @@ for (const architecture of ["x86-64", "arm64"] as const satisfies readonly Archi
       box.start();
       t.diagnostic(await box.says(/ringbox: serving [0-9.]+ s after power-on/, BOOT));
 
-      const [caller, callee] = [await Phone.at(t, "127.0.0.1", ports.sip), await Phone.at(t, "127.0.0.1", ports.sip)];
-      assert.equal((await caller.register("201")).status, 200);
-      assert.equal((await callee.register("202")).status, 200);
-      assert.equal((await caller.call("201", "202")).status, 200);
+      const [caller, callee] = [await TcpPhone.registered(t, ports.sip, "201"), await TcpPhone.registered(t, ports.sip, "202")];
+      assert.equal(await caller.call("202"), 200);
       assert.ok(callee.requests.includes("INVITE"));
 
       const screen = join(directory, "screen.png");

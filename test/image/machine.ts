@@ -162,9 +162,9 @@ export class VirtualMachine {
   }
 }
 
-/** A network of its own behind qemu, with DHCP; these ports of this machine lead to the box's. */
+/** A network of its own behind qemu, with DHCP and no way out; these TCP ports of this machine lead to the box's. */
 export const userNetwork = (ports: { readonly sip: number; readonly overlay: number }): readonly string[] => [
-  "-netdev", `user,id=lan,restrict=on,hostfwd=udp:127.0.0.1:${ports.sip}-:5060,hostfwd=tcp:127.0.0.1:${ports.overlay}-:6084`,
+  "-netdev", `user,id=lan,restrict=on,hostfwd=tcp:127.0.0.1:${ports.sip}-:5060,hostfwd=tcp:127.0.0.1:${ports.overlay}-:6084`,
   "-device", "virtio-net-pci,netdev=lan,romfile=",
 ];
 
@@ -183,7 +183,7 @@ export class VirtualLan {
 
   /** `sipPorts`: the first leads to the machine that asked for an address first. */
   start(sipPorts: readonly number[]): void {
-    const forwards = sipPorts.map((port, index) => `hostfwd=udp:127.0.0.1:${port}-10.0.2.${15 + index}:5060`);
+    const forwards = sipPorts.map((port, index) => `hostfwd=tcp:127.0.0.1:${port}-10.0.2.${15 + index}:5060`);
     this.#router = spawn("qemu-system-x86_64", ["-machine", "none", "-display", "none", "-nodefaults", "-monitor", "none",
       "-netdev", ["user,id=out,restrict=on", ...forwards].join(","), "-netdev", "hubport,id=a,hubid=0,netdev=out",
       "-netdev", `socket,id=lan,${this.#group}`, "-netdev", "hubport,id=b,hubid=0,netdev=lan",

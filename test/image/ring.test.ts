@@ -8,8 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { atEnd, makeFleet } from "../support/built-ring.ts";
-import { Phone } from "../support/phone.ts";
 import { freePorts, openRegistration, stampedImage } from "./boxes.ts";
+import { TcpPhone } from "./tcp-phone.ts";
 import { VirtualLan, VirtualMachine, whyNoMachine } from "./machine.ts";
 
 /** Two machines share the processors of one. Seconds. */
@@ -40,14 +40,9 @@ suite("two machines from one image", { skip, timeout: 3_600_000 }, () => {
     t.diagnostic(`second: ${await second.says(/ringbox: serving [0-9.]+ s after power-on/, BOOT)}`);
     for (const box of [first, second]) await box.says(/Serving acme\.example: 2 of 2 boxes/, 120);
 
-    const phones = async (at: number, user: string): Promise<Phone> => {
-      const phone = await Phone.at(t, "127.0.0.1", at);
-      assert.equal((await phone.register(user)).status, 200);
-      return phone;
-    };
-    const atFirst = await phones(sip[0] ?? 0, "201");
-    const caller = await phones(sip[1] ?? 0, "202");
-    assert.equal((await caller.call("202", "201")).status, 200, "a phone at one box is called through the other");
+    const atFirst = await TcpPhone.registered(t, sip[0] ?? 0, "201");
+    const caller = await TcpPhone.registered(t, sip[1] ?? 0, "202");
+    assert.equal(await caller.call("201"), 200, "a phone at one box is called through the other");
     assert.ok(atFirst.requests.includes("INVITE"));
 
     await first.kill();
@@ -57,8 +52,8 @@ suite("two machines from one image", { skip, timeout: 3_600_000 }, () => {
     replacement.start();
     t.diagnostic(`replacement: ${await replacement.says(/ringbox: serving [0-9.]+ s after power-on/, BOOT)}`);
     await replacement.says(/Serving acme\.example: 2 of \d boxes/, 120);
-    const again = await phones(sip[2] ?? 0, "201");
-    assert.equal((await caller.call("202", "201")).status, 200, "the phone that moved to the new box is called");
+    const again = await TcpPhone.registered(t, sip[2] ?? 0, "201");
+    assert.equal(await caller.call("201"), 200, "the phone that moved to the new box is called");
     assert.ok(again.requests.includes("INVITE"));
   });
 });

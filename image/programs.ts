@@ -46,7 +46,7 @@ function placeBundle(tree: string): void {
   const library = join(tree, LIBRARY);
   mkdirSync(library, { recursive: true });
   const { outputs } = JSON.parse(readFileSync(join(ROOT, "dist/build.json"), "utf8")) as { outputs: readonly string[] };
-  for (const name of outputs.filter((output) => !NOT_COPIED.has(output))) {
+  for (const name of outputs.filter((output) => !NOT_COPIED.has(output) && !output.startsWith("prebuilds/"))) {
     cpSync(join(ROOT, "dist", name), join(library, name), { recursive: true });
   }
   mkdirSync(join(tree, "usr/bin"), { recursive: true });

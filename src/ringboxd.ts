@@ -22,7 +22,7 @@ import { RunningBox } from "./io/running-box.ts";
 import { ServiceManager } from "./io/service-manager.ts";
 import { StoreError } from "./io/store.ts";
 import { feedWhile, Watchdog } from "./io/watchdog.ts";
-import { boxName } from "./provision/box-name.ts";
+import { boxWords } from "./health/box-words.ts";
 import { type Hint, parseHint } from "./provision/hint.ts";
 import { type AdmissionTicket, parseTicket } from "./provision/ticket.ts";
 
@@ -77,9 +77,9 @@ async function admit(options: RingboxdOptions, data: DataDirectory): Promise<Box
 }
 
 async function run(options: RingboxdOptions, data: DataDirectory, { membership, by }: BoxAdmission): Promise<void> {
-  const { listen, sipPort, overlayPort, mdns, openRegistration } = options;
+  const { listen, sipPort, extraPorts, certificateFiles, overlayPort, mdns, openRegistration } = options;
   const hints = by === undefined ? hintsOf(options) : [by, ...hintsOf(options)];
-  const box = new RunningBox({ membership, data, listen, sipPort, overlayPort, hints, mdns, openRegistration, report });
+  const box = new RunningBox({ membership, data, listen, sipPort, extraPorts, certificateFiles, overlayPort, hints, mdns, openRegistration, report, onRestart: () => void startAfresh(box).catch(fail) });
   running = box;
   await box.start();
   if (manager !== undefined) watch(box, manager);
@@ -88,10 +88,18 @@ async function run(options: RingboxdOptions, data: DataDirectory, { membership, 
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => void end(box).catch(fail));
   const { fleetName, domain } = membership;
   const { sip, overlay, nodeId } = box.self;
-  data.saveName(boxName(nodeId));
+  data.saveName(boxWords(nodeId));
   const ticket = options.found !== undefined && options.ticket === undefined ? foundedTicketFile(options) : undefined;
   const programs = dirname(process.argv[1] ?? ".");
-  for (const line of welcome({ fleetName, domain, sip, overlay, nodeId, data: options.data, ticket, programs })) say(line);
+  for (const line of welcome({ fleetName, domain, sip, streams: box.streamPorts, overlay, nodeId, data: options.data, ticket, programs })) say(line);
+}
+
+/** In the place of this process: whoever supervises it sees none end, and where nobody does it starts all the same. */
+async function startAfresh(box: RunningBox): Promise<void> {
+  report("info", "Asked to start afresh.");
+  await box.stop();
+  if (process.execve === undefined) throw new Error("this system cannot run a program in the place of another");
+  process.execve(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], process.env);
 }
 
 /** Not before the box has proved itself is it ready, nor after that fed without another proof. */

@@ -15,6 +15,7 @@ export const DEBIAN_PACKAGES: readonly DebianPackage[] = [
   { name: "sipsak", program: "sipsak", reason: "a terse client that writes URIs without angle brackets" },
   { name: "tshark", program: "tshark", reason: "an independent decoder of RELOAD and SIP, and dumpcap to capture them" },
   { name: "nftables", program: "nft", reason: "cuts between boxes of the lab" },
+  { name: "curl", program: "curl", reason: "reads a box's page from inside its network" },
   { name: "openssl", program: "openssl", reason: "reads certificates and tickets, independently of our libraries" },
   { name: "strace", program: "strace", reason: "records what a program writes, for power cuts, and lets its disk fail" },
   { name: "faketime", program: "faketime", reason: "a box whose clock stands in 1970" },

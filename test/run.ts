@@ -23,6 +23,8 @@ const GROUPS: readonly { readonly folder: string; readonly alone: boolean }[] = 
 ];
 /** One file; far above what any takes, so that one that hangs does not take the whole run with it. */
 const FILE_LIMIT = minutes(30);
+/** What a landing is judged by must not hang on luck; `npm run soak` and a file run by itself draw a fresh one. */
+const WITH_FIXED_PROPERTIES = ["--import", join(TESTS, "support/fixed-properties.ts")];
 const COUNTS = ["tests", "suites", "pass", "fail", "cancelled", "skipped", "todo"] as const;
 
 const totals = new Map<string, number>(COUNTS.map((name) => [name, 0]));
@@ -53,7 +55,7 @@ function folderOf(path: string): string {
 
 async function runFiles(files: readonly string[], concurrency: number): Promise<void> {
   if (files.length === 0) return;
-  for await (const event of run({ files: [...files], concurrency, timeout: FILE_LIMIT })) {
+  for await (const event of run({ files: [...files], concurrency, timeout: FILE_LIMIT, execArgv: WITH_FIXED_PROPERTIES })) {
     // The runner's own closing counts are of this call only; they are added up for the one summary.
     if (event.type === "test:diagnostic" && event.data.nesting === 0 && addToTotals(event.data.message)) continue;
     if (event.type === "test:fail" && event.data.nesting === 0) process.exitCode = 1;

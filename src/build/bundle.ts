@@ -8,17 +8,19 @@ import {
   chmodSync, copyFileSync, existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync,
   statSync, writeFileSync,
 } from "node:fs";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { build } from "esbuild";
 import { minutes } from "../base/time.ts";
 import { BUNDLE_OPTIONS, ENTRY_POINTS, ROOT } from "./entry-points.ts";
 
 const DIST = join(ROOT, "dist");
 const STAMP = join(DIST, "build.json");
+const PTY = `prebuilds/linux-${process.arch}/pty.node`;
 const SCRATCH = ".new-";
 const ABANDONED_AFTER = minutes(10);
-/** What a launcher is made for: `dist/NAME` runs `dist/NAME.mjs`. */
-const PROGRAMS = ["ringboxd", "ringbox"];
+/** What a launcher is made for: `dist/NAME` runs the module of that name. */
+const MODULES = { ringboxd: "ringboxd.mjs", ringbox: "ringbox.mjs", "ringbox-agent": "agent.mjs" } as const;
+const PROGRAMS = Object.keys(MODULES);
 /** Files that change what comes out without being part of the bundle. */
 const OTHER_INPUTS = ["package-lock.json", "src/build/bundle.ts", "src/build/entry-points.ts"];
 
@@ -53,10 +55,11 @@ async function makeAll(scratch: string): Promise<Stamp> {
   replaceFile(scratch, "metafile.json", JSON.stringify(result.metafile));
   placeRuntime(scratch);
   placeSqlite(scratch);
-  for (const program of PROGRAMS) replaceFile(scratch, program, launcher(program), 0o755);
+  placePty(scratch);
+  for (const [program, module] of Object.entries(MODULES)) replaceFile(scratch, program, launcher(program, module), 0o755);
   const sources = Object.keys(result.metafile.inputs).map((path) => relative(ROOT, join(ROOT, path)));
   const inputs = Object.fromEntries([...sources, ...OTHER_INPUTS].map((path) => [path, hashOf(join(ROOT, path))]));
-  return { inputs, outputs: [...bundled, ...PROGRAMS, "node", "better_sqlite3.node", "metafile.json"] };
+  return { inputs, outputs: [...bundled, ...PROGRAMS, "node", "better_sqlite3.node", PTY, "metafile.json"] };
 }
 
 const isChunk = (name: string): boolean => name.startsWith("chunk-");
@@ -86,10 +89,18 @@ function placeSqlite(scratch: string): void {
   renameSync(join(scratch, "better_sqlite3.node"), join(DIST, "better_sqlite3.node"));
 }
 
-const launcher = (program: string): string => `#!/bin/sh
+/** node-pty looks for its binary beside the bundle that it is in. */
+function placePty(scratch: string): void {
+  const folder = join(DIST, dirname(PTY));
+  mkdirSync(folder, { recursive: true });
+  copyFileSync(join(ROOT, "node_modules/node-pty", PTY), join(scratch, "pty.node"));
+  renameSync(join(scratch, "pty.node"), join(DIST, PTY));
+}
+
+const launcher = (program: string, module: string): string => `#!/bin/sh
 # Runs ${program} with the runtime beside it, from any directory and through symbolic links.
 here=$(dirname -- "$(readlink -f -- "$0")")
-exec "$here/node" --enable-source-maps "$here/${program}.mjs" "$@"
+exec "$here/node" --enable-source-maps "$here/${module}" "$@"
 `;
 
 function replaceFile(scratch: string, name: string, content: string, mode = 0o644): void {

@@ -1,3 +1,15 @@
+/** Ends a command that did what it was asked for, and found something: nothing is said beside it. */
+export class Finding extends Error {
+  override readonly name = "Finding";
+  /** 3: a warning. 4: an alarm. */
+  readonly exitStatus: 3 | 4;
+
+  constructor(exitStatus: 3 | 4) {
+    super("something was found");
+    this.exitStatus = exitStatus;
+  }
+}
+
 /** Ends a command with one line for its user. */
 export class CliError extends Error {
   override readonly name = "CliError";

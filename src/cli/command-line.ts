@@ -2,7 +2,7 @@
 // work, 2 when it was asked for wrongly, and no stack trace unless the fault is our own.
 
 import { type Command, CommanderError } from "commander";
-import { CliError } from "./cli-error.ts";
+import { CliError, Finding } from "./cli-error.ts";
 import type { Terminal } from "./terminal.ts";
 
 export type Voice = Pick<Terminal, "print" | "note">;
@@ -15,7 +15,7 @@ export function asHouseCommand(program: Command, voice: Voice): Command {
     .configureOutput({ outputError: () => undefined, writeOut: (text) => voice.print(text.trimEnd()), writeErr: (text) => voice.note(text.trimEnd()) });
 }
 
-/** The exit status. `name` opens the line that says what is wrong. */
+/** The exit status: 0, 1, 2, or what the command found. `name` opens the line that says what is wrong. */
 export async function runProgram(
   program: Command,
   args: readonly string[],
@@ -26,6 +26,7 @@ export async function runProgram(
     await program.parseAsync(args, { from: "user" });
     return 0;
   } catch (error) {
+    if (error instanceof Finding) return error.exitStatus;
     if (error instanceof CliError) {
       voice.note(`${name}: ${error.message}`);
       return error.exitStatus;

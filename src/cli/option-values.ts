@@ -54,6 +54,13 @@ export function hintOption(text: string): string {
   return text;
 }
 
+/** An address that is called over HTTP. */
+export function webhookOption(text: string): string {
+  const isOne = URL.canParse(text) && ["http:", "https:"].includes(new URL(text).protocol);
+  if (!isOne) throw wrong(`"${text}" is not an http or https address.`);
+  return text;
+}
+
 /** How many boxes one ticket admits. */
 export function usesOption(text: string): number {
   const uses = /^[0-9]{1,4}$/.test(text) ? Number(text) : 0;

@@ -21,7 +21,7 @@ export function statusText(status: StatusReport): string {
     "",
     ...table([
       ["fleet", `${status.fleet}, SIP domain ${status.domain}`],
-      ["SIP", `${formatAddress(sip)}, UDP and TCP`],
+      ["SIP", `${formatAddress(sip)}, ${transportsInWords(status.transports)}`],
       ["overlay", formatAddress(overlay)],
       ["Node-ID", status.nodeId],
       ...(status.zone === "" ? [] : [["zone", status.zone]]),
@@ -31,6 +31,13 @@ export function statusText(status: StatusReport): string {
     ]),
   ];
   return lines.join("\n");
+}
+
+/** `UDP and TCP; TLS 5061, WS 5066`. */
+export function transportsInWords(transports: StatusReport["transports"]): string {
+  const others = transports.filter(({ transport }) => transport !== "udp" && transport !== "tcp");
+  const words = others.map(({ transport, port }) => `${transport.toUpperCase()} ${port}`).join(", ");
+  return words === "" ? "UDP and TCP" : `UDP and TCP; ${words}`;
 }
 
 /** "In sync" is said of copies that were found equal, and when. */

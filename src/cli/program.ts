@@ -1,7 +1,10 @@
 // The commands of `ringbox`. Their names and options are stable: add, do not rename.
 
 import { Command, Option } from "commander";
+import { fieldMenu } from "./console/field-menu.ts";
+import { boxConsole, type LiveOptions, top } from "./console/live-commands.ts";
 import { ControlClient } from "./control-client.ts";
+import { Finding } from "./cli-error.ts";
 import { asHouseCommand, runProgram } from "./command-line.ts";
 import { resolveConflict, withConflicts } from "./conflict-commands.ts";
 import { initFleet, newTicket, type TicketOptions } from "./fleet-commands.ts";
@@ -15,6 +18,7 @@ import { rotateFleet } from "./rotate-command.ts";
 import { configurationText, revokeBox, setConfiguration } from "./rules-commands.ts";
 import type { Terminal } from "./terminal.ts";
 import { VERSION } from "./version.ts";
+import { printWebCode, type WebCodeOptions } from "./web-commands.ts";
 
 const NAME = "ringbox";
 /** Where `npm start` keeps a box. */
@@ -52,6 +56,7 @@ export function ringboxProgram(terminal: Terminal): Command {
   addFleetCommands(program, terminal, withBox);
   addAdmitCommand(program, terminal, withBox);
   addImageCommands(program, terminal);
+  addWebCommands(program, terminal);
   return program;
 }
 
@@ -86,6 +91,9 @@ function addBoxCommands(program: Command, terminal: Terminal, withBox: WithBox):
       withBox(async (box) => {
         const status = await withConflicts((await box.ask<"status">({ op: "status" })).status, box);
         printReport(terminal, json, status, () => statusText(status));
+        const severities = status.conditions.map(({ severity }) => severity);
+        if (severities.includes("alarm")) throw new Finding(4);
+        if (severities.includes("warning")) throw new Finding(3);
       }),
     );
   program
@@ -196,6 +204,21 @@ function addAdmitCommand(program: Command, terminal: Terminal, withBox: WithBox)
     .command("admit <code>")
     .description("let the box that shows this code into the fleet")
     .action((code: string) => withBox((box) => admit(code, box, terminal)));
+}
+
+function addWebCommands(program: Command, terminal: Terminal): void {
+  const directory = (): string => program.opts<{ data: string }>().data;
+  program
+    .command("web-code")
+    .description("make a code to sign in on the page with, good once and for ten minutes")
+    .option("--shell", "who signs in with it may open a shell in the page's terminal")
+    .option("--for <name>", "who will use it; named with all that is done", nameOption)
+    .action((options: WebCodeOptions) => printWebCode(directory(), options, terminal));
+  const live = (name: string, description: string, act: (directory: string, options: LiveOptions) => Promise<void>): Command =>
+    program.command(name).description(description).option("--page <url>", "where the page is, for who may not open the agent's socket").action((options: LiveOptions) => act(directory(), options));
+  live("top", "show how the box is, live", top);
+  live("console", "what the box shows on its own screen, with keys for what cannot hurt", boxConsole);
+  live("field-menu", "the tools of the page's terminal", fieldMenu).option("--shell", "with a shell");
 }
 
 function addRulesCommands(program: Command, terminal: Terminal, withBox: WithBox): void {

@@ -15,6 +15,10 @@ export interface RingboxdOptions {
   /** Numeric address to serve SIP and the overlay on; `undefined`: all. */
   readonly listen: string | undefined;
   readonly sipPort: number;
+  /** TLS and WebSocket; absent: not served. `wanted`: it was typed. */
+  readonly extraPorts: ExtraPorts;
+  /** The operator's own certificate and key, PEM files, as typed. */
+  readonly certificateFiles: { readonly certificate: string; readonly key: string } | undefined;
   readonly overlayPort: number;
   /** `HOST:PORT` each, checked. */
   readonly hints: readonly string[];
@@ -37,6 +41,11 @@ interface ParsedOptions {
   readonly ticket?: string;
   readonly listen?: string;
   readonly sipPort: number;
+  readonly sipsPort?: number;
+  readonly wsPort?: number;
+  readonly wssPort?: number;
+  readonly sipCertificate?: string;
+  readonly sipKey?: string;
   readonly overlayPort: number;
   readonly hint?: readonly string[];
   readonly mdns: boolean;
@@ -61,6 +70,11 @@ export async function parseRingboxdOptions(
     .option("--ticket <file>", "ticket that lets the box into its fleet, if it is not ringbox.ticket in the data directory; needed at the first start only")
     .option("--listen <address>", "serve on this address only", listenOption)
     .option("--sip-port <port>", "UDP and TCP port for phones", portOption, 5060)
+    .option("--sips-port <port>", "TLS port for phones, one above the SIP port if not given; 0: none", portOption)
+    .option("--ws-port <port>", "WebSocket port for phones, six above the SIP port if not given; 0: none", portOption)
+    .option("--wss-port <port>", "secure WebSocket port for phones, seven above the SIP port if not given; 0: none", portOption)
+    .option("--sip-certificate <file>", "PEM file with a certificate of your own for phones over TLS; needs --sip-key")
+    .option("--sip-key <file>", "PEM file with its private key")
     .option("--overlay-port <port>", "TCP port for other boxes", portOption, 6084)
     .option("--hint <host:port>", "where a member may be found; may be repeated", collected(hintOption))
     .option("--no-mdns", "neither announce this box on the LAN nor look for others there")
@@ -70,11 +84,25 @@ export async function parseRingboxdOptions(
     .option("--found", "found a fleet of one box if the data directory is blank and no ticket is given")
     .option("--domain <domain>", "SIP domain of a fleet founded so", domainOption, USUAL_FLEET.domain)
     .option("--name <name>", "name of a fleet founded so", nameOption, USUAL_FLEET.name)
-    .action((parsed: ParsedOptions) => {
+    .action((parsed: ParsedOptions, command: Command) => {
+      if ((parsed.sipCertificate === undefined) !== (parsed.sipKey === undefined)) command.error("error: --sip-certificate and --sip-key go together");
       options = plain(parsed);
     });
   const exitStatus = await runProgram(program, args, NAME, voice);
   return options === undefined ? { exitStatus } : { options };
+}
+
+interface ExtraPorts {
+  readonly tls: { readonly port: number; readonly wanted: boolean } | undefined;
+  readonly ws: ExtraPorts["tls"];
+  readonly wss: ExtraPorts["tls"];
+}
+
+/** Counted from the SIP port, so that a second box on a machine needs to be told only that one. */
+function extraPort(typed: number | undefined, sipPort: number, distance: number): ExtraPorts["tls"] {
+  if (typed !== undefined) return typed === 0 ? undefined : { port: typed, wanted: true };
+  const port = sipPort + distance;
+  return sipPort === 0 || port > 65_535 ? undefined : { port, wanted: false };
 }
 
 const plain = (parsed: ParsedOptions): RingboxdOptions => ({
@@ -82,6 +110,13 @@ const plain = (parsed: ParsedOptions): RingboxdOptions => ({
   ticket: parsed.ticket,
   listen: parsed.listen,
   sipPort: parsed.sipPort,
+  extraPorts: {
+    tls: extraPort(parsed.sipsPort, parsed.sipPort, 1),
+    ws: extraPort(parsed.wsPort, parsed.sipPort, 6),
+    wss: extraPort(parsed.wssPort, parsed.sipPort, 7),
+  },
+  certificateFiles:
+    parsed.sipCertificate === undefined || parsed.sipKey === undefined ? undefined : { certificate: parsed.sipCertificate, key: parsed.sipKey },
   overlayPort: parsed.overlayPort,
   hints: parsed.hint ?? [],
   mdns: parsed.mdns,

@@ -24,6 +24,7 @@ const address = z.object({ host: z.string(), port: z.int().check(z.gte(0), z.lte
 const nodeId = z.string().check(z.regex(/^[0-9a-f]{32}$/), z.describe("Node-ID: a place on the ring, 32 hex digits"));
 const aor = described(z.string(), "address of record, `user@domain`");
 const share = z.number().check(z.gte(0), z.lte(1), z.describe("part of the ring the box is responsible for"));
+const transportName = z.enum(["udp", "tcp", "tls", "ws", "wss"]);
 const count = z.int().check(z.gte(0));
 
 const condition = z.object({
@@ -41,6 +42,7 @@ export const statusSchema = z.object({
   zone: z.string(),
   software: z.string(),
   sip: address,
+  transports: described(z.array(z.object({ transport: transportName, port: z.int().check(z.gte(1), z.lte(65_535)) })), "where phones are served now; nothing else listens for SIP"),
   overlay: address,
   share,
   copies: described(count, "boxes that hold each of this box's entries now, this box included"),
@@ -95,7 +97,7 @@ export const conflictsSchema = z.array(conflict);
 
 const binding = z.object({
   contact: described(z.string(), "URI under which the phone registered"),
-  transport: z.enum(["udp", "tcp"]),
+  transport: transportName,
   received: described(address, "the phone's address as its box saw it"),
   flowOwner: described(boxReference, "the box that holds the phone's flow"),
   preference: described(count, "the q parameter times 1000"),
@@ -153,14 +155,22 @@ export const OUTPUT_SCHEMAS = {
 
 /** The answers of a box, by the question. */
 export const ANSWER_SCHEMAS: { readonly [Op in ControlOperation]: z.ZodMiniType<ControlAnswers[Op]> } = {
+  heartbeat: z.object({
+    phase: z.enum(["seeking", "joining", "serving", "leaving", "left", "revoked", "waiting-for-admission"]),
+    code: z.nullable(z.string()),
+    processId: count,
+  }),
   status: z.object({ status: statusSchema }),
   peers: z.object({ peers: peersSchema }),
+  drain: z.object({ on: z.boolean(), underWay: count, phones: count }),
+  restart: z.object({}),
   leave: z.object({}),
   "subscriber-add": z.object({ aor, replaced: z.boolean(), copies: count }),
   "subscriber-remove": z.object({ aor, copies: count }),
   "conflict-list": z.object({ conflicts: conflictsSchema }),
   "conflict-resolve": z.object({ aor, copies: count }),
   "subscriber-list": z.object({ subscribers: subscribersSchema }),
+  flows: z.object({ flows: z.array(z.extend(binding, { aor, token: z.string() })) }),
   "registration-list": z.object({ registrations: registrationsSchema }),
   where: z.object({ where: whereSchema }),
   configuration: z.object({ configuration: configurationSchema }),

@@ -2,11 +2,13 @@
 
 import { type Address, formatAddress } from "../base/address.ts";
 import { COPIES_WANTED } from "../peer/status.ts";
+import type { StreamPorts } from "../sip/ports.ts";
 
 export interface WelcomeFacts {
   readonly fleetName: string;
   readonly domain: string;
   readonly sip: Address;
+  readonly streams: StreamPorts;
   readonly overlay: Address;
   readonly nodeId: string;
   /** The data directory as it was typed. */
@@ -22,6 +24,7 @@ export function welcome(facts: WelcomeFacts): readonly string[] {
   const ringbox = `${programs}/ringbox --data ${data}`;
   return [
     `This box serves SIP at ${formatAddress(facts.sip)}, UDP and TCP, for the domain ${domain}.`,
+    ...otherPorts(facts.streams),
     `Fleet "${facts.fleetName}", overlay at ${formatAddress(facts.overlay)}, Node-ID ${facts.nodeId}.`,
     "",
     "Add a phone:      give it a name and a password",
@@ -32,6 +35,11 @@ export function welcome(facts: WelcomeFacts): readonly string[] {
     `See how it is:    ${ringbox} status`,
     "Stop with Ctrl-C; what the box knows stays in its data directory.",
   ];
+}
+
+function otherPorts({ tls, ws, wss }: StreamPorts): readonly string[] {
+  const ports = [["TLS", tls], ["WebSocket", ws], ["secure WebSocket", wss]].flatMap(([name, port]) => (port === undefined ? [] : [`${name} on port ${port}`]));
+  return ports.length === 0 ? [] : [`Phones may come over ${ports.join(", ")} too.`];
 }
 
 function secondBox({ ticket, programs, overlay }: WelcomeFacts): readonly string[] {

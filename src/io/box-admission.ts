@@ -104,7 +104,12 @@ async function withCode({ data, hints, report }: BoxAdmissionSettings, signal: A
   const text = `This box has no ticket and belongs to no fleet. Its code is ${formatCode(code)}: on any box of its fleet, run ringbox admit ${formatCode(code)}.`;
   const control = await ControlServer.open({
     directory: data.path,
-    ask: (_, answer) => answer({ ok: false, fault: "not-serving", text }),
+    ask: ({ op }, answer) =>
+      answer(
+        op === "heartbeat"
+          ? { ok: true, op, phase: "waiting-for-admission", code: formatCode(code), processId: process.pid }
+          : { ok: false, fault: "not-serving", text },
+      ),
   });
   report("info", text);
   return {

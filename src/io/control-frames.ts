@@ -12,6 +12,11 @@ export const REPLY_MAX_BYTES = 64 * 1_024 * 1_024;
 const hash = (digits: number) => z.string().check(z.length(digits), z.regex(/^[0-9a-f]*$/));
 const text = z.string().check(z.maxLength(1_024));
 
+/** Goes into SIP answers as it is. */
+const pageAddress = z.string().check(z.maxLength(128), z.regex(/^(http:\/\/[0-9a-zA-Z.:[\]-]+\/)?$/));
+
+const condition = z.object({ code: text, severity: z.enum(["notice", "warning", "alarm"]), text, next: text });
+
 const newSubscriber = z.object({
   username: text,
   realm: text,
@@ -21,7 +26,10 @@ const newSubscriber = z.object({
 });
 
 const request = z.discriminatedUnion("op", [
+  z.object({ op: z.literal("heartbeat"), proofs: z.enum(["works", "broken", "not-known"]), page: pageAddress, conditions: z.array(condition).check(z.maxLength(32)) }),
   z.object({ op: z.literal("status") }),
+  z.object({ op: z.literal("drain"), on: z.boolean() }),
+  z.object({ op: z.literal("restart") }),
   z.object({ op: z.literal("peers") }),
   z.object({ op: z.literal("leave") }),
   z.object({ op: z.literal("subscriber-add"), subscriber: newSubscriber, existing: z.enum(["refuse", "replace"]) }),
@@ -29,6 +37,7 @@ const request = z.discriminatedUnion("op", [
   z.object({ op: z.literal("subscriber-list") }),
   z.object({ op: z.literal("conflict-list") }),
   z.object({ op: z.literal("conflict-resolve"), username: text, version: text }),
+  z.object({ op: z.literal("flows") }),
   z.object({ op: z.literal("registration-list"), aor: z.nullable(text) }),
   z.object({ op: z.literal("where"), aor: text }),
   z.object({ op: z.literal("configuration") }),

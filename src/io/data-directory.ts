@@ -20,6 +20,7 @@ const DATABASES = ["durable.db", "soft.db"];
 const RING_AGE = "ring-age";
 const CONFIGURATION = "configuration.xml";
 const BOXES = "boxes.json";
+const SIP_IDENTITY = "sip-tls.pem";
 const REVOCATIONS = "revocations";
 
 /** A data directory that cannot be used; the message is a sentence for the operator. */
@@ -156,6 +157,14 @@ export class DataDirectory {
   saveRules({ document, revocations }: StoredRules): void {
     if (revocations.length > 0) this.replaceFile(REVOCATIONS, sealRevocations(revocations));
     if (document !== undefined) this.replaceFile(CONFIGURATION, document);
+  }
+
+  /** Key and certificates for phones over TLS, PEM. */
+  sipIdentity(): string | undefined {
+    return this.#read(SIP_IDENTITY);
+  }
+  saveSipIdentity(pem: string): void {
+    this.replaceFile(SIP_IDENTITY, pem, PRIVATE);
   }
 
   /** A box that was in the ring, or founded it, may stand alone when it finds nobody; another one waits. */

@@ -17,12 +17,12 @@ export interface Credential {
   readonly privateKeyPem: string;
 }
 
-const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
+export const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 const EPOCH = new Date(0);
 const FLEET_YEARS = 20;
 
 /** The X.509 library, loaded when it is first needed: it is large, and an enrolled box seldom needs it. */
-async function loadX509() {
+export async function loadX509() {
   await import("reflect-metadata");
   const x509 = await import("@peculiar/x509");
   return x509;
@@ -145,6 +145,49 @@ export async function issueBoxCertificate(
   return new Uint8Array(certificate.rawData);
 }
 
+/** For phones over TLS: the SIP domain as RFC 5922 section 7.1 wants it, and this box by its addresses and names. */
+export async function issueSipCertificate(
+  issuing: Credential,
+  box: {
+    /** SubjectPublicKeyInfo, DER. */
+    readonly publicKey: Uint8Array;
+    readonly domain: string;
+    readonly hosts: readonly string[];
+    readonly addresses: readonly string[];
+    readonly notAfter: Date;
+  },
+): Promise<Uint8Array> {
+  const x509 = await loadX509();
+  const issuer = await importKeys(issuing.privateKeyPem);
+  const publicKey = await webcrypto.subtle.importKey("spki", copy(box.publicKey), ALGORITHM, true, ["verify"]);
+  const end = await endOf(issuing.certificate);
+  const certificate = await x509.X509CertificateGenerator.create({
+    serialNumber: serialNumber(),
+    subject: [{ CN: [box.domain] }],
+    issuer: new x509.X509Certificate(copy(issuing.certificate)).subject,
+    notBefore: EPOCH,
+    notAfter: box.notAfter < end ? box.notAfter : end,
+    publicKey,
+    signingKey: issuer.privateKey,
+    signingAlgorithm: ALGORITHM,
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth, SIP_DOMAIN_USAGE]),
+      new x509.SubjectAlternativeNameExtension([
+        { type: "url", value: `sip:${box.domain}` },
+        ...[box.domain, ...box.hosts].map((value) => ({ type: "dns" as const, value })),
+        ...box.addresses.map((value) => ({ type: "ip" as const, value })),
+      ]),
+      await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
+    ],
+  });
+  return new Uint8Array(certificate.rawData);
+}
+
+/** RFC 5924: id-kp-sipDomain. */
+const SIP_DOMAIN_USAGE = "1.3.6.1.5.5.7.3.20";
+
 /** RFC 6940 section 14.15, for one destination of type node: type 01, length 10 (hex). */
 export const reloadUri = (nodeId: string, overlayName: string): string => `reload://0110${nodeId}@${overlayName}/`;
 
@@ -181,12 +224,12 @@ export const certificatePem = (der: Uint8Array): string => {
   return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
 };
 
-async function endOf(certificate: Uint8Array): Promise<Date> {
+export async function endOf(certificate: Uint8Array): Promise<Date> {
   const x509 = await loadX509();
   return new x509.X509Certificate(copy(certificate)).notAfter;
 }
 
-async function importKeys(privateKeyPem: string): Promise<webcrypto.CryptoKeyPair> {
+export async function importKeys(privateKeyPem: string): Promise<webcrypto.CryptoKeyPair> {
   const key = createPrivateKey(privateKeyPem);
   const jwk = key.export({ format: "jwk" });
   const { d: _, ...publicJwk } = jwk;
@@ -198,7 +241,7 @@ async function importKeys(privateKeyPem: string): Promise<webcrypto.CryptoKeyPai
 }
 
 /** 126 random bits, positive and without a leading zero byte (RFC 5280 section 4.1.2.2). */
-function serialNumber(): string {
+export function serialNumber(): string {
   const bytes = webcrypto.getRandomValues(new Uint8Array(16));
   bytes[0] = ((bytes[0] as number) & 0x3f) | 0x40;
   return Buffer.from(bytes).toString("hex");

@@ -29,6 +29,7 @@ interface Cached {
 }
 
 const SIP_PORT = 5060;
+const SIPS_PORT = 5061;
 /** One attempt of one question; the resolver makes two. */
 const QUERY_TIMEOUT_MS = 1_000;
 /** In all; what was not found until then is not there. */
@@ -40,8 +41,8 @@ const MAX_QUESTIONS = 256;
 const MAX_TARGETS = 16;
 const MAX_SRV_RECORDS = 16;
 
-/** RFC 3263 section 4.1: what a NAPTR service says of the transport. SIPS and SCTP are not spoken here. */
-const NAPTR_TRANSPORTS: Readonly<Record<string, TransportName>> = { "SIP+D2U": "udp", "SIP+D2T": "tcp" };
+/** RFC 3263 section 4.1: what a NAPTR service says of the transport. SCTP is not spoken here. */
+const NAPTR_TRANSPORTS: Readonly<Record<string, TransportName>> = { "SIP+D2U": "udp", "SIP+D2T": "tcp", "SIPS+D2T": "tls" };
 
 export class SipResolver {
   readonly #settings: SipResolverSettings;
@@ -97,7 +98,7 @@ export class SipResolver {
       const targets = await this.#serviceTargets(service.name, service.transport);
       if (targets !== undefined) return targets;
     }
-    return this.#addresses(host, SIP_PORT, transport ?? "udp");
+    return this.#addresses(host, usualPort(transport), transport ?? "udp");
   }
 
   /** By NAPTR if there are any records, else the usual names, UDP first. */
@@ -167,10 +168,13 @@ function drawByWeight(group: readonly SrvRecord[], number: number): SrvRecord | 
 function literalTarget({ host, port, transport }: ResolveCommand): Target | undefined {
   const bare = host.startsWith("[") && host.endsWith("]") ? host.slice(1, -1) : host;
   if (isIP(bare) === 0) return undefined;
-  return { transport: transport ?? "udp", address: { host: bare, port: port ?? SIP_PORT } };
+  return { transport: transport ?? "udp", address: { host: bare, port: port ?? usualPort(transport) } };
 }
 
-const srvName = (host: string, transport: TransportName): string => `_sip._${transport}.${host}`;
+const srvName = (host: string, transport: TransportName): string =>
+  transport === "tls" ? `_sips._tcp.${host}` : `_sip._${transport}.${host}`;
+
+const usualPort = (transport: TransportName | undefined): number => (transport === "tls" ? SIPS_PORT : SIP_PORT);
 
 /** No such record, no answer, malformed name: all mean that this way leads nowhere. */
 const none = <Item>(records: Promise<readonly Item[]>): Promise<readonly Item[]> => records.catch(() => []);

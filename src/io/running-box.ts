@@ -8,6 +8,7 @@ import { Peer, SOFTWARE } from "../peer/peer.ts";
 import type { DoorEvent, PeerInput } from "../peer/ports.ts";
 import type { Announcement } from "../provision/admission.ts";
 import type { Hint } from "../provision/hint.ts";
+import type { StreamPorts } from "../sip/ports.ts";
 import { systemClock } from "./clock.ts";
 import { ControlServer } from "./control-server.ts";
 import { CredentialKeeper } from "./credential.ts";
@@ -23,11 +24,12 @@ import { KnownBoxes } from "./known-boxes.ts";
 import { type LinkEvent, Links } from "./links.ts";
 import { Mdns } from "./mdns.ts";
 import { ownAddress } from "./own-address.ts";
-import { fleetHashOf, fleetSecret, isKeyOf } from "./pki.ts";
+import { certificatePem, fleetHashOf, fleetSecret, isKeyOf } from "./pki.ts";
 import { issuingSigner, RulesInForce } from "./rules-in-force.ts";
 import { SystemRandom } from "./random.ts";
 import { SipResolver } from "./resolver.ts";
-import { SipSockets } from "./sip-sockets.ts";
+import { SipCertificate, type SipCertificateSettings } from "./sip-certificate.ts";
+import { SipSockets, type SipSocketsSettings } from "./sip-sockets.ts";
 import { Store } from "./store.ts";
 import { CertificateTrust } from "./trust.ts";
 
@@ -36,12 +38,18 @@ export interface RunningBoxSettings {
   readonly data: DataDirectory;
   readonly listen: string | undefined;
   readonly sipPort: number;
+  /** Ports of TLS and WebSocket for phones. */
+  readonly extraPorts: NonNullable<SipSocketsSettings["extra"]>;
+  /** The operator's own certificate for phones over TLS. */
+  readonly certificateFiles: SipCertificateSettings["files"];
   readonly overlayPort: number;
   /** Where members may be found, the one that admitted this box first. */
   readonly hints: readonly Hint[];
   readonly mdns: boolean;
   readonly openRegistration: boolean;
   readonly report: Report;
+  /** Somebody asked over the control socket that this process start afresh. */
+  readonly onRestart: () => void;
 }
 
 export class RunningBox {
@@ -51,6 +59,7 @@ export class RunningBox {
   readonly #crypto: NodeCrypto;
   readonly #store: Store;
   readonly #sip: SipSockets;
+  readonly #sipCertificate: SipCertificate;
   readonly #resolver: SipResolver;
   readonly #links: Links;
   readonly #mdns: Mdns;
@@ -93,13 +102,8 @@ export class RunningBox {
     });
     this.self = this.#describe();
     this.#store = new Store({ directory: data.path, onInput: this.#take, onReport: report });
-    this.#sip = new SipSockets({
-      port: settings.sipPort,
-      listen,
-      onInput: this.#take,
-      onAddresses: (addresses) => this.#take({ type: "local-addresses", addresses }),
-      onReport: report,
-    });
+    this.#sipCertificate = this.#makeSipCertificate();
+    this.#sip = this.#makeSipSockets();
     this.#resolver = new SipResolver({
       random: this.#random,
       onResolved: (ticket, targets) => this.#take({ type: "resolved", ticket, targets }),
@@ -149,6 +153,34 @@ export class RunningBox {
     });
   }
 
+  #makeSipCertificate(): SipCertificate {
+    const { membership, data, report } = this.#settings;
+    return new SipCertificate({
+      domain: membership.domain,
+      root: membership.rootCertificate,
+      issuing: () => this.#credential.membership.enrolled.issuing,
+      addresses: () => this.#sip.addresses,
+      clock: systemClock,
+      files: this.#settings.certificateFiles,
+      load: () => data.sipIdentity(),
+      save: (pem) => this.#tryToKeep(() => data.saveSipIdentity(pem)),
+      onReport: report,
+    });
+  }
+
+  #makeSipSockets(): SipSockets {
+    const { membership, listen, report } = this.#settings;
+    return new SipSockets({
+      port: this.#settings.sipPort,
+      listen,
+      extra: this.#settings.extraPorts,
+      secure: { ...this.#sipCertificate.access, fleetAuthority: certificatePem(membership.rootCertificate) },
+      onInput: this.#take,
+      onAddresses: () => this.#tellAddresses(),
+      onReport: report,
+    });
+  }
+
   /** Rejects with an error whose message is a sentence for the operator if a port or the store cannot be had. */
   async start(): Promise<void> {
     const { data, listen, overlayPort, hints } = this.#settings;
@@ -158,12 +190,23 @@ export class RunningBox {
     await this.#links.open({ host: listen, port: overlayPort });
     await this.#sip.open();
     this.#control = await ControlServer.open({ directory: data.path, ask: this.ask });
-    this.#take({ type: "local-addresses", addresses: this.#sip.addresses });
+    this.#tellAddresses();
+    void this.#sipCertificate.start();
     for (const row of this.#store.damagedAtStart) this.#take({ type: "row-damaged", row });
     for (const address of hints) this.#take({ type: "candidate", address, source: "hint" });
     if (this.#settings.mdns) this.#mdns.open();
     this.#known.met(this.self.nodeId, this.#credential.membership.enrolled.certificate);
     this.#obey();
+  }
+
+  /** Where phones are served over TLS and WebSocket. */
+  get streamPorts(): StreamPorts {
+    return this.#sip.streamPorts;
+  }
+
+  #tellAddresses(): void {
+    this.#take({ type: "local-addresses", addresses: this.#sip.addresses, streams: this.#sip.streamPorts });
+    if (this.#driver !== undefined) void this.#sipCertificate.look();
   }
 
   get isStopping(): boolean {
@@ -267,6 +310,7 @@ export class RunningBox {
     this.#tryToKeep(() => this.#settings.data.saveMembership(membership));
     this.#links.showIdentity({ certificate, issuingCertificate: issuing.certificate, privateKeyPem });
     this.#enrollment.issueWith(issuing);
+    void this.#sipCertificate.look();
     this.#take({ type: "credential", certificate, issuing: issuingSigner(issuing), fleetSecret: fleetSecret(issuing.privateKeyPem) });
   }
 
@@ -290,8 +334,13 @@ export class RunningBox {
   /** What the control socket asks, and the watchdog. `answer` is called once, or never if the box stops first. */
   readonly ask = (request: ControlRequest, answer: (reply: ControlReply) => void): void => {
     if (request.op === "rotate") return this.#rotate(request, answer);
+    if (request.op === "restart") {
+      answer({ ok: true, op: "restart" });
+      return this.#settings.onRestart();
+    }
     if (request.op === "known-boxes") return answer({ ok: true, op: "known-boxes", boxes: this.#known.boxes });
-    this.#askPeer(request, answer);
+    if (request.op !== "heartbeat") return this.#askPeer(request, answer);
+    this.#askPeer(request, (reply) => answer("op" in reply && reply.op === "heartbeat" ? { ...reply, processId: process.pid } : reply));
   };
 
   #askPeer(request: PeerRequest, answer: (reply: ControlReply) => void): void {
@@ -343,6 +392,7 @@ export class RunningBox {
   async #stop(): Promise<void> {
     if (this.#settings.mdns) await this.#mdns.close();
     await this.#control?.close();
+    this.#sipCertificate.close();
     await this.#sip.close();
     await this.#links.close();
     this.#credential.close();

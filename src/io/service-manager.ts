@@ -20,10 +20,9 @@ export class ServiceManager {
   /** How often systemd wants to hear `WATCHDOG`, at the latest; `undefined`: it does not. */
   readonly watchdog: Duration | undefined;
 
-  /** `undefined`: nobody wants to be told. Takes what it reads out of the environment, so that no child inherits it. */
+  /** `undefined`: nobody wants to be told. The environment stays: a box that starts afresh in its own place reads it again. */
   static fromEnvironment(environment: NodeJS.ProcessEnv): ServiceManager | undefined {
     const { NOTIFY_SOCKET: socket, WATCHDOG_USEC: interval, WATCHDOG_PID: pid } = environment;
-    for (const name of ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"]) delete environment[name];
     if (socket === undefined || socket === "") return undefined;
     const mine = pid === undefined || pid === String(process.pid);
     const microseconds = mine ? Number(interval ?? "") : 0;

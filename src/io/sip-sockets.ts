@@ -1,15 +1,33 @@
-// Where SIP comes in and goes out: UDP and TCP on one port, on one address or on all of the box.
+// Where SIP comes in and goes out, on one address or on all of the box: UDP and TCP on one port, TLS and
+// WebSocket on ports of their own.
 
 import { createSocket } from "node:dgram";
 import { type Address, isIpv6 } from "../base/address.ts";
-import type { Flow, SipEffect, SipInput } from "../sip/ports.ts";
+import { type Flow, NO_STREAM_PORTS, type SipEffect, type SipInput, type StreamPorts } from "../sip/ports.ts";
 import { ListenError } from "./listen-error.ts";
 import { isOnLink, type LocalAddress, localAddresses } from "./local-addresses.ts";
-import { TcpPort } from "./tcp-port.ts";
+import { SipConnections } from "./sip-connections.ts";
+import { StreamDialer } from "./stream-dialer.ts";
+import { type ContextFor, StreamPort, type StreamTransport } from "./stream-port.ts";
+import type { TlsPem } from "./sip-certificate.ts";
 import { type Datagram, UdpPort } from "./udp-port.ts";
+import { WebSockets } from "./websockets.ts";
 
 export type SipCommand = Extract<SipEffect, { type: "send" | "connect" | "close-connection" }>;
 export type SipEvent = Extract<SipInput, { type: "received" | "connection-closed" | "connected" | "transport-error" }>;
+
+/** A port for phones beside the SIP port. `wanted`: it was asked for, and a box without it does not start. */
+export interface ExtraPort {
+  readonly port: number;
+  readonly wanted: boolean;
+}
+
+export interface SecureSettings {
+  readonly contextFor: ContextFor;
+  readonly identity: () => TlsPem | Record<string, never>;
+  /** PEM of the fleet's root. */
+  readonly fleetAuthority: string;
+}
 
 export interface SipSocketsSettings {
   /** 0: any free port, the same for UDP and TCP. */
@@ -20,17 +38,28 @@ export interface SipSocketsSettings {
   /** The local addresses on which SIP is served have changed. */
   readonly onAddresses: (addresses: readonly string[]) => void;
   readonly onReport: (level: "debug" | "info" | "warning", text: string) => void;
+  /** Ports of TLS and WebSocket; those that are left out are not served. */
+  readonly extra?: { readonly tls?: ExtraPort | undefined; readonly ws?: ExtraPort | undefined; readonly wss?: ExtraPort | undefined };
+  /** Without it nothing is served or dialed over TLS. */
+  readonly secure?: SecureSettings;
   /** Whether the bound on connections from one address holds for loopback too. */
   readonly limitLoopback?: boolean;
 }
 
 const WATCH_MS = 2_000;
 const FREE_PORT_TRIES = 20;
+const OPTIONS: Readonly<Record<StreamTransport, string>> = { tcp: "--sip-port", tls: "--sips-port", ws: "--ws-port", wss: "--wss-port" };
+const EXTRA = ["tls", "ws", "wss"] as const;
 
 export class SipSockets {
   readonly #settings: SipSocketsSettings;
   readonly #udp: UdpPort;
-  readonly #tcp: TcpPort;
+  readonly #connections: SipConnections;
+  readonly #webSockets: WebSockets;
+  readonly #dialer: StreamDialer;
+  /** BOUNDED: one a transport. */
+  readonly #ports: StreamPort[] = [];
+  #streamPorts: StreamPorts = NO_STREAM_PORTS;
   #port = 0;
   #locals: readonly LocalAddress[] = [];
   /** Which address the kernel would send from when the other side is on no link of ours. */
@@ -45,7 +74,7 @@ export class SipSockets {
       (local, remote, octets) => onInput({ type: "received", flow: { transport: "udp", local, remote, connection: 0 }, octets }),
       settings.onReport,
     );
-    this.#tcp = new TcpPort(
+    this.#connections = new SipConnections(
       {
         received: (flow, octets) => onInput({ type: "received", flow, octets }),
         closed: (connection) => onInput({ type: "connection-closed", connection }),
@@ -54,6 +83,9 @@ export class SipSockets {
       },
       settings.limitLoopback ?? false,
     );
+    this.#webSockets = new WebSockets(this.#connections);
+    const { identity = () => ({}), fleetAuthority = "" } = settings.secure ?? {};
+    this.#dialer = new StreamDialer({ connections: this.#connections, identity, fleetAuthority });
   }
 
   /** Rejects with `ListenError`. */
@@ -69,12 +101,17 @@ export class SipSockets {
         if (tries <= 1 || !(error instanceof ListenError)) throw error;
       }
     }
+    this.#streamPorts = await this.#openExtra();
     this.#defaultSources = await findDefaultSources();
     if (listen === undefined) this.#watch = setInterval(() => this.#follow(), WATCH_MS);
   }
 
   get port(): number {
     return this.#port;
+  }
+  /** Those of TLS and WebSocket that are served. */
+  get streamPorts(): StreamPorts {
+    return this.#streamPorts;
   }
   get addresses(): readonly string[] {
     return this.#udp.addresses;
@@ -84,9 +121,9 @@ export class SipSockets {
   perform(commands: readonly SipCommand[]): void {
     const datagrams: Datagram[] = [];
     for (const command of commands) {
-      if (command.type === "close-connection") this.#tcp.closeConnection(command.connection);
+      if (command.type === "close-connection") this.#connections.closeConnection(command.connection);
       else if (command.type === "connect") this.#connect(command, datagrams);
-      else if (command.flow.transport === "tcp") this.#tcp.send(command.flow, command.octets);
+      else if (command.flow.transport !== "udp") this.#connections.send(command.flow, command.octets);
       else datagrams.push({ from: command.flow.local.host, to: command.flow.remote, octets: command.octets });
     }
     this.#udp.send(datagrams);
@@ -103,9 +140,12 @@ export class SipSockets {
     await this.#closeAll();
   }
 
-  #connect({ ticket, transport, remote, octets }: Extract<SipCommand, { type: "connect" }>, datagrams: Datagram[]): void {
-    if (transport === "tcp") return this.#tcp.sendTo(ticket, remote, octets);
+  #connect({ ticket, transport, remote, name, octets }: Extract<SipCommand, { type: "connect" }>, datagrams: Datagram[]): void {
     const onError = (): void => this.#settings.onInput({ type: "transport-error", ticket });
+    if (transport === "tcp" || (transport === "tls" && this.#settings.secure !== undefined)) {
+      return this.#dialer.send(ticket, transport, remote, name, octets);
+    }
+    if (transport !== "udp") return onError();
     const from = this.#sourceFor(remote.host);
     if (from === undefined) onError();
     else datagrams.push({ from, to: remote, octets, onError });
@@ -130,8 +170,37 @@ export class SipSockets {
     const hosts = listen === undefined ? localAddresses().map(({ address }) => address) : [listen];
     this.#port = wanted;
     for (const host of hosts) this.#port = await this.#openAddress(host, this.#port);
-    await this.#tcp.open(listen, this.#port);
+    await this.#openStream("tcp", this.#port);
     this.#locals = this.#served();
+  }
+
+  async #openStream(transport: StreamTransport, port: number): Promise<number> {
+    const { listen, secure } = this.#settings;
+    const contextFor = secure?.contextFor ?? (() => undefined);
+    const stream = new StreamPort({ transport, connections: this.#connections, webSockets: this.#webSockets, contextFor, option: OPTIONS[transport] });
+    const bound = await stream.open(listen, port);
+    this.#ports.push(stream);
+    return bound;
+  }
+
+  /** A port that nobody asked for by name may be taken: then this box goes without, and says so. */
+  async #openExtra(): Promise<StreamPorts> {
+    const ports: { tls: number | undefined; ws: number | undefined; wss: number | undefined } = { ...NO_STREAM_PORTS };
+    for (const transport of EXTRA) {
+      const extra = this.#settings.extra?.[transport];
+      if (extra === undefined) continue;
+      try {
+        ports[transport] = await this.#openStream(transport, extra.port);
+      } catch (error) {
+        if (!(error instanceof ListenError)) throw error;
+        if (extra.wanted) {
+          await this.#closeAll();
+          throw error;
+        }
+        this.#settings.onReport("warning", `no phones over ${transport.toUpperCase()}: ${error.message}`);
+      }
+    }
+    return ports;
   }
 
   async #openAddress(host: string, port: number): Promise<number> {
@@ -147,7 +216,9 @@ export class SipSockets {
 
   async #closeAll(): Promise<void> {
     this.#udp.closeAll();
-    await this.#tcp.closeAll();
+    const closed = this.#ports.splice(0).map((port) => port.close());
+    this.#connections.closeAll();
+    await Promise.all(closed);
   }
 
   #served(): readonly LocalAddress[] {

@@ -70,7 +70,8 @@ export async function feedWhile<Value>(work: Promise<Value>, { tell, watchdog }:
   }
 }
 
-const intervalOf = (granted: Duration | undefined): number => (granted ?? USUAL_INTERVAL) / PROOFS;
+/** Between two proofs, ms. */
+export const intervalOf = (granted: Duration | undefined): number => (granted ?? USUAL_INTERVAL) / PROOFS;
 
 /** `systemctl status ringboxd` shows it. */
 function statusLine({ phase, domain, boxes, conditions }: StatusReport): string {

@@ -7,7 +7,7 @@ import { type WallTime, wallTime } from "../base/time.ts";
 import type { Binding, TransportName } from "../sip/ports.ts";
 
 const VERSION = 1;
-const TRANSPORTS: readonly TransportName[] = ["udp", "tcp"];
+const TRANSPORTS: readonly TransportName[] = ["udp", "tcp", "tls", "ws", "wss"];
 const PATH_LIMIT = 16;
 
 /** The AoR is in the value because its Resource-ID, a hash, does not tell it. */

@@ -10,11 +10,12 @@ import type { EntryChange, FetchOutcome, Listed, NodeId, OperationFault, Overlay
 import type { SipCore } from "../sip/sip-core.ts";
 import { decodeBinding } from "./binding-codec.ts";
 import { choiceOf, conflictIn, subscriberChange, VERSION_KINDS } from "./conflicts.ts";
+import type { AgentWord } from "./agent-word.ts";
 import type { ControlFault, ControlReply, DeskRequest, NewSubscriber } from "./control.ts";
 import { EDGE_BINDING, SUBSCRIBER, SUBSCRIBER_SIBLING } from "./kinds.ts";
 import { bindingsIn, type LocationService, subscriberIn } from "./location-service.ts";
 import type { PeerSettings } from "./ports.ts";
-import type { BindingReport, BoxReference, ConflictReport, RegistrationReport, ReplicaReport, SubscriberReport } from "./reports.ts";
+import type { BindingReport, BoxReference, ConflictReport, FlowReport, RegistrationReport, ReplicaReport, StatusReport, SubscriberReport } from "./reports.ts";
 import { boxesMeant, configurationReport } from "./rules-report.ts";
 import { bindingReport, boxReference, peerReports, statusReport } from "./status.ts";
 import { decodeSubscriber, encodeSubscriber } from "./subscriber-codec.ts";
@@ -48,6 +49,7 @@ export class ControlDesk {
   readonly #crypto: Crypto;
   readonly #wall: () => WallTime;
   readonly #newTicket: () => number;
+  readonly #agent: Pick<AgentWord, "conditions">;
   readonly #waiting = new BoundedMap<number, Waiting>(WAITING_MAX, "refuse");
   /** Those who asked the box to leave; BOUNDED: by WAITING_MAX. */
   readonly #leaving: number[] = [];
@@ -60,6 +62,7 @@ export class ControlDesk {
     crypto: Crypto,
     wall: () => WallTime,
     newTicket: () => number,
+    agent: Pick<AgentWord, "conditions">,
   ) {
     this.#settings = settings;
     this.#overlay = overlay;
@@ -68,17 +71,22 @@ export class ControlDesk {
     this.#crypto = crypto;
     this.#wall = wall;
     this.#newTicket = newTicket;
+    this.#agent = agent;
   }
 
   ask(now: Instant, ticket: number, request: DeskRequest, counters: ReadonlyMap<string, number>): DeskStep {
     if (this.#waiting.size >= WAITING_MAX) return refuse(ticket, "unavailable", "The box is busy with other questions; ask again.");
     switch (request.op) {
+      case "heartbeat":
+        return reply(ticket, { ok: true, op: "heartbeat", phase: this.#overlay.snapshot().phase, code: null, processId: 0 });
       case "status":
         return reply(ticket, {
           ok: true,
           op: "status",
-          status: statusReport(this.#settings, this.#overlay.snapshot(), this.#sip.snapshot().counts, counters, now),
+          status: this.#status(now, counters),
         });
+      case "drain":
+        return reply(ticket, { ok: true, op: "drain", on: request.on, underWay: this.#sip.snapshot().responseContexts, phones: this.#flows().length });
       case "peers":
         return reply(ticket, { ok: true, op: "peers", peers: peerReports(this.#overlay.snapshot()) });
       case "leave":
@@ -93,6 +101,8 @@ export class ControlDesk {
         return this.#resolve(ticket, request.username, request.version);
       case "subscriber-list":
         return this.#list(SUBSCRIBER.id, ticket, (found) => ({ ok: true, op: "subscriber-list", subscribers: subscribers(found) }));
+      case "flows":
+        return reply(ticket, { ok: true, op: "flows", flows: this.#flows() });
       case "registration-list":
         return request.aor === null
           ? this.#list(EDGE_BINDING.id, ticket, (found) => ({ ok: true, op: "registration-list", registrations: this.#registrations(found) }))
@@ -106,6 +116,12 @@ export class ControlDesk {
       case "revoke":
         return this.#revoke(ticket, request.box);
     }
+  }
+
+  /** With what the agent found: the box cannot see itself from outside. */
+  #status(now: Instant, counters: ReadonlyMap<string, number>): StatusReport {
+    const status = statusReport(this.#settings, this.#overlay.snapshot(), this.#sip.snapshot(), counters, now);
+    return { ...status, conditions: [...status.conditions, ...this.#agent.conditions] };
   }
 
   /** `undefined`: the ticket is not one of the desk's. */
@@ -267,6 +283,11 @@ export class ControlDesk {
       if (aor !== undefined && bindings.length > 0) registrations.push({ aor, bindings });
     }
     return registrations.sort((a, b) => (a.aor < b.aor ? -1 : 1));
+  }
+
+  #flows(): FlowReport[] {
+    const edge = this.#settings.self;
+    return this.#location.flows(this.#wall()).map(({ aor, binding }) => ({ ...bindingReport(binding, edge), aor, token: binding.flowToken }));
   }
 
   #living(bindings: readonly Binding[]): BindingReport[] {

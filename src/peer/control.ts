@@ -1,9 +1,12 @@
 // Questions and answers over a box's control socket. The socket itself is io's; what is asked and answered
 // is plain data, so that a whole box can be asked in simulation too.
 
+import type { Phase } from "../overlay/ports.ts";
 import type {
+  ConditionReport,
   ConfigurationReport,
   ConflictReport,
+  FlowReport,
   PeerReport,
   RegistrationReport,
   StatusReport,
@@ -22,9 +25,23 @@ export interface NewSubscriber {
   readonly ha1Sha256: string;
 }
 
+/** The agent asks every second; what it tells counts for `TOLD_HOLDS`, for an agent may die too. */
+export interface HeartbeatRequest {
+  readonly op: "heartbeat";
+  /** What the agent's proofs say of this box: with `broken`, OPTIONS is answered 503. */
+  readonly proofs: "works" | "broken" | "not-known";
+  /** `http://host:port/` of the agent's page, for Call-Info; empty if there is none. */
+  readonly page: string;
+  /** What the agent found, for the box's status. */
+  readonly conditions: readonly ConditionReport[];
+}
+
 /** What the control desk answers. */
 export type DeskRequest =
+  | HeartbeatRequest
   | { readonly op: "status" }
+  /** Take no new calls and registrations, for a quarter of an hour at most; or take them again. */
+  | { readonly op: "drain"; readonly on: boolean }
   | { readonly op: "peers" }
   /** Answered once everything is handed over; the process then ends. */
   | { readonly op: "leave" }
@@ -39,6 +56,8 @@ export type DeskRequest =
   | { readonly op: "conflict-list" }
   /** `version` as the list has it: it becomes the only one. */
   | { readonly op: "conflict-resolve"; readonly username: string; readonly version: string }
+  /** The phones that hang on this very box. */
+  | { readonly op: "flows" }
   /** `aor`: `null` for all. */
   | { readonly op: "registration-list"; readonly aor: string | null }
   | { readonly op: "where"; readonly aor: string }
@@ -56,6 +75,8 @@ export type PeerRequest =
 
 export type ControlRequest =
   | PeerRequest
+  /** Stop as at the end of the service, and start again from the program that is installed now. */
+  | { readonly op: "restart" }
   /** Which boxes may go on while the issuing credential is renewed. */
   | { readonly op: "known-boxes" }
   /** A new issuing credential, and the signed document that says so. */
@@ -79,8 +100,17 @@ export type ControlFault =
 
 /** The answer to each question, by its `op`. */
 export interface ControlAnswers {
+  /** `code`: that admits this box, while it waits. `processId`: of `ringboxd`. */
+  readonly heartbeat: {
+    readonly phase: Phase | "waiting-for-admission";
+    readonly code: string | null;
+    readonly processId: number;
+  };
   readonly status: { readonly status: StatusReport };
   readonly peers: { readonly peers: readonly PeerReport[] };
+  /** `underWay`: requests that are being answered through this box; `phones`: whose flow it holds. */
+  readonly drain: { readonly on: boolean; readonly underWay: number; readonly phones: number };
+  readonly restart: Readonly<Record<never, never>>;
   readonly leave: Readonly<Record<never, never>>;
   /** `copies`: boxes that have it on disk now. */
   readonly "subscriber-add": { readonly aor: string; readonly replaced: boolean; readonly copies: number };
@@ -88,6 +118,7 @@ export interface ControlAnswers {
   readonly "subscriber-list": { readonly subscribers: readonly SubscriberReport[] };
   readonly "conflict-list": { readonly conflicts: readonly ConflictReport[] };
   readonly "conflict-resolve": { readonly aor: string; readonly copies: number };
+  readonly flows: { readonly flows: readonly FlowReport[] };
   readonly "registration-list": { readonly registrations: readonly RegistrationReport[] };
   readonly where: { readonly where: WhereReport };
   readonly configuration: { readonly configuration: ConfigurationReport };

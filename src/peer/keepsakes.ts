@@ -88,6 +88,11 @@ export class Keepsakes {
     return this.#users.get(aor)?.own ?? NONE;
   }
 
+  /** All that this box wrote and that has not run out. */
+  living(wall: WallTime): OwnBinding[] {
+    return [...this.#users.values()].flatMap(({ own }) => own.filter(({ registeredUntil }) => registeredUntil > wall));
+  }
+
   /** A REGISTER that was answered without being stored. */
   refreshed(aor: string, heard: readonly Heard[]): void {
     const kept = this.#users.get(aor);

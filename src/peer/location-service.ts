@@ -17,10 +17,12 @@ import type {
   ResourceId,
   StoreOutcome,
 } from "../overlay/ports.ts";
+import { isProofUser } from "../sip/auth/proof-user.ts";
 import type { Binding, FoundBinding, SipEffect, SipInput } from "../sip/ports.ts";
 import { decodeBinding, encodeBinding } from "./binding-codec.ts";
 import { type Heard, Keepsakes, type OwnBinding } from "./keepsakes.ts";
 import { EDGE_BINDING, SUBSCRIBER } from "./kinds.ts";
+import type { ProofUsers } from "./proof-users.ts";
 import { decodeSubscriber } from "./subscriber-codec.ts";
 
 export type LocationQuestion = Extract<SipEffect, { type: "find-user" | "change-bindings" }>;
@@ -66,6 +68,7 @@ export interface Surroundings {
   /** Who holds a resource now. */
   holders(resource: ResourceId): readonly NodeId[];
   nextTicket(): number;
+  readonly proofUsers: ProofUsers;
 }
 
 export class LocationService {
@@ -86,6 +89,10 @@ export class LocationService {
     const resource = this.resourceOf(aor);
     if (question.type === "find-user") return this.#fetch({ sipTicket: question.ticket, aor, resource, changes: [], heard: [] });
     const { upserts, removals } = question.changes;
+    if (isProofUser(aor)) {
+      this.#surroundings.proofUsers.change(aor, question.changes);
+      return { type: "bindings-changed", ticket: question.ticket, result: { outcome: "stored" } };
+    }
     const heard = upserts.map(({ key, cseq, expiresAt }) => ({ key, cseq, registeredUntil: expiresAt, expiresAt: endInRing(expiresAt, wall) }));
     if (removals.length === 0 && upserts.length > 0 && this.#changesNothing(aor, upserts)) {
       this.#keepsakes.refreshed(aor, heard);
@@ -138,6 +145,7 @@ export class LocationService {
     if (question === undefined) return undefined;
     const { sipTicket, aor, resource } = question;
     if (!outcome.ok) return { answer: found(sipTicket, { outcome: "unavailable" }), operations: [] };
+    if (isProofUser(aor)) return { answer: this.#foundProofUser(sipTicket, aor, wall), operations: [] };
     const holders = this.#surroundings.holders(resource);
     const { kinds, gifts } = this.#keepsakes.read(aor, holders, outcome.kinds, wall);
     const own = this.#keepsakes.own(aor);
@@ -157,6 +165,20 @@ export class LocationService {
     if (sipTicket === undefined) return NOTHING;
     if (outcome.ok) this.#keepsakes.wrote(aor, this.#surroundings.holders(resource), changes, heard, wall);
     return { answer: { type: "bindings-changed", ticket: sipTicket, result: { outcome: outcome.ok ? "stored" : "unavailable" } }, operations: [] };
+  }
+
+  #foundProofUser(ticket: number | undefined, aor: string, wall: WallTime): LocationAnswer | undefined {
+    const { proofUsers } = this.#surroundings;
+    const bindings = proofUsers.bindings(aor, wall).map((binding) => this.withReach(binding));
+    return found(ticket, { outcome: "found", credentials: proofUsers.credentials(aor), bindings });
+  }
+
+  /** Bindings of phones that hang on this box, as they registered last. */
+  flows(wall: WallTime): { readonly aor: string; readonly binding: Binding }[] {
+    return this.#keepsakes.living(wall).flatMap(({ entry: { key, value }, cseq, registeredUntil }) => {
+      const stored = decodeBinding(key, value);
+      return stored === undefined ? [] : [{ aor: stored.aor, binding: { ...stored.binding, cseq, expiresAt: registeredUntil } }];
+    });
   }
 
   #fetch(question: Question): Operation {

@@ -11,10 +11,14 @@ import type { OverlayEffect, OverlayInput, OverlaySnapshot, OverlayTiming, Trust
 import type { SipEffect, SipInput, SipSettings } from "../sip/ports.ts";
 import { SipCore, type SipSnapshot } from "../sip/sip-core.ts";
 import { AdmissionOffice, type OfficeStep } from "./admission-office.ts";
+import { AgentWord } from "./agent-word.ts";
+import type { HeartbeatRequest } from "./control.ts";
+import { Drain } from "./drain.ts";
 import { ControlDesk, type DeskStep } from "./control-desk.ts";
 import { KINDS } from "./kinds.ts";
 import { type LocationQuestion, LocationService, type Settled } from "./location-service.ts";
 import type { PeerEffect, PeerInput, PeerSettings } from "./ports.ts";
+import { ProofUsers } from "./proof-users.ts";
 import { USUAL_REGISTRATION } from "./rules-report.ts";
 
 /** Every waiting time of the overlay (docs/limits.md). */
@@ -50,7 +54,11 @@ export class Peer {
   readonly #desk: ControlDesk;
   readonly #openRegistration: boolean;
   readonly #office: AdmissionOffice;
+  readonly #agent = new AgentWord();
+  readonly #drain = new Drain();
   readonly #counters = new Map<string, number>();
+  #isServing = false;
+  #fleetSecret: Uint8Array;
   /** UNBOUNDED: lives within one step, bounded by RELAY_MAX. */
   readonly #overlayInputs: OverlayInput[] = [];
   readonly #sipInputs: SipInput[] = [];
@@ -67,6 +75,7 @@ export class Peer {
 
   constructor(settings: PeerSettings, crypto: Crypto, random: Random, trust: Trust) {
     this.#openRegistration = settings.openRegistration;
+    this.#fleetSecret = settings.fleetSecret;
     const ownWall = (): WallTime => wallTime(this.#now + this.#wallOffset);
     this.#overlay = new OverlayCore(
       {
@@ -107,11 +116,12 @@ export class Peer {
       reachable: (nodeId) => this.#overlay.reachable(nodeId),
       holders: (resource) => this.#overlay.locate(resource).replicas,
       nextTicket: () => this.#nextTicket(),
+      proofUsers: new ProofUsers(crypto, settings.domain, () => this.#fleetSecret),
     });
-    this.#desk = new ControlDesk(settings, this.#overlay, this.#sip, this.#location, crypto, wall, () => this.#nextTicket());
+    this.#desk = new ControlDesk(settings, this.#overlay, this.#sip, this.#location, crypto, wall, () => this.#nextTicket(), this.#agent);
     this.#office = new AdmissionOffice(crypto, () => this.#nextTicket());
     if (settings.formerFleetSecret !== undefined) this.#renewSecret(settings.fleetSecret);
-    this.#sip.setServing(false);
+    this.#tellServing();
     this.#sip.setFleetAddresses(settings.members.map(({ sip }) => sip));
   }
 
@@ -128,7 +138,9 @@ export class Peer {
 
   nextDeadline(): Instant | undefined {
     if (this.#hasLeft) return undefined;
-    return earliest(earliest(this.#sip.nextDeadline(), this.#overlay.nextDeadline()), earliest(earliest(this.#searchAt, this.#forgetSecretAt), this.#nextEnd()));
+    const ofCores = earliest(this.#sip.nextDeadline(), this.#overlay.nextDeadline());
+    const ofSelf = earliest(earliest(this.#searchAt, this.#forgetSecretAt), earliest(this.#nextEnd(), earliest(this.#agent.nextDeadline(), this.#drain.nextDeadline())));
+    return earliest(ofCores, ofSelf);
   }
   /** When the next binding of this box runs out. */
   #nextEnd(): Instant | undefined {
@@ -170,12 +182,15 @@ export class Peer {
         return;
       case "local-addresses":
         this.#sip.setLocalAddresses(input.addresses);
+        if (input.streams !== undefined) this.#sip.setStreamPorts(input.streams);
         return;
       case "admission":
         this.#followOffice(this.#office.ask(input.ticket, input.request));
         return;
       case "control":
         if (input.request.op === "admit") return this.#followOffice(this.#office.admit(this.#now, input.ticket, input.request.code));
+        if (input.request.op === "heartbeat") this.#hearAgent(input.request);
+        if (input.request.op === "drain") this.#setDrain(input.request.on);
         this.#follow(this.#desk.ask(this.#now, input.ticket, input.request, this.#counters));
         return;
       case "shut-down":
@@ -192,7 +207,27 @@ export class Peer {
     }
   }
 
+  #hearAgent(word: HeartbeatRequest): void {
+    this.#agent.heard(this.#now, word);
+    this.#tellServing();
+  }
+
+  #setDrain(on: boolean): void {
+    this.#drain.set(this.#now, on);
+    this.#tellServing();
+  }
+
+  /** A box that is in the ring, but through which calls were tried in vain, does not say that it serves. */
+  #tellServing(): void {
+    this.#sip.setServing(this.#isServing && !this.#agent.isBroken && !this.#drain.isOn);
+    this.#sip.setDraining(this.#drain.isOn);
+    this.#sip.setPage(this.#agent.page);
+  }
+
   #tick(): void {
+    this.#agent.tick(this.#now);
+    this.#drain.tick(this.#now);
+    this.#tellServing();
     if (this.#forgetSecretAt !== undefined && this.#forgetSecretAt <= this.#now) {
       this.#sip.forgetFormerSecret();
       this.#forgetSecretAt = undefined;
@@ -283,7 +318,8 @@ export class Peer {
         this.#outward.push(effect);
         return;
       case "phase-changed":
-        this.#sip.setServing(effect.phase === "serving");
+        this.#isServing = effect.phase === "serving";
+        this.#tellServing();
         if (effect.phase === "left") this.#isGoing = true;
         else this.#outward.push(effect);
         return;
@@ -293,6 +329,7 @@ export class Peer {
   }
 
   #renewSecret(secret: Uint8Array): void {
+    this.#fleetSecret = secret;
     this.#sip.setFleetSecret(secret);
     this.#forgetSecretAt = after(this.#now, FORMER_SECRET);
   }

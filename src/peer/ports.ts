@@ -4,7 +4,7 @@
 import type { WallTime } from "../base/time.ts";
 import type { FleetRulesSettings } from "../overlay/configuration/fleet-rules.ts";
 import type { OverlayEffect, OverlayInput, OverlayTiming, PeerInfo, Phase, StoredRow } from "../overlay/ports.ts";
-import type { SipEffect, SipInput } from "../sip/ports.ts";
+import type { SipEffect, SipInput, StreamPorts } from "../sip/ports.ts";
 import type { AdmissionAnswer, AdmissionRequest } from "./admission-office.ts";
 import type { ControlReply, PeerRequest } from "./control.ts";
 
@@ -16,7 +16,7 @@ export type PeerInput =
   /** A reading of the wall clock, at the instant of the step. The first input of a box's life. */
   | { readonly type: "clock"; readonly wall: WallTime }
   /** SIP is served on these local addresses now. */
-  | { readonly type: "local-addresses"; readonly addresses: readonly string[] }
+  | { readonly type: "local-addresses"; readonly addresses: readonly string[]; readonly streams?: StreamPorts }
   /** From the command line or the agent; answered by `replied` with the same ticket. */
   | { readonly type: "control"; readonly ticket: number; readonly request: PeerRequest }
   /** From this box's enrollment desk; answered by `admission-answered` with the same ticket. */

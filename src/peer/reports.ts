@@ -26,6 +26,8 @@ export interface StatusReport {
   readonly zone: string;
   readonly software: string;
   readonly sip: Address;
+  /** Every transport on which phones are served here at this moment; nothing else listens for SIP. */
+  readonly transports: readonly { readonly transport: TransportName; readonly port: number }[];
   readonly overlay: Address;
   /** The part of the ring this box is responsible for, 0 to 1. */
   readonly share: number;
@@ -115,6 +117,13 @@ export interface BindingReport {
   /** +sip.instance; empty if the phone has none. */
   readonly instance: string;
   readonly path: readonly string[];
+}
+
+/** A phone's contact of which the box that answers holds the flow. */
+export interface FlowReport extends BindingReport {
+  readonly aor: string;
+  /** In the user part of a Route with this box's address, it leads to the phone. Empty: the contact itself does. */
+  readonly token: string;
 }
 
 export interface RegistrationReport {

@@ -1,8 +1,10 @@
 // Renders what a box knows of itself into the reports of reports.ts.
 
 import { between, instant, type Instant } from "../base/time.ts";
+import { conditionOf, type ConditionCode, type Values } from "../health/catalogue.ts";
 import type { NodeId, OverlaySnapshot, PeerInfo } from "../overlay/ports.ts";
-import type { Binding } from "../sip/ports.ts";
+import type { Binding, StreamPorts } from "../sip/ports.ts";
+import type { SipSnapshot } from "../sip/sip-core.ts";
 import type { PeerSettings } from "./ports.ts";
 import type { BindingReport, BoxReference, ConditionReport, PeerReport, StatusReport } from "./reports.ts";
 
@@ -14,7 +16,7 @@ const PROCESS_START = instant(0);
 export function statusReport(
   settings: PeerSettings,
   snapshot: OverlaySnapshot,
-  sipCounters: Readonly<Record<string, number>>,
+  sip: Pick<SipSnapshot, "counts" | "draining" | "streamPorts">,
   counters: ReadonlyMap<string, number>,
   now: Instant,
 ): StatusReport {
@@ -28,6 +30,7 @@ export function statusReport(
     zone: self.zone,
     software: self.software,
     sip: self.sip,
+    transports: transports(self.sip.port, sip.streamPorts),
     overlay: self.overlay,
     share: snapshot.share,
     copies: snapshot.copies,
@@ -37,126 +40,50 @@ export function statusReport(
     boxes: { serving, known: snapshot.members.filter(({ state }) => state !== "left").length + 1 },
     entries: { owned: snapshot.owned, held: snapshot.held },
     uptimeSeconds: Math.floor(between(PROCESS_START, now) / 1_000),
-    conditions: conditions(snapshot, serving),
-    counters: { ...snapshot.counters, ...sipCounters, ...Object.fromEntries(counters) },
+    conditions: [...(sip.draining ? [conditionOf("draining")] : []), ...conditions(snapshot, serving)],
+    counters: { ...snapshot.counters, ...sip.counts, ...Object.fromEntries(counters) },
   };
 }
+
+function transports(sipPort: number, { tls, ws, wss }: StreamPorts): StatusReport["transports"] {
+  const served = { udp: sipPort, tcp: sipPort, tls, ws, wss };
+  return TRANSPORTS.flatMap((transport) => {
+    const port = served[transport];
+    return port === undefined ? [] : [{ transport, port }];
+  });
+}
+const TRANSPORTS = ["udp", "tcp", "tls", "ws", "wss"] as const;
 
 const servingBoxes = (snapshot: OverlaySnapshot): number =>
   snapshot.members.filter(({ state }) => state === "serving").length + (snapshot.phase === "serving" ? 1 : 0);
 
 function conditions(snapshot: OverlaySnapshot, serving: number): ConditionReport[] {
+  const { phase, receiving, disk, doubles, arc, clockError } = snapshot;
+  if (phase === "revoked") return [conditionOf("revoked")];
   const found: ConditionReport[] = [];
-  if (snapshot.phase === "revoked") return [REVOKED];
-  if (snapshot.phase === "seeking") found.push(SEEKING);
-  if (snapshot.receiving !== undefined) found.push(receivingShare(snapshot.receiving));
-  if (snapshot.phase === "serving" && serving === 1) found.push(ALONE);
-  if (snapshot.disk.state === "stalled") found.push(DISK_STALLED);
-  if (snapshot.disk.state === "failing") found.push(diskFailing(snapshot.disk.unwritten));
-  if (snapshot.disk.unrepaired > 0) found.push(rowsDamaged(snapshot.disk.unrepaired));
-  if (snapshot.doubles.self) found.push(DOUBLE);
-  for (const nodeId of snapshot.doubles.others) found.push(doubleOf(nodeId));
+  const note = (isSo: boolean, code: ConditionCode, values: Values = {}): void => {
+    if (isSo) found.push(conditionOf(code, values));
+  };
+  note(phase === "seeking", "seeking");
+  if (receiving !== undefined) note(true, "receiving-share", receiving);
+  note(phase === "serving" && serving === 1, "alone");
+  note(disk.state === "stalled", "disk-stalled");
+  note(disk.state === "failing", "disk-failing", { count: disk.unwritten });
+  note(disk.unrepaired > 0, "rows-damaged", { count: disk.unrepaired });
+  note(doubles.self, "identity-double");
+  for (const nodeId of doubles.others) note(true, "identity-double-elsewhere", { nodeId });
   const gone = snapshot.members.filter(({ state }) => state === "gone" || state === "silent").length;
-  if (gone > 0) found.push(boxesGone(gone));
-  if (snapshot.conflicts > 0) found.push(conflictsHeld(snapshot.conflicts));
-  if (Math.abs(snapshot.clockError) > CLOCK_ERROR_SHOWN) found.push(clockDiffers(snapshot.clockError));
-  if (snapshot.phase === "serving" && snapshot.arc?.inSync === false && serving > 1) found.push(COPYING);
+  note(gone > 0, "boxes-gone", { count: gone });
+  note(snapshot.conflicts > 0, "conflicts", { count: snapshot.conflicts });
+  note(Math.abs(clockError) > CLOCK_ERROR_SHOWN, "clock-differs", {
+    minutes: Math.round(Math.abs(clockError) / 60_000), direction: clockError > 0 ? "ahead of" : "behind",
+  });
+  note(phase === "serving" && arc?.inSync === false && serving > 1, "copies-not-equal");
   return found;
 }
 
-const REVOKED: ConditionReport = {
-  code: "revoked",
-  severity: "alarm",
-  text: "This box was revoked: the other boxes believe it no more, and it serves nobody.",
-  next: "To use it again, empty its data directory and give it a ticket; it will be a new box.",
-};
-
-const SEEKING: ConditionReport = {
-  code: "seeking",
-  severity: "warning",
-  text: "This box has not found the others yet.",
-  next: "Check its cable and that another box of the fleet is running, or give it one's address with --hint.",
-};
-
-const ALONE: ConditionReport = {
-  code: "alone",
-  severity: "notice",
-  text: "1 copy: this is the only box, and nothing takes over if it dies.",
-  next: "Plug in a second box with a ticket of this fleet.",
-};
-
-const COPYING: ConditionReport = {
-  code: "copies-not-equal",
-  severity: "notice",
-  text: "Copies on the other boxes are being compared and brought up to date.",
-  next: "",
-};
-
 /** A wall clock that is further from the ring's time is told of, milliseconds. */
 const CLOCK_ERROR_SHOWN = 60_000;
-
-const conflictsHeld = (count: number): ConditionReport => ({
-  code: "conflicts",
-  severity: "notice",
-  text: `${count === 1 ? "1 subscriber" : `${count} subscribers`} of whom this box holds a copy ${count === 1 ? "was" : "were"} changed by boxes that did not know of each other's change.`,
-  next: "Look at `ringbox conflicts`.",
-});
-
-const clockDiffers = (error: number): ConditionReport => ({
-  code: "clock-differs",
-  severity: "warning",
-  text: `This box's clock is ${Math.round(Math.abs(error) / 60_000)} minutes ${error > 0 ? "ahead of" : "behind"} the time that the ring goes by; the ring's is used.`,
-  next: "Set the clock. If all boxes say so, the ring's time is wrong: it is taken anew when all are started together.",
-});
-
-const DOUBLE: ConditionReport = {
-  code: "identity-double",
-  severity: "alarm",
-  text: "Another box uses this box's identity: its data directory is a copy. This box takes no subscriber changes, and the others do not let it in.",
-  next: "Stop one of the two, empty its data directory, and start it with a ticket.",
-};
-
-const doubleOf = (nodeId: NodeId): ConditionReport => ({
-  code: "identity-double-elsewhere",
-  severity: "alarm",
-  text: `Two boxes use the identity ${nodeId}: one is a copy of the other. Neither is let into the ring.`,
-  next: "Stop one of the two, empty its data directory, and start it with a ticket.",
-});
-
-const DISK_STALLED: ConditionReport = {
-  code: "disk-stalled",
-  severity: "alarm",
-  text: "The disk of this box does not answer: it takes no subscriber changes. Calls and registrations go on.",
-  next: "Look at its disk; replace the box if it stays so.",
-};
-
-const diskFailing = (unwritten: number): ConditionReport => ({
-  code: "disk-failing",
-  severity: "alarm",
-  text: `The disk of this box does not take what must be on it: ${unwritten === 1 ? "1 entry is" : `${unwritten} entries are`} in memory only. Calls and registrations go on.`,
-  next: "Make room on its disk, or replace the box.",
-});
-
-const rowsDamaged = (count: number): ConditionReport => ({
-  code: "rows-damaged",
-  severity: "warning",
-  text: `${count === 1 ? "1 entry" : `${count} entries`} on the disk of this box ${count === 1 ? "was" : "were"} damaged, and no other box has given ${count === 1 ? "it" : "them"} back yet.`,
-  next: "Look at the subscribers; enter again who is missing. A disk that damages what it holds is worn out: replace the box.",
-});
-
-const receivingShare = ({ received, expected }: { readonly received: number; readonly expected: number }): ConditionReport => ({
-  code: "receiving-share",
-  severity: "notice",
-  text: `Receiving its share: ${received} of ${expected} entries.`,
-  next: "",
-});
-
-const boxesGone = (count: number): ConditionReport => ({
-  code: "boxes-gone",
-  severity: "warning",
-  text: count === 1 ? "1 box does not answer." : `${count} boxes do not answer.`,
-  next: "Look at `ringbox peers`; a dead box is replaced by a blank one.",
-});
 
 export function peerReports(snapshot: OverlaySnapshot): PeerReport[] {
   const { self, phase } = snapshot;

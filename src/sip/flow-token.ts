@@ -8,7 +8,7 @@ import { BoundedMap } from "../base/bounded-map.ts";
 import { ByteReader, ByteWriter, DecodeError, fromHex, fromOctets, toOctets } from "../base/bytes.ts";
 import type { Crypto } from "../base/crypto.ts";
 import { CORE_LIMITS } from "./limits.ts";
-import type { Flow } from "./ports.ts";
+import type { Flow, TransportName } from "./ports.ts";
 import { formatNumericHost, parseNumericHost } from "./transport/numeric-host.ts";
 
 export type TokenReading =
@@ -19,9 +19,10 @@ export type TokenReading =
 const READ_ONWARD: TokenReading = { type: "onward" };
 
 const MAC_BYTES = 10;
-const FLOW_UDP = 1;
-const FLOW_TCP = 2;
 const ONWARD = 3;
+/** What a token begins with, by its flow's transport. */
+const KINDS: Readonly<Record<TransportName, number>> = { udp: 1, tcp: 2, tls: 4, ws: 5, wss: 6 };
+const TRANSPORTS: Readonly<Record<number, TransportName>> = { 1: "udp", 2: "tcp", 4: "tls", 5: "ws", 6: "wss" };
 
 export class FlowTokens {
   readonly #crypto: Crypto;
@@ -56,8 +57,8 @@ export class FlowTokens {
     const key = `${flow.connection} ${flow.local.host} ${flow.local.port} ${flow.remote.host} ${flow.remote.port}`;
     const ready = this.#ready.get(key);
     if (ready !== undefined) return ready;
-    const writer = new ByteWriter(48).u8(flow.transport === "udp" ? FLOW_UDP : FLOW_TCP).bytes(this.#node);
-    if (flow.transport === "tcp") writer.u64(flow.connection);
+    const writer = new ByteWriter(48).u8(KINDS[flow.transport]).bytes(this.#node);
+    if (flow.transport !== "udp") writer.u64(flow.connection);
     writeHost(writer, flow.local.host).u16(flow.local.port);
     writeHost(writer, flow.remote.host).u16(flow.remote.port);
     const token = this.#sign(writer.finish(), "");
@@ -106,12 +107,14 @@ export class FlowTokens {
       const kind = reader.u8();
       const node = reader.bytes(4);
       if (kind === ONWARD) return READ_ONWARD;
-      const connection = kind === FLOW_TCP ? reader.u64() : 0;
+      const transport = TRANSPORTS[kind];
+      if (transport === undefined) return { type: "tampered" };
+      const connection = transport === "udp" ? 0 : reader.u64();
       const local = { host: readHost(reader), port: reader.u16() };
       const remote = { host: readHost(reader), port: reader.u16() };
       reader.end();
       const ours = node.every((byte, i) => byte === this.#node[i]);
-      return { type: "flow", ours, flow: { transport: kind === FLOW_TCP ? "tcp" : "udp", local, remote, connection } };
+      return { type: "flow", ours, flow: { transport, local, remote, connection } };
     } catch (error) {
       if (error instanceof DecodeError) return { type: "tampered" };
       throw error;

@@ -9,10 +9,16 @@ import type { Flow } from "./ports.ts";
 export const ALLOWED = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, MESSAGE, REFER, NOTIFY, INFO, UPDATE, PRACK";
 const KNOWN: readonly string[] = [...ALLOWED.split(", "), "SUBSCRIBE", "PUBLISH"];
 
-/** `serving`: whether calls and registrations can be served at this moment. */
-export function answerForBox(core: CoreContext, request: ValidRequest, flow: Flow, serving: boolean): void {
+export interface Standing {
+  /** Whether calls and registrations can be served at this moment. */
+  readonly serving: boolean;
+  /** Address of a page that tells more; may be empty. */
+  readonly page: string;
+}
+
+export function answerForBox(core: CoreContext, request: ValidRequest, flow: Flow, standing: Standing): void {
   const { method } = request;
-  if (method === "OPTIONS") return answerOptions(core, request, flow, serving);
+  if (method === "OPTIONS") return answerOptions(core, request, flow, standing);
   if (method === "SUBSCRIBE" || method === "PUBLISH") return core.answer(request, flow, 489);
   if (!KNOWN.includes(method)) return core.answer(request, flow, 501, "", [["Allow", ALLOWED]]);
   if (request.toTag !== "") return core.answer(request, flow, 481);
@@ -20,12 +26,13 @@ export function answerForBox(core: CoreContext, request: ValidRequest, flow: Flo
   core.answer(request, flow, 405, "", [["Allow", "OPTIONS, REGISTER"]]);
 }
 
-export function answerOptions(core: CoreContext, request: ValidRequest, flow: Flow, serving: boolean): void {
+export function answerOptions(core: CoreContext, request: ValidRequest, flow: Flow, { serving, page }: Standing): void {
   const fields: NameAndValue[] = [
     ["Allow", ALLOWED],
     ["Accept", "*/*"],
     ["Supported", "path"],
   ];
+  if (page !== "") fields.push(["Call-Info", `<${page}>;purpose=info`]);
   if (!serving) fields.push(core.retryAfter());
   core.answer(request, flow, serving ? 200 : 503, "", fields);
 }

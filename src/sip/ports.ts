@@ -6,15 +6,23 @@
 import type { Address } from "../base/address.ts";
 import type { Duration, WallTime } from "../base/time.ts";
 
-export type TransportName = "udp" | "tcp";
+export type TransportName = "udp" | "tcp" | "tls" | "ws" | "wss";
 
-/** Where a message came from, or the way back to it: a UDP address pair or one TCP connection. */
+/** The ports besides the SIP port (UDP and TCP) on which this box serves phones now; `undefined`: not served. */
+export interface StreamPorts {
+  readonly tls: number | undefined;
+  readonly ws: number | undefined;
+  readonly wss: number | undefined;
+}
+export const NO_STREAM_PORTS: StreamPorts = { tls: undefined, ws: undefined, wss: undefined };
+
+/** Where a message came from, or the way back to it: a UDP address pair or one connection. */
 export interface Flow {
   readonly transport: TransportName;
   /** Our own end: the bound UDP address, or the local end of the connection. */
   readonly local: Address;
   readonly remote: Address;
-  /** The number of the TCP connection, never used twice in the life of a process; 0 for UDP. */
+  /** The number of the connection, never used twice in the life of a process; 0 for UDP. */
   readonly connection: number;
 }
 
@@ -94,9 +102,9 @@ export interface Target {
 }
 
 export type SipInput =
-  /** A whole UDP datagram, or the next octets of a TCP stream. */
+  /** A whole UDP datagram or WebSocket message, or the next octets of a TCP or TLS stream. */
   | { readonly type: "received"; readonly flow: Flow; readonly octets: string }
-  /** A TCP connection ended, or one that we asked for could not be opened. */
+  /** A connection ended, or one that we asked for could not be opened. */
   | { readonly type: "connection-closed"; readonly connection: number }
   /** A message sent with `connect` is on its way over this connection. */
   | { readonly type: "connected"; readonly ticket: Ticket; readonly flow: Flow }
@@ -112,14 +120,16 @@ export type SipEffect =
   | { readonly type: "send"; readonly flow: Flow; readonly octets: string }
   /**
    * Send to an address from the given local UDP address, or over a TCP connection to it (an open one
-   * if there is one). Answered by `connected` or `transport-error` with the ticket if the transport is TCP;
-   * by `transport-error` or nothing if it is UDP.
+   * if there is one). Answered by `connected` or `transport-error` with the ticket if the transport is TCP or TLS;
+   * by `transport-error` or nothing if it is UDP; WebSocket phones are never dialed.
    */
   | {
       readonly type: "connect";
       readonly ticket: Ticket;
       readonly transport: TransportName;
       readonly remote: Address;
+      /** The host that was resolved to `remote`, if it was: what a certificate must be for (RFC 5922). */
+      readonly name?: string | undefined;
       readonly octets: string;
     }
   | { readonly type: "close-connection"; readonly connection: number }

@@ -12,7 +12,7 @@ import { FlowTokens } from "./flow-token.ts";
 import type { ValidRequest } from "./message/message.ts";
 import { type ParseFault, readMessage } from "./message/parse.ts";
 import { Outbox } from "./outbox.ts";
-import type { Flow, SipEffect, SipInput, SipSettings } from "./ports.ts";
+import type { Flow, SipEffect, SipInput, SipSettings, StreamPorts } from "./ports.ts";
 import { StatefulProxy } from "./proxy/stateful-proxy.ts";
 import { Questions } from "./questions.ts";
 import { Registrar } from "./registrar/registrar.ts";
@@ -26,10 +26,13 @@ export interface SipSnapshot {
   readonly clientTransactions: number;
   readonly responseContexts: number;
   readonly connections: number;
+  /** Where phones are served beside the SIP port. */
+  readonly streamPorts: StreamPorts;
   readonly questions: number;
   /** AoRs with a REGISTER under way. */
   readonly registering: number;
   readonly serving: boolean;
+  readonly draining: boolean;
   /** By the names of `count` effects. */
   readonly counts: Readonly<Record<string, number>>;
 }
@@ -67,6 +70,11 @@ export class SipCore implements Machine<SipInput, SipEffect> {
     this.#core.ends.setAddresses(addresses);
   }
 
+  /** Where phones are served over TLS and WebSocket now. */
+  setStreamPorts(ports: StreamPorts): void {
+    this.#core.ends.setStreamPorts(ports);
+  }
+
   /** The SIP addresses of the other boxes of the fleet: in a URI they mean our domain. */
   setFleetAddresses(addresses: readonly Address[]): void {
     this.#core.ends.setFleetAddresses(addresses);
@@ -91,16 +99,28 @@ export class SipCore implements Machine<SipInput, SipEffect> {
     this.#proxy.serving = serving;
   }
 
+  /** Whether phones are sent to other boxes with what is new. */
+  setDraining(draining: boolean): void {
+    this.#proxy.draining = draining;
+  }
+
+  /** Address of the page that tells how this box is, for whoever asks OPTIONS; empty: there is none. */
+  setPage(page: string): void {
+    this.#proxy.page = page;
+  }
+
   snapshot(): SipSnapshot {
-    const { transactions, transport, questions, outbox } = this.#core;
+    const { transactions, transport, questions, outbox, ends } = this.#core;
     return {
       serverTransactions: transactions.serverTransactions,
       clientTransactions: transactions.clientTransactions,
       responseContexts: this.#proxy.responseContexts,
       connections: transport.connections,
+      streamPorts: ends.streamPorts,
       questions: questions.size,
       registering: this.#registrar.waiting,
       serving: this.#proxy.serving,
+      draining: this.#proxy.draining,
       counts: outbox.counts(),
     };
   }

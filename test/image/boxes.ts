@@ -29,7 +29,7 @@ export function openRegistration(image: string, directory: string): void {
 }
 
 /** Above what the system hands out by itself, below what it keeps. */
-export const freePorts = (): { readonly sip: number; readonly overlay: number } => {
+export const freePorts = (): { readonly sip: number; readonly page: number } => {
   const base = randomInt(10_000, 14_000) * 2;
-  return { sip: base, overlay: base + 1 };
+  return { sip: base, page: base + 1 };
 };

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { suite, test } from "node:test";
 import type { Architecture } from "../../image/programs.ts";
 import { run } from "../../image/steps.ts";
+import { until } from "../lab/until.ts";
 import { atEnd, makeFleet } from "../support/built-ring.ts";
 import { CONFIG_OFFSET, freePorts, openRegistration, stampedImage } from "./boxes.ts";
 import { TcpPhone } from "./tcp-phone.ts";
@@ -37,6 +38,7 @@ for (const architecture of ["x86-64", "arm64"] as const satisfies readonly Archi
       assert.equal(await caller.call("202"), 200);
       assert.ok(callee.requests.includes("INVITE"));
 
+      await until("the page is served", 300, async () => assert.equal((await fetch(`http://127.0.0.1:${ports.page}/`)).status, 200));
       const screen = join(directory, "screen.png");
       await box.screenshot(screen);
       assert.ok(existsSync(screen));

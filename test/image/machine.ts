@@ -163,8 +163,8 @@ export class VirtualMachine {
 }
 
 /** A network of its own behind qemu, with DHCP and no way out; these TCP ports of this machine lead to the box's. */
-export const userNetwork = (ports: { readonly sip: number; readonly overlay: number }): readonly string[] => [
-  "-netdev", `user,id=lan,restrict=on,hostfwd=tcp:127.0.0.1:${ports.sip}-:5060,hostfwd=tcp:127.0.0.1:${ports.overlay}-:6084`,
+export const userNetwork = (ports: { readonly sip: number; readonly page: number }): readonly string[] => [
+  "-netdev", `user,id=lan,restrict=on,hostfwd=tcp:127.0.0.1:${ports.sip}-:5060,hostfwd=tcp:127.0.0.1:${ports.page}-:80`,
   "-device", "virtio-net-pci,netdev=lan,romfile=",
 ];
 

@@ -12,6 +12,10 @@ interface LongForm {
 
 const LONG_FORMS: readonly LongForm[] = [
   {
+    name: "properties: fresh seeds, fifty times as many examples",
+    command: ["--import", "./test/support/many-properties.ts", "--test", "test/unit/**/*.test.ts", "test/conformance/**/*.test.ts"],
+  },
+  {
     name: "decisions: 400 random histories of documents and revocations",
     command: ["--test", "test/unit/overlay/configuration/random-decisions.test.ts"],
     environment: { RINGBOX_DECISIONS: "400" },

@@ -41,10 +41,16 @@ export class FakeBox {
 
   #usualReply(request: ControlRequest): ControlReply {
     switch (request.op) {
+      case "heartbeat":
+        return { ok: true, op: "heartbeat", phase: "serving", code: null, processId: process.pid };
       case "status":
         return { ok: true, op: "status", status: SAMPLE_STATUS };
       case "peers":
         return { ok: true, op: "peers", peers: SAMPLE_PEERS };
+      case "drain":
+        return { ok: true, op: "drain", on: request.on, underWay: 0, phones: 0 };
+      case "restart":
+        return { ok: true, op: "restart" };
       case "leave":
         return { ok: true, op: "leave" };
       case "subscriber-add":
@@ -64,6 +70,8 @@ export class FakeBox {
       case "conflict-resolve":
         this.conflicts = this.conflicts.filter(({ username }) => username !== request.username);
         return { ok: true, op: "conflict-resolve", aor: `${request.username}@acme.example`, copies: 3 };
+      case "flows":
+        return { ok: true, op: "flows", flows: [{ ...SAMPLE_BINDING, aor: "100@acme.example", token: "" }] };
       case "registration-list":
         return { ok: true, op: "registration-list", registrations: [{ aor: "100@acme.example", bindings: [SAMPLE_BINDING] }] };
       case "admit":

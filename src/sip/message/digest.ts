@@ -75,6 +75,18 @@ export interface Challenge {
   readonly opaque?: string;
 }
 
+/** Of a WWW-Authenticate or Proxy-Authenticate; `undefined` if it is none that we can answer. */
+export function parseChallenge(text: string): Challenge | undefined {
+  const start = skipBlank(text, 0);
+  if (!standsAt(text, start, "digest ")) return undefined;
+  const values = authParameters(text.slice(start + "digest ".length));
+  const realm = values?.get("realm");
+  const nonce = values?.get("nonce");
+  const algorithm = algorithmOf(values?.get("algorithm"));
+  if (values === undefined || realm === undefined || nonce === undefined || algorithm === undefined) return undefined;
+  return { realm, nonce, algorithm, stale: values.get("stale") === "true" };
+}
+
 /** Value of WWW-Authenticate or Proxy-Authenticate, qop="auth". */
 export function formatChallenge({ realm, nonce, algorithm, stale, opaque }: Challenge): string {
   const rest = opaque === undefined ? "" : `, opaque=${quote(opaque)}`;

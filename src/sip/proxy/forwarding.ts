@@ -63,7 +63,7 @@ function ownVia(core: CoreContext, hop: Hop, branch: string): string {
 
 const localEnd = (core: CoreContext, hop: Hop) => {
   const { host } = hop.type === "flow" && hop.flow.local.host !== "" ? hop.flow.local : core.ends.localFor(hopRemote(hop).host);
-  return { host, port: core.settings.sipPort };
+  return { host, port: core.ends.portOf(hopTransport(hop)) };
 };
 
 /**
@@ -75,12 +75,12 @@ function recordRoutes(core: CoreContext, { request, source, callerFlow }: Forwar
   const onward = core.tokens.onward(request.callId);
   const near = callerFlow === undefined ? onward : core.tokens.forFlow(callerFlow);
   const far = hop.type === "flow" ? core.tokens.forFlow(hop.flow) : onward;
-  const nearEnd = { host: source.local.host, port: core.settings.sipPort };
+  const nearEnd = { host: source.local.host, port: core.ends.portOf(source.transport) };
   return [recordRoute(near, nearEnd, source.transport), recordRoute(far, localEnd(core, hop), hopTransport(hop))];
 }
 
 const recordRoute = (token: string, { host, port }: { host: string; port: number }, transport: string): string =>
-  `<sip:${token}@${isIpv6(host) ? `[${host}]` : host}:${port}${transport === "tcp" ? ";transport=tcp" : ""};lr>`;
+  `<sip:${token}@${isIpv6(host) ? `[${host}]` : host}:${port}${transport === "udp" ? "" : `;transport=${transport}`};lr>`;
 
 /** Credentials for our realm are for us alone (RFC 3261 22.3). */
 function removeOwnCredentials(core: CoreContext, edit: RequestEdit, request: ValidRequest): void {

@@ -165,7 +165,7 @@ export class ResponseContext implements ClientUser, ServerUser {
           if (branch.finished) return;
           branch.attempts = found
             .slice(0, CORE_LIMITS.resolvedTargets)
-            .map(({ transport, address }) => ({ hop: { type: "address", transport, remote: address }, fallback: false }));
+            .map(({ transport, address }) => ({ hop: { type: "address", transport, remote: address, name: way.host }, fallback: false }));
           if (branch.attempts.length === 0) this.#branchFailed(at, branch, { status: 480, response: undefined }, "response");
           else this.#launch(at, branch, target);
         });

@@ -47,7 +47,10 @@ export function preprocessRoutes(
     const reading = tokens.read(route.uri.user, request.callId);
     if (reading.type === "tampered") return "tampered";
     vouched = true;
-    if (reading.type === "flow" && !(reading.ours && isSameFlow(reading.flow, source))) flow = reading;
+    // One that leads back to the sender is the sender's own side, unless it stands in the second place: then two
+    // users share a flow, as the handsets of one base station do.
+    const isBack = reading.type === "flow" && reading.ours && isSameFlow(reading.flow, source);
+    if (reading.type === "flow" && !(isBack && ownRoutes === 1)) flow = reading;
   }
   return { ...fixed, ownRoutes, remaining: routes.slice(ownRoutes), flow, vouched };
 }

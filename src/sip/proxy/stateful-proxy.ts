@@ -2,6 +2,7 @@
 
 import type { Instant } from "../../base/time.ts";
 import type { Gatekeeper } from "../auth/gatekeeper.ts";
+import { isProofUser } from "../auth/proof-user.ts";
 import type { CoreContext } from "../core-context.ts";
 import { CORE_LIMITS } from "../limits.ts";
 import { type NameAndValue, responseTo } from "../message/build.ts";
@@ -37,12 +38,21 @@ interface Passage {
   readonly destination: Destination;
 }
 
+/** What a phone that knows several boxes can as well ask another one for. Trial calls go on: they tell how the box is. */
+function isNewHere({ toTag, from }: ValidRequest, { type }: Destination): boolean {
+  if (toTag !== "" || (type !== "registrar" && type !== "user")) return false;
+  return !(isSipUri(from.uri) && isProofUser(from.uri.user ?? ""));
+}
+
 export class StatefulProxy {
   readonly #core: CoreContext;
   readonly #gatekeeper: Gatekeeper;
   readonly #registrar: Registrar;
   readonly #clockwork: ProxyClockwork;
   serving = true;
+  /** New calls and registrations are sent elsewhere; what runs goes on. */
+  draining = false;
+  page = "";
 
   constructor(core: CoreContext, gatekeeper: Gatekeeper, registrar: Registrar, branchPrefix: string) {
     this.#core = core;
@@ -64,7 +74,7 @@ export class StatefulProxy {
 
   /** A request that belongs to no transaction yet; no ACK and no CANCEL. */
   receive(now: Instant, request: ValidRequest, flow: Flow): void {
-    const refusal = this.#refusal(request);
+    const refusal = this.#refusal(request, flow);
     if (refusal !== undefined) return this.#core.answer(request, flow, refusal[0], "", refusal[1]);
     if (request.maxForwards === 0) return this.#atLastHop(request, flow);
     const route = preprocessRoutes(request, flow, this.#core.ends, this.#core.tokens);
@@ -74,6 +84,10 @@ export class StatefulProxy {
     }
     const destination = this.#destination(request, route);
     if (typeof destination === "number") return this.#core.answer(request, flow, destination);
+    if (this.draining && isNewHere(request, destination)) {
+      this.#core.outbox.count("request-while-draining");
+      return this.#core.answer(request, flow, 503, "", [this.#core.retryAfter()]);
+    }
     this.#admit(now, { request, flow, route, destination });
   }
 
@@ -96,7 +110,7 @@ export class StatefulProxy {
     this.#core.questions.findUser(now, aor, (at, lookup) => {
       if (lookup.outcome === "unavailable") return;
       const { ends, tokens } = this.#core;
-      const turns = targetGroups(aor, lookup.bindings, this.#core.wallClock(), ends, tokens).flat();
+      const turns = targetGroups(aor, lookup.bindings, this.#core.wallClock(), ends, tokens, isSecure(forwarding.request)).flat();
       for (const [target] of turns.slice(0, CORE_LIMITS.branches)) {
         if (target !== undefined) this.#routeAck(at, forwarding, target);
       }
@@ -106,9 +120,10 @@ export class StatefulProxy {
   #routeAck(now: Instant, forwarding: Forwarding, target: ProxyTarget): void {
     if (target.way.type === "hop") this.#sendAck(forwarding, target, target.way.hop);
     if (target.way.type !== "resolve") return;
-    this.#core.questions.resolve(now, target.way, (_, [first]) => {
+    const { way } = target;
+    this.#core.questions.resolve(now, way, (_, [first]) => {
       if (first === undefined) return;
-      this.#sendAck(forwarding, target, { type: "address", transport: first.transport, remote: first.address });
+      this.#sendAck(forwarding, target, { type: "address", transport: first.transport, remote: first.address, name: way.host });
     });
   }
 
@@ -123,8 +138,10 @@ export class StatefulProxy {
   }
 
   /** RFC 3261 16.3, but for Max-Forwards. */
-  #refusal(request: ValidRequest): readonly [status: number, fields: readonly NameAndValue[]] | undefined {
-    if (!isSipUri(request.uri) || request.uri.scheme === "sips") return [416, []];
+  #refusal(request: ValidRequest, flow: Flow): readonly [status: number, fields: readonly NameAndValue[]] | undefined {
+    if (!isSipUri(request.uri)) return [416, []];
+    // RFC 5630 3.1: what is to be secure all the way did not come so.
+    if (request.uri.scheme === "sips" && flow.transport !== "tls" && flow.transport !== "wss") return [416, []];
     if (isLooped(request, this.#core.ends)) {
       this.#core.outbox.count("loop");
       return [482, []];
@@ -134,7 +151,7 @@ export class StatefulProxy {
   }
 
   #atLastHop(request: ValidRequest, flow: Flow): void {
-    if (request.method === "OPTIONS") answerOptions(this.#core, request, flow, this.serving);
+    if (request.method === "OPTIONS") answerOptions(this.#core, request, flow, this);
     else this.#core.answer(request, flow, 483);
   }
 
@@ -164,7 +181,8 @@ export class StatefulProxy {
   #admit(now: Instant, passage: Passage): void {
     const { request, flow, destination } = passage;
     if (destination.type === "registrar") return this.#registrar.receive(now, request, flow);
-    if (destination.type === "box") return answerForBox(this.#core, request, flow, this.serving);
+    if (destination.type === "box") return answerForBox(this.#core, request, flow, this);
+    if (this.#isBeyondProof(passage)) return this.#core.answer(request, flow, 403, "For Trial Calls Only");
     const isNew = request.toTag === "";
     if (destination.type === "user" && isNew && (request.method === "SUBSCRIBE" || request.method === "PUBLISH")) {
       return this.#core.answer(request, flow, 489);
@@ -179,6 +197,18 @@ export class StatefulProxy {
     // A caller that ignores Record-Route must be able to hang up; for the rest a To tag proves nothing.
     if (isLocalTarget && ((!isNew && request.method === "BYE") || this.#isOpen)) return this.#begin(now, passage);
     this.#authenticate(now, passage);
+  }
+
+  /**
+   * A proof user reaches itself, and OPTIONS (to see whether a phone is there) whatever flow of this box it has the
+   * token of; nobody else reaches it.
+   */
+  #isBeyondProof({ request, destination, route }: Passage): boolean {
+    if (route.flow !== undefined || (route.vouched && request.toTag !== "")) return false;
+    const from = isSipUri(request.from.uri) ? (request.from.uri.user ?? "") : "";
+    const to = destination.type === "user" ? destination.aor : "";
+    if (!isProofUser(from) && !isProofUser(to)) return false;
+    return to !== `${from}@${this.#core.settings.domain}`;
   }
 
   get #isOpen(): boolean {
@@ -245,19 +275,21 @@ export class StatefulProxy {
     return context;
   }
 
-  #route(now: Instant, { destination }: Passage, context: ResponseContext): void {
+  #route(now: Instant, { request, destination }: Passage, context: ResponseContext): void {
     if (destination.type === "target") context.start(now, [[[destination.target]]]);
     if (destination.type !== "user") return;
     const { aor } = destination;
-    this.#core.questions.findUser(now, aor, (at, lookup) => this.#fork(at, aor, lookup, context));
+    this.#core.questions.findUser(now, aor, (at, lookup) => this.#fork(at, aor, isSecure(request), lookup, context));
   }
 
-  #fork(now: Instant, aor: string, lookup: UserLookup, context: ResponseContext): void {
+  #fork(now: Instant, aor: string, secure: boolean, lookup: UserLookup, context: ResponseContext): void {
     if (lookup.outcome === "unavailable") return context.refuse(now, 503, "", [this.#core.retryAfter()]);
     if (lookup.credentials === undefined && !this.#isOpen) return context.refuse(now, 404);
     const { ends, tokens } = this.#core;
-    const groups = targetGroups(aor, lookup.bindings, this.#core.wallClock(), ends, tokens);
+    const groups = targetGroups(aor, lookup.bindings, this.#core.wallClock(), ends, tokens, secure);
     if (groups.length === 0) return context.refuse(now, 480);
     context.start(now, groups);
   }
 }
+
+const isSecure = ({ uri }: ValidRequest): boolean => isSipUri(uri) && uri.scheme === "sips";

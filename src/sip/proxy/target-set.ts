@@ -3,7 +3,7 @@
 import type { WallTime } from "../../base/time.ts";
 import type { FlowTokens } from "../flow-token.ts";
 import { isSipUri, parseUri, type SipUri, uriParameter } from "../message/uri.ts";
-import type { FoundBinding, Flow, TransportName } from "../ports.ts";
+import type { Binding, FoundBinding, Flow, TransportName } from "../ports.ts";
 import type { LocalEnds } from "../transport/local-ends.ts";
 import { parseNumericHost } from "../transport/numeric-host.ts";
 import type { Hop } from "../transport/transport.ts";
@@ -31,35 +31,40 @@ export interface ProxyTarget {
 /** Tried one after another until one is not merely unreachable: contacts of one instance, the newest first. */
 export type Turns = readonly ProxyTarget[];
 
-/** Groups of equal preference, the highest first; within a group all at once. */
+/** Groups of equal preference, the highest first; within a group all at once. `secure`: only over TLS (a `sips:` request). */
 export function targetGroups(
   aor: string,
   bindings: readonly FoundBinding[],
   wall: WallTime,
   ends: LocalEnds,
   tokens: FlowTokens,
+  secure: boolean,
 ): readonly (readonly Turns[])[] {
-  const living = bindings.filter((binding) => binding.expiresAt > wall);
+  const living = bindings.filter((binding) => binding.expiresAt > wall && (!secure || isSecure(binding)));
   const byPreference = Map.groupBy(living, (binding) => binding.preference);
   const preferences = [...byPreference.keys()].sort((a, b) => b - a);
   return preferences.map((preference) => {
     const byInstance = Map.groupBy(byPreference.get(preference) ?? [], (binding) => binding.instance || `contact ${binding.key}`);
     return [...byInstance.values()].map((turns) =>
-      turns.sort(newestFirst).map((binding) => bindingTarget(aor, binding, ends, tokens)),
+      turns.sort(newestFirst).map((binding) => bindingTarget(aor, binding, ends, tokens, secure)),
     );
   });
 }
 
+/** Whether a phone is reached over TLS on its last hop. */
+const isSecure = ({ transport, flowToken }: Binding): boolean => flowToken !== "" && (transport === "tls" || transport === "wss");
+
 const newestFirst = (a: FoundBinding, b: FoundBinding): number =>
   b.expiresAt - a.expiresAt || (a.key < b.key ? -1 : 1);
 
-function bindingTarget(aor: string, binding: FoundBinding, ends: LocalEnds, tokens: FlowTokens): ProxyTarget {
+function bindingTarget(aor: string, binding: FoundBinding, ends: LocalEnds, tokens: FlowTokens, secure: boolean): ProxyTarget {
   const base = { uriText: binding.contact, binding: { aor, key: binding.key } };
   if (binding.flowToken === "") return { ...base, routes: binding.path, way: wayToUri(binding.path[0] ?? binding.contact) };
   switch (binding.reach.at) {
     case "here":
       return { ...base, routes: binding.path, way: wayOfFlow(binding, ends, tokens) };
     case "elsewhere": {
+      if (secure) return { ...base, ...secureWayToBox(binding, tokens) };
       const { box } = binding.reach;
       const route = `<sip:${binding.flowToken}@${formatAddress(box)};lr>`;
       const hop: Hop = { type: "address", transport: "udp", remote: box };
@@ -70,6 +75,18 @@ function bindingTarget(aor: string, binding: FoundBinding, ends: LocalEnds, toke
     case "gone":
       return { ...base, routes: binding.path, way: wayWithoutOwner(binding, ends) };
   }
+}
+
+/**
+ * `sips:` between boxes goes over TLS as well (RFC 5630): to the port at which the phone's own flow ends, which
+ * the token tells. The flow of a WebSocket phone ends at a port that takes no TLS of SIP.
+ */
+function secureWayToBox(binding: FoundBinding, tokens: FlowTokens): Pick<ProxyTarget, "routes" | "way"> {
+  const reading = tokens.read(binding.flowToken, "");
+  if (reading.type !== "flow" || reading.flow.transport !== "tls") return { routes: [], way: { type: "none", status: 480 } };
+  const { local } = reading.flow;
+  const route = `<sips:${binding.flowToken}@${formatAddress(local)};lr>`;
+  return { routes: [route, ...binding.path], way: { type: "hop", hop: { type: "address", transport: "tls", remote: local } } };
 }
 
 function wayOfFlow(binding: FoundBinding, ends: LocalEnds, tokens: FlowTokens): Way {
@@ -88,6 +105,8 @@ function wayWithoutOwner(binding: FoundBinding, ends: LocalEnds): Way {
     if (!ends.mayReach(received)) return { type: "none", status: 480 };
     return { type: "hop", hop: { type: "address", transport: "udp", remote: received } };
   }
+  // A phone takes no TLS connections that it can be known by, and a browser takes none at all.
+  if (binding.transport !== "tcp") return { type: "none", status: 480 };
   const uri = parseUri(binding.contact);
   if (uri === undefined || !isSipUri(uri) || uri.host !== received.host) return { type: "none", status: 480 };
   const remote = { host: uri.host, port: uri.port ?? 5060 };
@@ -102,11 +121,18 @@ export function wayToUri(text: string): Way {
 }
 
 export function wayToSipUri(uri: SipUri): Way {
-  const named = uriParameter(uri, "transport")?.toLowerCase();
-  if (uri.scheme === "sips" || (named !== undefined && named !== "udp" && named !== "tcp")) return { type: "none", status: 480 };
+  const named = transportOf(uri);
+  if (named === "none") return { type: "none", status: 480 };
   const host = uriParameter(uri, "maddr") ?? uri.host;
   if (parseNumericHost(host) === undefined) return { type: "resolve", host, port: uri.port, transport: named };
-  return { type: "hop", hop: { type: "address", transport: named ?? "udp", remote: { host, port: uri.port ?? 5060 } } };
+  return { type: "hop", hop: { type: "address", transport: named ?? "udp", remote: { host, port: uri.port ?? (named === "tls" ? 5061 : 5060) } } };
+}
+
+/** How a URI wants to be reached; WebSocket phones cannot be dialed, and `sips:` never goes without TLS. */
+function transportOf(uri: SipUri): "udp" | "tcp" | "tls" | undefined | "none" {
+  const named = uriParameter(uri, "transport")?.toLowerCase();
+  if (uri.scheme === "sips") return named === undefined || named === "tcp" || named === "tls" ? "tls" : "none";
+  return named === undefined || named === "udp" || named === "tcp" || named === "tls" ? named : "none";
 }
 
 /** Over the flow that a token of ours named. */

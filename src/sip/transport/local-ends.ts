@@ -2,12 +2,13 @@
 // addresses a request may be relayed to at all.
 
 import { type Address, formatAddress, isIpv6 } from "../../base/address.ts";
-import type { SipSettings } from "../ports.ts";
+import { NO_STREAM_PORTS, type SipSettings, type StreamPorts, type TransportName } from "../ports.ts";
 import { canonicalHost, isLoopback, isNoPlace, parseNumericHost } from "./numeric-host.ts";
 
 export class LocalEnds {
   readonly #domain: string;
   readonly #port: number;
+  #streams: StreamPorts = NO_STREAM_PORTS;
   /** BOUNDED: by the interfaces of this machine. */
   #addresses: readonly string[];
   /** BOUNDED: by the members of the fleet. */
@@ -23,6 +24,25 @@ export class LocalEnds {
     this.#addresses = addresses.map(canonicalHost);
   }
 
+  setStreamPorts(ports: StreamPorts): void {
+    this.#streams = ports;
+  }
+
+  get streamPorts(): StreamPorts {
+    return this.#streams;
+  }
+
+  /** Our port of a transport; the SIP port where that transport is not served. */
+  portOf(transport: TransportName): number {
+    return transport === "udp" || transport === "tcp" ? this.#port : (this.#streams[transport] ?? this.#port);
+  }
+
+  /** Whether a port is one of those on which this box serves SIP. */
+  #isOwnPort(port: number): boolean {
+    const { tls, ws, wss } = this.#streams;
+    return port === this.#port || port === tls || port === ws || port === wss;
+  }
+
   /** The SIP addresses of the other boxes. */
   setFleetAddresses(addresses: readonly Address[]): void {
     this.#fleet = new Set(addresses.map(({ host, port }) => formatAddress({ host: canonicalHost(host), port })));
@@ -30,8 +50,9 @@ export class LocalEnds {
 
   /** Whether a Route's host and port name this box. */
   isThisBox(host: string, port: number | undefined): boolean {
-    if (host === this.#domain) return port === undefined || port === this.#port || port === 5060;
-    return (port ?? this.#port) === this.#port && this.isLocal(host);
+    const isOwnPort = port === undefined || this.#isOwnPort(port);
+    if (host === this.#domain) return isOwnPort || port === 5060 || port === 5061;
+    return isOwnPort && this.isLocal(host);
   }
 
   /**
@@ -45,7 +66,7 @@ export class LocalEnds {
 
   /** Whether a Via sent-by is this box (for loops). */
   isSentBy(host: string, port: number | undefined): boolean {
-    return (port ?? 5060) === this.#port && this.isLocal(host);
+    return this.#isOwnPort(port ?? 5060) && this.isLocal(host);
   }
 
   /** Whether SIP is served on this address now. */
@@ -67,7 +88,7 @@ export class LocalEnds {
     const host = canonicalHost(remote.host);
     if (remote.port < 1 || remote.port > 65_535 || isNoPlace(host)) return false;
     if (isLoopback(host) && !this.#addresses.some(isLoopback)) return false;
-    if (this.#addresses.includes(host) && remote.port === this.#port) return false;
+    if (this.#addresses.includes(host) && this.#isOwnPort(remote.port)) return false;
     return this.#addresses.some((address) => isIpv6(address) === isIpv6(host));
   }
 }

@@ -16,7 +16,7 @@ import { canonicalHost } from "./numeric-host.ts";
 export type Hop =
   /** A flow that a phone opened or registered. */
   | { readonly type: "flow"; readonly flow: Flow }
-  | { readonly type: "address"; readonly transport: TransportName; readonly remote: Address };
+  | { readonly type: "address"; readonly transport: TransportName; readonly remote: Address; readonly name?: string | undefined };
 
 export const hopTransport = (hop: Hop): TransportName => (hop.type === "flow" ? hop.flow.transport : hop.transport);
 export const hopRemote = (hop: Hop): Address => (hop.type === "flow" ? hop.flow.remote : hop.remote);
@@ -46,12 +46,21 @@ export class Transport {
   /** What is whole of what came in: each message in order, and at last perhaps the break of a stream. */
   receive(now: Instant, flow: Flow, octets: string): readonly Framed[] {
     if (flow.transport === "udp") return [{ type: "message", octets }];
+    if (flow.transport === "ws" || flow.transport === "wss") return this.#receiveFrame(flow, octets);
     const connection = this.opened(flow);
     if (connection === undefined) return [];
     const framed = connection.framer.push(octets);
     for (const piece of framed) if (piece.type === "ping") this.send(flow, "\r\n");
     this.#watch(now, connection, framed.length > 0);
     return framed;
+  }
+
+  /** RFC 7118: each WebSocket message is one SIP message, or a keep-alive. */
+  #receiveFrame(flow: Flow, octets: string): readonly Framed[] {
+    if (this.opened(flow) === undefined) return [];
+    if (octets !== "\r\n\r\n") return octets === "\r\n" || octets === "" ? [] : [{ type: "message", octets }];
+    this.send(flow, "\r\n");
+    return [];
   }
 
   #watch(now: Instant, { flow, framer }: Connection, hasMoved: boolean): void {
@@ -104,7 +113,7 @@ export class Transport {
 
   sendTo(hop: Hop, ticket: Ticket, octets: string): void {
     if (hop.type === "flow") this.send(hop.flow, octets);
-    else this.#outbox.emit({ type: "connect", ticket, transport: hop.transport, remote: hop.remote, octets });
+    else this.#outbox.emit({ type: "connect", ticket, transport: hop.transport, remote: hop.remote, name: hop.name, octets });
   }
 }
 
@@ -119,7 +128,7 @@ const isSameHost = (a: string, b: string): boolean => a === b || canonicalHost(a
  * port and listens on another, and wrong behind a NAT: there sent-by does not name the source host.
  */
 export function responseFlow(request: SipRequest, flow: Flow): Flow {
-  if (flow.transport === "tcp") return flow;
+  if (flow.transport !== "udp") return flow;
   const via = request.topVia;
   if (via === undefined || via.rport !== undefined) return flow;
   if (!isSameHost(via.host, flow.remote.host)) return flow;

@@ -8,6 +8,8 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
+import type { HealthReport } from "../../../src/health/report.ts";
+import { until } from "../../lab/until.ts";
 import { ROOT } from "../../support/source-tree.ts";
 
 const DIST = join(ROOT, "dist");
@@ -33,6 +35,9 @@ const optionsOf = async (directory: string): Promise<string[]> => [
   ...["--data", directory, "--listen", "127.0.0.1", "--no-mdns"],
   ...["--sip-port", await freePort(), "--overlay-port", await freePort()],
 ];
+
+/** Ports of the page. */
+const agentOptions = async (): Promise<string[]> => ["--http-port", await freePort(), "--https-port", await freePort()];
 
 /** A box in the foreground of `npm start`, once `ringbox status` says that it serves. */
 async function startedBox(options: readonly string[]): Promise<ChildProcess> {
@@ -82,14 +87,45 @@ function assertOneLine({ status, stderr }: { readonly status: number | null; rea
 suite("npm start", { skip, timeout: 4 * START_LIMIT_MS }, () => {
   let box: ChildProcess;
   let options: readonly string[];
+  let page: readonly string[];
   before(async () => {
     options = await optionsOf(data);
-    box = await startedBox(options);
+    page = await agentOptions();
+    box = await startedBox([...options, ...page]);
   });
   after(() => killGroup(box));
 
   test("founds a fleet of one box, which says that there is one copy", () => {
     assert.match(ringbox(["status"]).stdout, /^Serving\. 1 box, alone\. 1 copy of everything; you can lose none\.\n/);
+  });
+
+  const get = (path: string): Promise<Response> => fetch(`http://127.0.0.1:${page[1]}${path}`);
+  const read = async (): Promise<HealthReport> => (await (await get("/api/report")).json()) as HealthReport;
+
+  test("its page says by a trial call that phones work, over every transport that is served", async () => {
+    const { value: report } = await until("the page is green", 60, async () => {
+      const shown = await read();
+      assert.equal(shown.verdict, "works", shown.firstLine);
+      return shown;
+    });
+    assert.equal(report.firstLine, "Phones work. No phone is registered. 1 of 1 box. You can lose none.");
+    const proved = report.proofs.filter(({ verdict }) => verdict === "works").map(({ transport }) => transport);
+    assert.deepEqual(proved.toSorted(), report.listens.map(({ transport }) => transport).toSorted());
+    assert.equal((await get("/readyz")).status, 200);
+    const metrics = await (await get("/metrics")).text();
+    assert.match(metrics, /^ringbox_verdict\{verdict="works"\} 1$/m);
+    assert.match(metrics, /^ringbox_proof_success\{transport="UDP",by="[a-z-]+[0-9]{2}",outside="false"\} 1$/m);
+  });
+
+  test("a box that is killed is there again, and its page tells both", async () => {
+    const found = spawnSync("pgrep", ["-f", `ringboxd.mjs.*${data}`], { encoding: "utf8" });
+    process.kill(Number(found.stdout.trim().split("\n")[0]), "SIGKILL");
+    await until("it is over", 60, async () => {
+      const texts = (await read()).timeLine.map(({ text }) => text);
+      assert(texts.includes("Over: The program that serves phones, ringboxd, is not running."), texts.join("\n"));
+      assert(texts.includes("The program that serves phones, ringboxd, is not running."), texts.join("\n"));
+      assert.match(ringbox(["status"]).stdout, /^Serving/);
+    });
   });
 
   test("the box takes a subscriber, and finds its place", () => {
@@ -130,7 +166,7 @@ suite("npm start", { skip, timeout: 4 * START_LIMIT_MS }, () => {
   test("an interrupt ends it in good order, and it comes back with what it knew", async () => {
     assert.equal(await stopped(box), 0);
     assert.match(ringbox(["status"]).stderr, /^ringbox: no box is running on /);
-    box = await startedBox(options);
+    box = await startedBox([...options, ...page]);
     assert.equal(JSON.parse(ringbox(["subscriber", "list", "--json"]).stdout).length, 1);
     assert.equal(await stopped(box), 0);
   });

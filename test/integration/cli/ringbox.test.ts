@@ -41,6 +41,19 @@ suite("status, peers, leave, where, registration list", () => {
     assert.match(printed, /^Serving\. 5 of 5 boxes\. 3 copies of everything; you can lose 2\.\n/);
   });
 
+  test("the exit status of status tells the worst that it found", async () => {
+    const found = async (...severities: readonly ("notice" | "warning" | "alarm")[]): Promise<number> => {
+      const conditions = severities.map((severity) => ({ code: severity, severity, text: "So it is.", next: "" }));
+      box.override = ({ op }) => (op === "status" ? { ok: true, op, status: { ...SAMPLE_STATUS, conditions } } : undefined);
+      const { status, noted } = await ringbox(["status"]);
+      assert.equal(noted, "");
+      return status;
+    };
+    assert.equal(await found("notice"), 0);
+    assert.equal(await found("notice", "warning"), 3);
+    assert.equal(await found("warning", "alarm", "notice"), 4);
+  });
+
   test("--json prints the report, and its schema accepts it", async () => {
     const outputs = [
       { args: ["status"], schema: OUTPUT_SCHEMAS.status, report: SAMPLE_STATUS },

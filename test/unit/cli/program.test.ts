@@ -44,6 +44,10 @@ const STABLE = [
   "ringbox factory-reset",
   "ringbox image",
   "ringbox image stamp <file> --ticket --zone --hostname-prefix",
+  "ringbox web-code --shell --for",
+  "ringbox top --page",
+  "ringbox console --page",
+  "ringbox field-menu --page --shell",
 ];
 
 suite("commands of ringbox", () => {

@@ -23,6 +23,8 @@ suite("options of ringboxd", () => {
       ticket: undefined,
       listen: undefined,
       sipPort: 5_060,
+      extraPorts: { tls: { port: 5_061, wanted: false }, ws: { port: 5_066, wanted: false }, wss: { port: 5_067, wanted: false } },
+      certificateFiles: undefined,
       overlayPort: 6_084,
       hints: [],
       mdns: true,
@@ -35,7 +37,7 @@ suite("options of ringboxd", () => {
 
   test("each option is read", async () => {
     const options = await parsed(
-      ...["--data", "d", "--ticket", "t", "--listen", "[::1]", "--sip-port", "0", "--overlay-port", "7000"],
+      ...["--data", "d", "--ticket", "t", "--listen", "[::1]", "--sip-port", "0", "--sips-port", "5071", "--ws-port", "0", "--sip-certificate", "c", "--sip-key", "k", "--overlay-port", "7000"],
       ...["--hint", "a:1", "--hint", "[::1]:2", "--no-mdns", "--zone", "rack 2", "--follow-address", "--open-registration", "--found", "--domain", "Acme.Example", "--name", "Acme"],
     );
     assert.deepEqual(options, {
@@ -43,6 +45,8 @@ suite("options of ringboxd", () => {
       ticket: "t",
       listen: "::1",
       sipPort: 0,
+      extraPorts: { tls: { port: 5_071, wanted: true }, ws: undefined, wss: undefined },
+      certificateFiles: { certificate: "c", key: "k" },
       overlayPort: 7_000,
       hints: ["a:1", "[::1]:2"],
       mdns: false,
@@ -62,7 +66,7 @@ suite("options of ringboxd", () => {
   });
 
   test("what is wrong is told in one line, with exit status 2", async () => {
-    const cases = [[], ["--data", "d", "--sip-port", "x"], ["--data", "d", "--hint", "x"], ["--data", "d", "extra"], ["--data", "d", "--bogus"], ["--data"]];
+    const cases = [[], ["--data", "d", "--sip-port", "x"], ["--data", "d", "--hint", "x"], ["--data", "d", "extra"], ["--data", "d", "--bogus"], ["--data"], ["--data", "d", "--sip-key", "k"]];
     for (const args of cases) {
       const { exitStatus, noted } = await refused(...args);
       assert.equal(exitStatus, 2, args.join(" "));

@@ -8,7 +8,10 @@ import type { ControlRequest } from "../../../src/peer/control.ts";
 const SUBSCRIBER = newSubscriber("100", "acme.example", "secret", "Änne 電話");
 
 const QUESTIONS: { readonly [Op in ControlRequest["op"]]: Extract<ControlRequest, { op: Op }> } = {
+  heartbeat: { op: "heartbeat", proofs: "works", page: "http://192.0.2.1:8080/", conditions: [{ code: "hot", severity: "warning", text: "Hot.", next: "" }] },
   status: { op: "status" },
+  drain: { op: "drain", on: true },
+  restart: { op: "restart" },
   peers: { op: "peers" },
   leave: { op: "leave" },
   "subscriber-add": { op: "subscriber-add", subscriber: SUBSCRIBER, existing: "refuse" },
@@ -16,6 +19,7 @@ const QUESTIONS: { readonly [Op in ControlRequest["op"]]: Extract<ControlRequest
   "subscriber-list": { op: "subscriber-list" },
   "conflict-list": { op: "conflict-list" },
   "conflict-resolve": { op: "conflict-resolve", username: "100", version: "ab" },
+  flows: { op: "flows" },
   "registration-list": { op: "registration-list", aor: null },
   where: { op: "where", aor: "100@acme.example" },
   configuration: { op: "configuration" },

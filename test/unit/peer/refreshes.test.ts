@@ -4,6 +4,7 @@ import { type WallTime, wallTime } from "../../../src/base/time.ts";
 import type { Entry, KindEntries, NodeId } from "../../../src/overlay/ports.ts";
 import { decodeMessage } from "../../../src/overlay/wire/message.ts";
 import { EDGE_BINDING, SUBSCRIBER } from "../../../src/peer/kinds.ts";
+import { ProofUsers } from "../../../src/peer/proof-users.ts";
 import { LocationService, type Operation } from "../../../src/peer/location-service.ts";
 import type { Binding, FoundBinding } from "../../../src/sip/ports.ts";
 import { hashCrypto } from "../../support/hash-crypto.ts";
@@ -32,6 +33,7 @@ class Ring {
     let ticket = 0;
     this.service = new LocationService(hashCrypto, {
       self: SELF, reachable: () => undefined, holders: () => [SELF], nextTicket: () => ++ticket,
+      proofUsers: new ProofUsers(hashCrypto, "example.test", () => new Uint8Array(32)),
     });
   }
 

@@ -390,3 +390,16 @@ test("a tampered flow token is 403, one of a dead connection 430", () => {
   world.run();
   assert.equal(through(token).status, 430);
 });
+
+test("two users behind one TCP connection, as the handsets of a base station, hang up on each other", () => {
+  const { world, bob } = registered("udp", "tcp", 1);
+  // Behind a NAT: nobody can connect to it, the connection that is there is the only way.
+  Object.defineProperty(bob, "contact", { value: "<sip:bob@192.168.7.7:4711;transport=tcp>" });
+  assert.equal(bob.register().status, 200);
+  const answer = establish({ world, alice: bob, bob });
+  assert.equal(bob.requests.filter(({ method }) => method === "ACK").length, 1);
+  bob.inDialog("BYE", bob.dialogOf(answer));
+  world.run();
+  assert.equal(bob.last("BYE").method, "BYE");
+  assert.equal(bob.responses.at(-1)?.status, 200);
+});

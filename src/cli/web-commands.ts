@@ -1,0 +1,34 @@
+// What the command line has of the page: the code to sign in with.
+
+import * as z from "zod/mini";
+import { askAgent } from "./agent-client.ts";
+import { CliError } from "./cli-error.ts";
+import type { Terminal } from "./terminal.ts";
+
+const webCodeSchema = z.object({
+  code: z.string(),
+  right: z.enum(["actions", "shell"]),
+  goodForSeconds: z.number(),
+  page: z.string(),
+  fingerprint: z.string(),
+});
+
+export type WebCode = z.infer<typeof webCodeSchema>;
+
+export interface WebCodeOptions {
+  readonly shell?: boolean;
+  readonly for?: string;
+}
+
+export async function makeWebCode(directory: string, { shell, for: holder }: WebCodeOptions): Promise<WebCode> {
+  const answer = webCodeSchema.safeParse(await askAgent(directory, "POST", "/api/code", { right: shell === true ? "shell" : "actions", holder: holder ?? "" }));
+  if (!answer.success) throw new CliError("ringbox-agent answers in a way that this ringbox does not know; are they of the same version?");
+  return answer.data;
+}
+
+export async function printWebCode(directory: string, options: WebCodeOptions, terminal: Terminal): Promise<void> {
+  const { code, right, goodForSeconds, page, fingerprint } = await makeWebCode(directory, options);
+  terminal.print(code);
+  terminal.note(`Type it on ${page} within ${Math.round(goodForSeconds / 60)} minutes; it is good once${right === "shell" ? ", and gives a shell" : ""}.`);
+  terminal.note(`If the browser warns, compare the certificate's SHA-256: ${fingerprint}`);
+}

@@ -1,0 +1,17 @@
+import type { IncomingMessage } from "node:http";
+
+/** The whole body as text; `undefined`: it was longer than it may be, or broke off. */
+export async function readBody(request: IncomingMessage, maxBytes: number): Promise<string | undefined> {
+  const chunks: Buffer[] = []; // BOUNDED: by maxBytes
+  let bytes = 0;
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > maxBytes) return undefined;
+      chunks.push(chunk);
+    }
+  } catch {
+    return undefined; // the other side went away
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}

@@ -5,18 +5,16 @@ import {
   FIRST_SEQUENCE, type FleetConfiguration, nextSequence, type ProgramFacts, readDocument, writeDocument,
 } from "../overlay/configuration/document.ts";
 import { INITIAL_TTL } from "../overlay/wire/forwarding-header.ts";
+import { MAX_MESSAGE_BYTES } from "../overlay/wire/framing.ts";
 import { KINDS } from "../peer/kinds.ts";
 import { OVERLAY_TIMING } from "../peer/peer.ts";
 import { USUAL_REGISTRATION } from "../peer/rules-report.ts";
 import type { Result } from "../base/result.ts";
 import { NodeCrypto } from "./crypto.ts";
 
-/** RELOAD's max-message-size: a resource with its 64 bindings fits. */
-export const MESSAGE_BYTES_MAX = 256 * 1_024;
-
 const FACTS: ProgramFacts = {
   kinds: KINDS,
-  maxMessageSize: MESSAGE_BYTES_MAX,
+  maxMessageSize: MAX_MESSAGE_BYTES,
   initialTtl: INITIAL_TTL,
   reliabilityTimer: OVERLAY_TIMING.attempt,
   updateInterval: OVERLAY_TIMING.antiEntropy,

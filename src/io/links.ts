@@ -5,7 +5,7 @@ import type { Address } from "../base/address.ts";
 import { BoundedMap } from "../base/bounded-map.ts";
 import type { Random } from "../base/random.ts";
 import type { Duration, Instant } from "../base/time.ts";
-import type { LinkId, OverlayEffect, OverlayInput, Ticket, Trust } from "../overlay/ports.ts";
+import type { LinkId, NodeId, OverlayEffect, OverlayInput, Ticket, Trust } from "../overlay/ports.ts";
 import { overlayHash } from "../overlay/wire/identifiers.ts";
 import type { Clock } from "./clock.ts";
 import { NodeCrypto } from "./crypto.ts";
@@ -179,8 +179,15 @@ export class Links {
       if (dial !== undefined) this.#emit({ type: "dial-failed", dial, reason });
       return;
     }
+    const { nodeId, certificate, key } = peer;
+    if (key !== undefined && this.#isOfAnother(key, nodeId)) {
+      const reason = "its key has another Node-ID already";
+      this.#refuse(socket, remote, reason);
+      if (dial !== undefined) this.#emit({ type: "dial-failed", dial, reason });
+      return;
+    }
     socket.setNoDelay(true);
-    const ends: LinkEnds = { ...peer, outbound: dial !== undefined, remote, dial };
+    const ends: LinkEnds = { nodeId, certificate, outbound: dial !== undefined, remote, dial };
     const { random, clock, maxMessageBytes } = this.#settings;
     const machine = { overlay: this.#overlay, remote: peer.nodeId, maxMessageBytes, random };
     const link = new LinkConnection(++this.#lastLink, socket, ends, machine, clock, this.#listener);
@@ -190,6 +197,16 @@ export class Links {
       return;
     }
     link.start();
+  }
+
+  /** One box is one place in the ring: whoever got one key certified for many is linked as the first that came. */
+  #isOfAnother(key: string, nodeId: NodeId): boolean {
+    for (const { ends } of this.#links.values()) {
+      if (ends.nodeId === nodeId) continue;
+      const inspected = this.#settings.trust.inspect(ends.certificate);
+      if ("nodeId" in inspected && inspected.key === key) return true;
+    }
+    return false;
   }
 
   #refuse(socket: TLSSocket, remote: Address, reason: string): void {

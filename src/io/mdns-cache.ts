@@ -17,7 +17,10 @@ interface Entry extends Heard {
 
 /** RFC 6762 10.1: a goodbye takes effect a second later, so that a new announcement can come first. */
 const GOODBYE_GRACE = seconds(1);
-const MAX_HEARD = 64;
+/** A subnet of 254 hosts, each with all it may say. */
+const MAX_HEARD = 1_024;
+/** One host may have few boxes on it; one that invents thousands does not keep the others out. */
+const MAX_OF_ONE_HOST = 4;
 
 /** What was heard and how long it counts without being heard again. */
 export class MdnsCache {
@@ -33,14 +36,22 @@ export class MdnsCache {
   hear(now: Instant, name: string, heard: Heard): boolean {
     const key = `${heard.announcement.instance} ${formatAddress(heard.address)}`;
     const before = this.#entries.get(key);
+    if (before === undefined && this.#countOf(heard.address.host) >= MAX_OF_ONE_HOST) return false;
     const kept = this.#entries.set(key, { ...heard, name, until: after(now, this.#lifetime) });
     return kept && (before === undefined || !sameAnnouncement(before.announcement, heard.announcement));
   }
 
-  goodbye(now: Instant, name: string): void {
+  #countOf(host: string): number {
+    let count = 0;
+    for (const { address } of this.#entries.values()) if (address.host === host) count++;
+    return count;
+  }
+
+  /** Of a service instance, by the host it was heard from. */
+  goodbye(now: Instant, name: string, from: string): void {
     const until = after(now, GOODBYE_GRACE);
     for (const [key, entry] of this.#entries) {
-      if (entry.name === name && entry.until > until) this.#entries.set(key, { ...entry, until });
+      if (entry.name === name && entry.address.host === from && entry.until > until) this.#entries.set(key, { ...entry, until });
     }
   }
 

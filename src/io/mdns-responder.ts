@@ -30,7 +30,8 @@ export interface MdnsResponderSettings {
   readonly port: number;
   readonly software: string;
   readonly clock: Clock;
-  readonly onSaying: (saying: Saying) => void;
+  /** `from`: the address of whoever sent it. */
+  readonly onSaying: (saying: Saying, from: string) => void;
   /** `task` is what failed, the same words each time. */
   readonly onError: (task: string, error: unknown) => void;
 }
@@ -118,7 +119,7 @@ export class MdnsResponder {
   #hear(response: DnsResponse, from: string): void {
     // The socket hears what arrives on other interfaces too. RFC 6762 section 11: only neighbours are believed.
     if (!isOnLink(from, this.on)) return;
-    for (const saying of readResponse(response)) this.#settings.onSaying(saying);
+    for (const saying of readResponse(response)) this.#settings.onSaying(saying, from);
   }
 
   /** Everything that bonjour sends passes here, a reply more than once in a second does not. */

@@ -101,8 +101,8 @@ export class Mdns {
       port: this.#settings.port,
       software: this.#settings.software,
       clock: systemClock,
-      onSaying: (saying) => {
-        if (this.#responders.get(on.key) === responder) this.#hear(on, saying);
+      onSaying: (saying, from) => {
+        if (this.#responders.get(on.key) === responder) this.#hear(on, saying, from);
       },
       onError: (task, error) => this.#reportOnce(task, on.name, error),
     });
@@ -116,9 +116,10 @@ export class Mdns {
     void responder.close("silent");
   }
 
-  #hear(on: LanInterface, saying: Saying): void {
+  /** Each box announces the address it sends from; for another, anybody could say anything. */
+  #hear(on: LanInterface, saying: Saying, from: string): void {
     const now = systemClock.now();
-    if (saying.type === "goodbye") return this.#cache.goodbye(now, saying.name);
+    if (saying.type === "goodbye") return this.#cache.goodbye(now, saying.name, from);
     if (saying.type === "malformed") {
       this.#malformed += 1;
       return this.#reportOnce("understand an announcement", on.name, new Error("its text is not of the form this version knows"));
@@ -127,7 +128,7 @@ export class Mdns {
     if (announcement.instance === this.#announcement.instance) return;
     const self: Address = { host: on.address, port: this.#settings.port };
     for (const address of addresses) {
-      if (!isOnLink(address.host, on) || sameAddress(address, self)) continue;
+      if (address.host !== from || !isOnLink(address.host, on) || sameAddress(address, self)) continue;
       if (this.#cache.hear(now, name, { address, announcement })) this.#settings.onHeard(address, announcement);
     }
   }

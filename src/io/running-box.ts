@@ -2,6 +2,7 @@
 
 import { compareSequences } from "../overlay/configuration/document.ts";
 import type { NodeId, PeerInfo, Phase, StoredRow } from "../overlay/ports.ts";
+import { MAX_MESSAGE_BYTES } from "../overlay/wire/framing.ts";
 import type { AdmissionAnswer, AdmissionRequest } from "../peer/admission-office.ts";
 import type { ControlReply, ControlRequest, PeerRequest } from "../peer/control.ts";
 import { Peer, SOFTWARE } from "../peer/peer.ts";
@@ -17,7 +18,7 @@ import { type DataDirectory, DataDirectoryError } from "./data-directory.ts";
 import { Driver } from "./driver.ts";
 import { EffectPerformer } from "./effects.ts";
 import { EnrollmentServer } from "./enrollment-server.ts";
-import { MESSAGE_BYTES_MAX, readConfiguration } from "./fleet-configuration.ts";
+import { readConfiguration } from "./fleet-configuration.ts";
 import type { FleetMembership } from "./identity-files.ts";
 import type { Report } from "./journal.ts";
 import { KnownBoxes } from "./known-boxes.ts";
@@ -133,7 +134,7 @@ export class RunningBox {
       trust: this.#trust,
       random: this.#random,
       clock: systemClock,
-      maxMessageBytes: MESSAGE_BYTES_MAX,
+      maxMessageBytes: MAX_MESSAGE_BYTES,
       onInput: this.#takeFromLink,
       onEnrollment: (socket) => this.#enrollment.accept(socket),
       onReport: report,

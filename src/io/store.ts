@@ -22,6 +22,8 @@ interface StoreSettings {
 
 /** Soft rows nobody waits for are gathered this long: a phone that comes twice is written once, and the thread is not called for each. */
 const GATHER_MS = 1_000;
+/** What it hands through is young and soon over. By itself V8 would take more for it. MiB. */
+const YOUNG_MB = 8;
 /** At this many they go at once. */
 const MAX_GATHERED = 10_000;
 
@@ -43,7 +45,7 @@ export class Store {
 
   /** Opens or makes the databases and returns every row that is whole. Rejects with `StoreError`. */
   open(): Promise<readonly StoredRow[]> {
-    const worker = new Worker(workerFile(), { workerData: this.#settings.directory });
+    const worker = new Worker(workerFile(), { workerData: this.#settings.directory, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB } });
     this.#worker = worker;
     const rows = new Promise<readonly StoredRow[]>((resolve, reject) => {
       worker.on("message", (message: FromWorker) => {

@@ -27,13 +27,13 @@ export function tlsIdentity(identity: {
 export function identifyPeer(
   socket: TLSSocket,
   trust: Trust & { learnIssuing?(issuing: Uint8Array): void },
-): { readonly nodeId: NodeId; readonly certificate: Uint8Array } | { readonly refused: string } {
+): { readonly nodeId: NodeId; readonly certificate: Uint8Array; readonly key: string | undefined } | { readonly refused: string } {
   const shown = socket.getPeerX509Certificate();
   if (shown === undefined) return { refused: "it showed no certificate" };
   const certificate = shown.raw;
   if (shown.issuerCertificate !== undefined) trust.learnIssuing?.(shown.issuerCertificate.raw);
   const inspected = trust.inspect(certificate);
-  return "refused" in inspected ? inspected : { nodeId: inspected.nodeId, certificate };
+  return "refused" in inspected ? inspected : { nodeId: inspected.nodeId, certificate, key: inspected.key };
 }
 
 /**

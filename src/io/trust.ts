@@ -8,7 +8,8 @@ import {
   type CertificateFields, CLIENT_AUTH, ECDSA_WITH_SHA256, EXTENSION_ID, hexOf, keyUsageBits, readCertificateFields, SERVER_AUTH, usagesIn,
 } from "./certificate-fields.ts";
 
-type Inspection = { readonly nodeId: NodeId } | { readonly refused: string };
+/** `key`: SHA-256 of the box's public key, hex. */
+type Inspection = { readonly nodeId: NodeId; readonly key: string } | { readonly refused: string };
 
 type Verdict =
   | {
@@ -81,7 +82,7 @@ export class CertificateTrust implements Trust {
     if (as === "peer" && this.#rules?.isRetired(verdict.issuer) === true && !this.#rules.isKept(verdict.nodeId, verdict.key)) {
       return { refused: "its certificate is of a credential that the fleet has retired" };
     }
-    return { nodeId: verdict.nodeId };
+    return { nodeId: verdict.nodeId, key: verdict.key };
   }
 
   #judge(der: Uint8Array): Verdict {

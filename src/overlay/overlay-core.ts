@@ -373,6 +373,8 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   }
 
   #linked(member: Member, outbound: boolean): void {
+    // It was sought through others until now: a way that they find would be taken for the only one.
+    this.#verdicts.heard(member);
     this.#introductions.linked(member, outbound);
   }
   #linkClosed(link: number): void {
@@ -458,6 +460,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     this.#neighborhood.viewChanged();
     this.#stabilization.viewChanged();
     if (this.#phase === "joining" && this.#membership.view.size === 0) this.#shift("ring lost");
+    if (this.#phase === "serving" && change.added.length > 0 && !change.orderly) this.#context.emit({ type: "rings-met" });
     const isFarAway = change.before.isSameAround(this.#context.self, this.#membership.view);
     if (this.#phase === "serving" && !isFarAway) this.#tellNeighborsLater();
   }

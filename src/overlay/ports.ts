@@ -221,6 +221,8 @@ export type OverlayEffect =
   | { readonly type: "set-aside" }
   /** A box that served is no longer reachable: bindings it holds cannot be reached through it. */
   | { readonly type: "member-gone"; readonly nodeId: NodeId }
+  /** Boxes of another ring, or of another half of this one, were met: they may have been told other things. */
+  | { readonly type: "rings-met" }
   /** Something an operator may want to read: level by the house's definitions, text in plain words. */
   | { readonly type: "report"; readonly level: "debug" | "info" | "warning"; readonly text: string }
   | { readonly type: "count"; readonly event: string };
@@ -324,7 +326,8 @@ export interface Trust {
     certificate: Uint8Array,
     /** `author`: of a value, who may have signed it with a credential that was in force then. */
     as?: "peer" | "author",
-  ): { readonly nodeId: NodeId } | { readonly refused: string };
+    /** `key`: which key pair it is of, where that is known. */
+  ): { readonly nodeId: NodeId; readonly key?: string } | { readonly refused: string };
 }
 
 export interface ArcStatus {

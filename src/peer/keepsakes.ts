@@ -33,6 +33,8 @@ export interface OwnBinding {
   readonly cseq: number;
   /** What the phone was promised. */
   readonly registeredUntil: WallTime;
+  /** Of the last REGISTER that was answered and not stored. */
+  readonly refreshedAt: WallTime | undefined;
 }
 
 /** What a REGISTER said of one binding, and what the ring is told of it if it is told. */
@@ -56,17 +58,18 @@ export class Keepsakes {
     const subscriber = found(kinds, SUBSCRIBER.id);
     const lostBindings = isUnheardOf(bindings) ? (kept?.own ?? []).filter(({ registeredUntil }) => registeredUntil > wall) : [];
     const lostSubscriber = isUnheardOf(subscriber) && kept !== undefined && wall - kept.readAt < LONGEST ? kept.subscriber : undefined;
-    const own = isUnheardOf(bindings) ? lostBindings : (kept?.own ?? []).filter(isAmong(bindings.entries));
+    const overtaken = (kept?.own ?? []).flatMap((binding) => renewedOver(binding, bindings.entries, wall));
+    const own = isUnheardOf(bindings) ? lostBindings : [...(kept?.own ?? []).filter(isAmong(bindings.entries)), ...overtaken];
     const credentials = lostSubscriber ?? subscriber.entries[0];
     if (credentials === undefined && own.length === 0) this.#users.delete(aor);
     else this.#users.set(aor, { holders, readAt: lostSubscriber === undefined ? wall : (kept?.readAt ?? wall), subscriber: credentials, own });
     const gifts = [
-      ...(lostBindings.length === 0 ? [] : [{ kind: EDGE_BINDING.id, changes: lostBindings.map(bindingGift) }]),
+      ...(lostBindings.length + overtaken.length === 0 ? [] : [{ kind: EDGE_BINDING.id, changes: [...lostBindings, ...overtaken].map(bindingGift) }]),
       ...(lostSubscriber === undefined ? [] : [{ kind: SUBSCRIBER.id, changes: [{ ...lostSubscriber, lifetime: SUBSCRIBER_LIFETIME }] }]),
     ];
     return {
       kinds: [
-        lostBindings.length === 0 ? bindings : { ...bindings, entries: lostBindings.map(({ entry }) => entry) },
+        lostBindings.length + overtaken.length === 0 ? bindings : { ...bindings, entries: replaced(bindings.entries, [...lostBindings, ...overtaken]) },
         lostSubscriber === undefined ? subscriber : { ...subscriber, entries: [lostSubscriber] },
       ],
       gifts,
@@ -94,10 +97,10 @@ export class Keepsakes {
   }
 
   /** A REGISTER that was answered without being stored. */
-  refreshed(aor: string, heard: readonly Heard[]): void {
+  refreshed(aor: string, heard: readonly Heard[], wall: WallTime): void {
     const kept = this.#users.get(aor);
     if (kept === undefined) return;
-    const own = kept.own.map((binding) => ({ ...binding, ...said(heard.find(({ key }) => key === binding.entry.key)) }));
+    const own = kept.own.map((binding) => ({ ...binding, ...said(heard.find(({ key }) => key === binding.entry.key), wall) }));
     this.#keep(aor, { ...kept, own });
   }
 
@@ -115,6 +118,13 @@ export class Keepsakes {
     const end = Math.min(...keepsake.own.map(({ registeredUntil }) => registeredUntil));
     if (end === Number.POSITIVE_INFINITY) this.#ends.delete(aor);
     else this.#ends.set(aor, instant(end));
+  }
+
+  /** Users whose phones were heard here since the ring was told of them: another half of it may have been told of another box. */
+  refreshedHere(wall: WallTime): readonly string[] {
+    return [...this.#users.entries()].flatMap(([aor, { own }]) =>
+      own.some(({ refreshedAt, registeredUntil }) => refreshedAt !== undefined && registeredUntil > wall) ? [aor] : [],
+    );
   }
 
   /** Users with phones at this box of whose holders none is left. */
@@ -139,9 +149,25 @@ const ownBinding = (entry: Entry, expiresAt: WallTime, heard: Heard | undefined)
   storedCseq: heard?.cseq ?? 0,
   cseq: heard?.cseq ?? 0,
   registeredUntil: heard?.registeredUntil ?? expiresAt,
+  refreshedAt: undefined,
 });
 
-const said = (heard: Heard | undefined) => (heard === undefined ? {} : { cseq: heard.cseq, registeredUntil: heard.registeredUntil });
+/** What another box wrote in the place of ours before the phone came here last: ours again, as old as that last time. */
+function renewedOver(binding: OwnBinding, entries: readonly Entry[], wall: WallTime): readonly OwnBinding[] {
+  const { entry, refreshedAt, registeredUntil } = binding;
+  const other = entries.find(({ key }) => key === entry.key);
+  if (other === undefined || refreshedAt === undefined || registeredUntil <= wall) return [];
+  const isOvertaken = other.storedAt < refreshedAt && !equalBytes(other.value, entry.value);
+  return isOvertaken ? [{ ...binding, entry: { ...entry, storedAt: refreshedAt } }] : [];
+}
+
+const replaced = (entries: readonly Entry[], by: readonly OwnBinding[]): readonly Entry[] => [
+  ...entries.filter(({ key }) => !by.some(({ entry }) => entry.key === key)),
+  ...by.map(({ entry }) => entry),
+];
+
+const said = (heard: Heard | undefined, wall: WallTime) =>
+  heard === undefined ? {} : { cseq: heard.cseq, registeredUntil: heard.registeredUntil, refreshedAt: wall };
 
 const found = (kinds: readonly KindEntries[], id: KindId): KindEntries =>
   kinds.find(({ kind }) => kind === id) ?? { kind: id, generation: 0, entries: [] };

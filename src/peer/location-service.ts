@@ -95,7 +95,7 @@ export class LocationService {
     }
     const heard = upserts.map(({ key, cseq, expiresAt }) => ({ key, cseq, registeredUntil: expiresAt, expiresAt: endInRing(expiresAt, wall) }));
     if (removals.length === 0 && upserts.length > 0 && this.#changesNothing(aor, upserts)) {
-      this.#keepsakes.refreshed(aor, heard);
+      this.#keepsakes.refreshed(aor, heard, wall);
       return { type: "bindings-changed", ticket: question.ticket, result: { outcome: "stored" } };
     }
     const changes: EntryChange[] = removals.map(removal);
@@ -133,6 +133,11 @@ export class LocationService {
   orphans(wall: WallTime): readonly string[] {
     const { self } = this.#surroundings;
     return this.#keepsakes.orphans((holder) => holder === self || this.#surroundings.reachable(holder) !== undefined, wall);
+  }
+
+  /** Users whom another half of the ring may know at another box, though their phones were here last. */
+  refreshedHere(wall: WallTime): readonly string[] {
+    return this.#keepsakes.refreshedHere(wall);
   }
 
   lookUp(aor: string): Operation {

@@ -71,6 +71,8 @@ export class Peer {
   #searchAt: Instant | undefined;
   #forgetSecretAt: Instant | undefined;
   /** How many there were at the last search. */
+  /** Users to be looked up since rings met. BOUNDED: by the users that the location service remembers. */
+  #lookAgain = new Set<string>();
   #orphans = Number.POSITIVE_INFINITY;
 
   constructor(settings: PeerSettings, crypto: Crypto, random: Random, trust: Trust) {
@@ -313,6 +315,10 @@ export class Peer {
       case "member-gone":
         this.#searchAt = after(this.#now, SETTLING);
         return;
+      case "rings-met":
+        this.#lookAgain = new Set(this.#location.refreshedHere(this.#overlay.wall()));
+        this.#searchAt = after(this.#now, SETTLING);
+        return;
       case "members-changed":
         this.#sip.setFleetAddresses(effect.members.map(({ sip }) => sip));
         this.#outward.push(effect);
@@ -351,6 +357,13 @@ export class Peer {
   /** Looks up, some at a time, whom the ring may have lost with the boxes that are gone. */
   #search(): void {
     if (this.#searchAt === undefined || this.#searchAt > this.#now) return;
+    if (this.#lookAgain.size > 0) {
+      const some = [...this.#lookAgain].slice(0, SEARCHED_AT_ONCE);
+      for (const aor of some) this.#overlayInputs.push(this.#location.lookUp(aor));
+      for (const aor of some) this.#lookAgain.delete(aor);
+      this.#searchAt = after(this.#now, this.#lookAgain.size > 0 ? SEARCH_PAUSE : SETTLING);
+      return;
+    }
     const orphans = this.#location.orphans(this.#overlay.wall());
     for (const aor of orphans.slice(0, SEARCHED_AT_ONCE)) this.#overlayInputs.push(this.#location.lookUp(aor));
     const pause = orphans.length < this.#orphans ? SEARCH_PAUSE : SETTLING;

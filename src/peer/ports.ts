@@ -38,7 +38,7 @@ export type DoorEvent =
 
 export type PeerEffect =
   | Exclude<SipEffect, { type: "find-user" | "change-bindings" | "count" }>
-  | Exclude<OverlayEffect, { type: "fetched" | "stored" | "listed" | "configured" | "revoked" | "count" | "member-gone" }>
+  | Exclude<OverlayEffect, { type: "fetched" | "stored" | "listed" | "configured" | "revoked" | "count" | "member-gone" | "rings-met" }>
   | { readonly type: "replied"; readonly ticket: number; readonly reply: ControlReply }
   | { readonly type: "admission-answered"; readonly ticket: number; readonly answer: AdmissionAnswer };
 

@@ -22,6 +22,8 @@ const FIRST_BACK_OFF = seconds(1);
 const LONGEST_BACK_OFF = seconds(30);
 const AFTER_REFUSAL = seconds(60);
 const MAX_CANDIDATES = 64;
+/** Among those of one host. */
+const MAX_FAILURES_RANKED = 1_000;
 
 export class CandidateList {
   /** BOUNDED: a newcomer displaces the rumor that failed most, and is dropped if none has failed. */
@@ -70,16 +72,27 @@ export class CandidateList {
     }
   }
 
-  /** An address to dial now, the least failed first. */
+  /** An address to dial now: on the host that failed least, so that one with many inventions does not come before the others. */
   takeDue(now: Instant): Hint | undefined {
     let best: Candidate | undefined;
+    const troubles = this.#troublesByHost();
+    const rank = ({ address, failures }: Candidate): number => (troubles.get(address.host) ?? 0) * MAX_FAILURES_RANKED + Math.min(failures, MAX_FAILURES_RANKED - 1);
     for (const candidate of this.#waiting()) {
-      if (candidate.nextAttempt <= now && (best === undefined || candidate.failures < best.failures)) best = candidate;
+      if (candidate.nextAttempt <= now && (best === undefined || rank(candidate) < rank(best))) best = candidate;
     }
     if (best === undefined) return undefined;
     best.dialing = true;
     this.#dialing++;
     return best.address;
+  }
+
+  /** Dials under way and failures, of all candidates of a host. */
+  #troublesByHost(): ReadonlyMap<string, number> {
+    const troubles = new Map<string, number>();
+    for (const { address, failures, dialing } of this.#candidates.values()) {
+      troubles.set(address.host, (troubles.get(address.host) ?? 0) + failures + (dialing ? 1 : 0));
+    }
+    return troubles;
   }
 
   nextAttempt(): Instant | undefined {

@@ -271,6 +271,7 @@ class Merge implements Observer {
       this.#world.queue.after(response !== undefined && statusOf(response) === 200 ? 0 : ANSWER_TIME, () => (desk.busy = false));
       if (response === undefined || statusOf(response) !== 200) return;
       desk.holder = box;
+      desk.holders.clear();
       desk.holders.add(box.nodeId);
       desk.isSure = true;
       this.counts.registrations++;

@@ -46,6 +46,11 @@ const LONG_FORMS: readonly LongForm[] = [
     environment: { RINGBOX_ROUGH_HOURS: "50" },
   },
   {
+    name: "merge storm: sixty times twenty-one cuts, with writes on all sides and clocks that jump",
+    command: ["--test", "test/simulation/merge.test.ts"],
+    environment: { RINGBOX_MERGES: "60" },
+  },
+  {
     name: "detection: partial cuts, 1,000 seeds",
     command: ["--test", "test/unit/overlay/members/partial-cuts.test.ts"],
     environment: { RINGBOX_PARTIAL_CUTS: "1000" },

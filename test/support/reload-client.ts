@@ -12,9 +12,9 @@ import { LINK_ALPN, tlsIdentity } from "../../src/io/tls-identity.ts";
 import { type LinkInput, LinkMachine } from "../../src/overlay/link/link-machine.ts";
 import type { KindId, NodeId, ResourceId } from "../../src/overlay/ports.ts";
 import type { Destination } from "../../src/overlay/wire/destination.ts";
-import { INITIAL_TTL } from "../../src/overlay/wire/forwarding-header.ts";
+import { type ForwardingHeader, INITIAL_TTL } from "../../src/overlay/wire/forwarding-header.ts";
 import { newTransactionId, overlayHash } from "../../src/overlay/wire/identifiers.ts";
-import { decodeMessage, type DecodedMessage, encodeSignedMessage } from "../../src/overlay/wire/message.ts";
+import { decodeMessage, type DecodedMessage, encodeSignedMessage, type MessageExtension } from "../../src/overlay/wire/message.ts";
 import type { MessageBody } from "../../src/overlay/wire/message-body.ts";
 import { makeSigner, type Signer } from "../../src/overlay/wire/security-block.ts";
 import { ALL_OF, type DataModel, encodeSelection, signStoredData, type StoredData } from "../../src/overlay/wire/stored-data.ts";
@@ -23,6 +23,11 @@ export interface ClientIdentity {
   readonly overlayName: string;
   readonly enrolled: Enrolled;
   readonly privateKeyPem: string;
+}
+
+export interface MessageWishes {
+  readonly header?: Partial<ForwardingHeader>;
+  readonly extensions?: readonly MessageExtension[];
 }
 
 /** An unanswered request fails after this. */
@@ -68,20 +73,40 @@ export class ReloadClient {
     this.#socket.destroy();
   }
 
-  /** To a node or to whoever is responsible for a resource, through the member this client is linked to. */
-  async ask(destination: Destination, body: MessageBody): Promise<MessageBody> {
-    const transactionId = newTransactionId(this.#random);
+  /** What goes out is what one says: whole frames, or anything else. */
+  write(bytes: Uint8Array): void {
+    this.#socket.write(bytes);
+  }
+  get isOpen(): boolean {
+    return !this.#socket.destroyed && this.#socket.readable;
+  }
+  /** A signed message, as it would be sent. */
+  message(destination: Destination, body: MessageBody, more: MessageWishes = {}): Uint8Array {
+    const transactionId = more.header?.transactionId ?? newTransactionId(this.#random);
     const header = {
-      overlay: this.#overlay, configurationSequence: this.sequence, ttl: INITIAL_TTL, transactionId, maxResponseLength: 0, via: [], destinations: [destination], options: [],
+      overlay: this.#overlay, configurationSequence: this.sequence, ttl: INITIAL_TTL, transactionId, maxResponseLength: 0, via: [], destinations: [destination], options: [], ...more.header,
     };
+    return encodeSignedMessage({ header, body, extensions: more.extensions ?? [] }, this.#signer);
+  }
+
+  /** To a node or to whoever is responsible for a resource, through the member this client is linked to. */
+  async ask(destination: Destination, body: MessageBody, more: Omit<MessageWishes, "header"> = {}): Promise<MessageBody> {
+    const transactionId = newTransactionId(this.#random);
     const answer = new Promise<DecodedMessage>((resolve, reject) => {
       const patience = setTimeout(() => reject(new Error(`no answer to ${body.type}`)), PATIENCE_MS);
+      const closed = (): void => {
+        clearTimeout(patience);
+        reject(new Error(`the link was closed, and ${body.type} is not answered`));
+      };
+      if (!this.isOpen) closed();
+      this.#socket.once("close", closed);
       this.#waiting.set(transactionId, (message) => {
         clearTimeout(patience);
+        this.#socket.off("close", closed);
         resolve(message);
       });
     });
-    this.#step({ type: "send", message: encodeSignedMessage({ header, body, extensions: [] }, this.#signer) });
+    this.#step({ type: "send", message: this.message(destination, body, { ...more, header: { transactionId } }) });
     return (await answer).body;
   }
 

@@ -140,7 +140,7 @@ export class Dialer {
     for (const [name, candidate] of [...this.#candidates]) {
       const dialing = [...this.#dials.values()].filter((target) => typeof target !== "string").length;
       if (dialing >= MAX_CANDIDATE_DIALS) return;
-      if (candidate.dialing) continue;
+      if (candidate.dialing || (candidate.source === "mdns" && this.#isDialingHost(candidate.address.host))) continue;
       if (this.#isKnown(candidate.address)) this.#candidates.delete(name);
       else {
         candidate.dialing = true;
@@ -153,6 +153,12 @@ export class Dialer {
     for (const { info, links } of this.#membership.members) {
       if (info !== undefined && links.length > 0 && sameAddress(info.overlay, address)) return true;
     }
+    return false;
+  }
+
+  /** One host that is silent at many ports does not keep the other rumors waiting. */
+  #isDialingHost(host: string): boolean {
+    for (const target of this.#dials.values()) if (typeof target !== "string" && target.address.host === host) return true;
     return false;
   }
 

@@ -163,7 +163,8 @@ export class Verdicts {
   }
   #keep(member: Member): void {
     const { nodeId } = member;
-    if (member.relay === undefined) return;
+    // Heard again over a link of its own: `pinged` looks after whom that one does not hear.
+    if (member.relay === undefined || this.#membership.hasLiveLink(nodeId)) return;
     const failed = (): void => {
       if (member.relay === undefined) return;
       this.#membership.reachDirectly(member);

@@ -1,8 +1,9 @@
 import { type ComparedPart, type EntryNote, encodeSummaryRequest, MAX_PARTS, type SummaryAnswer, type SummaryRequest, summaryIn } from "./arc-summary.ts";
-import { between, type WallTime } from "../../base/time.ts";
+import { between, type Instant, type WallTime } from "../../base/time.ts";
 import type { CoreContext } from "../core-context.ts";
 import type { Exchanges, Outcome } from "../routing/exchanges.ts";
 import type { Membership } from "../members/membership.ts";
+import { Pace } from "./pace.ts";
 import type { KindId, NodeId, ResourceId } from "../ports.ts";
 import type { Arc, RingId } from "../ring/ring.ts";
 import { compareNotes, type StoredEntry } from "../storage/entry.ts";
@@ -11,9 +12,6 @@ import { EXTENSION } from "../wire/code-points.ts";
 import type { MessageExtension } from "../wire/message.ts";
 import type { StoreKindData } from "../wire/message-body.ts";
 import { ALL_OF, encodeSelection } from "../wire/stored-data.ts";
-
-/** Fetches and Stores of one comparison under way at once; so repair never starves the clients. */
-const WINDOW = 64;
 
 /** A part with at most so many entries is listed rather than divided further. */
 const LISTED_AT_ONCE = 256;
@@ -77,6 +75,7 @@ export class ArcSync {
   readonly #toList: Arc[] = [];
   /** BOUNDED: by one page of a list. */
   readonly #transfers: Transfer[] = [];
+  readonly #pace = new Pace();
   #underWay = 0;
   #retries = 0;
   #resume: (() => void) | undefined;
@@ -87,6 +86,7 @@ export class ArcSync {
   #agreed = true;
   #sameView = true;
   #onDisk = true;
+  #refused = false;
   #over = false;
 
   constructor(
@@ -116,7 +116,7 @@ export class ArcSync {
     if (this.#toCompare.length > 0) return this.#compare(this.#toCompare.splice(0, MAX_PARTS));
     const arc = this.#toList.shift();
     if (arc !== undefined) return this.#list(arc, arc.after);
-    this.#finish(true);
+    this.#finish(!this.#refused);
   }
 
   #finish(complete: boolean): void {
@@ -192,7 +192,7 @@ export class ArcSync {
 
   #pump(): void {
     if (this.#over) return;
-    while (this.#underWay < WINDOW) {
+    while (this.#underWay < this.#pace.window) {
       const transfer = this.#transfers.shift();
       if (transfer === undefined) break;
       this.#underWay++;
@@ -211,12 +211,13 @@ export class ArcSync {
       return kind === undefined ? [] : [{ kind: id, generation: 0, selection: encodeSelection(ALL_OF[kind.model]) }];
     });
     const body = { type: "fetch_req", resource: transfer.resource, specifiers } as const;
+    const sent = this.#context.now;
     this.#exchanges.request({ hop: this.#task.partner, body, extensions: [REPLICA_READ], timeout: this.#context.settings.timing.attempt }, (outcome) => {
       if (outcome.type === "answer" && outcome.body.type === "fetch_ans") {
         this.#pulled += this.#takeOver(transfer.resource, outcome.body.kinds, outcome.message.security.certificates);
-        return this.#transferred();
+        return this.#transferred(sent);
       }
-      this.#transferFailed(transfer, outcome);
+      this.#transferFailed(transfer, outcome, sent);
     });
   }
 
@@ -234,25 +235,36 @@ export class ArcSync {
     const kinds = groupByKind(entries, (kind) => this.#holdings.store.kind(transfer.resource, kind)?.generation ?? 1);
     const body = { type: "store_req", resource: transfer.resource, replicaNumber: OFFERED, kinds } as const;
     const certificates = this.#holdings.certificatesFor(kinds);
+    const sent = this.#context.now;
     this.#exchanges.request({ hop: this.#task.partner, body, certificates, timeout: this.#context.settings.timing.attempt }, (outcome) => {
       if (outcome.type === "answer") {
         this.#pushed += entries.length;
         this.#compareAgain ||= entries.some(({ preface }) => preface !== undefined);
-        return this.#transferred();
+        return this.#transferred(sent);
       }
-      this.#transferFailed(transfer, outcome);
+      this.#transferFailed(transfer, outcome, sent);
     });
   }
 
-  #transferred(): void {
+  #transferred(sent: Instant): void {
+    this.#pace.answered(sent, this.#context.now);
+    this.#ended();
+  }
+  #ended(): void {
     this.#underWay--;
     this.#pump();
   }
-  #transferFailed(transfer: Transfer, outcome: Outcome): void {
-    if (outcome.type === "unreachable" || transfer.attempts >= RETRIES) return this.#finish(false);
-    transfer.attempts++;
+  #transferFailed(transfer: Transfer, outcome: Outcome, sent: Instant): void {
+    this.#pace.lost(sent, this.#context.now);
+    if (outcome.type === "unreachable" || (transfer.attempts >= RETRIES && outcome.type !== "error")) return this.#finish(false);
+    if (transfer.attempts++ >= RETRIES) {
+      // One resource that is refused does not keep the others.
+      this.#refused = true;
+      this.#context.count("transfer-refused");
+      return this.#ended();
+    }
     this.#transfers.push(transfer);
-    this.#transferred();
+    this.#ended();
   }
 
   #head(): { time: WallTime; view: number } {

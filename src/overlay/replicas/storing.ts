@@ -60,6 +60,7 @@ export class Storing {
     const kinds = asked.map((kind) => this.#placed(resource, kind));
     const decoded = this.#holdings.decode(resource, kinds, certificates);
     if (!decoded.ok) return told({ ok: false, ...decoded.fault });
+    this.#holdings.attribute(decoded.value, sender);
     const forbidden = decoded.value.map((entry) => this.#forbidden(entry, sender)).find((text) => text !== undefined);
     if (forbidden !== undefined) return told({ ok: false, error: "Error_Forbidden", info: forbidden });
     if (this.#doubles.isDouble && this.#isDurable(kinds)) return told({ ok: false, error: "Error_Exp_A", info: NOT_DURABLE });
@@ -117,15 +118,20 @@ export class Storing {
   #asReplica(received: Received, { resource, replicaNumber, kinds }: Omit<StoreReq, "type">, certificates: readonly Uint8Array[]): void {
     const decoded = this.#holdings.decode(resource, kinds, certificates);
     if (!decoded.ok) return received.refuse(decoded.fault.error, decoded.fault.info);
+    const { sender } = received;
+    if (replicaNumber >= OFFERED) this.#holdings.attribute(decoded.value, sender);
     // A copy that counts is one that is kept; what is merely offered may be over by now.
     const over = replicaNumber < OFFERED ? decoded.value.map((entry) => this.#holdings.unfit(entry)).find((unfit) => unfit !== undefined) : undefined;
     if (over !== undefined) return received.refuse(over.error, over.info);
+    // Both halves of a cut may have filled a resource; beyond that nobody has honestly more.
+    const crowded = kinds.some(({ kind: id }) => this.#isCrowded(resource, id, decoded.value));
+    if (crowded) return received.refuse("Error_Data_Too_Large", "entries");
     if (this.#doubles.isDouble && this.#isDurable(kinds)) return received.refuse("Error_Exp_A", NOT_DURABLE);
     let brought = false;
     for (const entry of decoded.value) {
       const generation = kinds.find(({ kind }) => kind === entry.kind)?.generation ?? 0;
       const outcome = this.#holdings.accept(entry, generation);
-      if (outcome === "full") return received.refuse("Error_Data_Too_Large", "this box is full");
+      if (outcome === "full") return received.refuse("Error_Data_Too_Large", "no room");
       if (isNews(outcome)) brought = true;
     }
     // What others bring to the responsible peer its replicas do not have yet.
@@ -161,6 +167,13 @@ export class Storing {
       if (!mayReplace(entry, held)) return { error: "Error_Data_Too_Old", info: String(held?.storedAt ?? 0) };
     }
     return undefined;
+  }
+
+  #isCrowded(resource: ResourceId, id: KindId, entries: readonly StoredEntry[]): boolean {
+    const held = this.#holdings.store.kind(resource, id)?.entries;
+    const added = new Set(entries.filter(({ kind, key }) => kind === id && held?.has(key) !== true).map(({ key }) => key)).size;
+    const maxEntries = this.#context.kind(id)?.maxEntries ?? 0;
+    return added > 0 && (held?.size ?? 0) + added > 2 * PLACES_PER_ENTRY * Math.max(16, maxEntries);
   }
 
   #isTooMany(resource: ResourceId, { id, maxEntries }: KindDefinition, entries: readonly StoredEntry[]): boolean {

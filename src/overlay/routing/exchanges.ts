@@ -8,6 +8,7 @@ import { ERROR } from "../wire/code-points.ts";
 import { UNSIGNED } from "../wire/security-block.ts";
 import type { Destination } from "../wire/destination.ts";
 import { type ForwardingHeader, type ForwardingOption, INITIAL_TTL, OPTION_FLAG } from "../wire/forwarding-header.ts";
+import { MAX_MESSAGE_BYTES } from "../wire/framing.ts";
 import { newTransactionId, type TransactionId } from "../wire/identifiers.ts";
 import {
   type DecodedMessage,
@@ -96,24 +97,27 @@ export class Exchanges {
 
   #request(request: Request, told: (outcome: Outcome) => void, again: boolean): void {
     const link = this.#membership.linkTo(request.hop);
+    if (link === undefined) return this.#context.soon(() => told({ type: "unreachable" }));
     const transactionId = newTransactionId(this.#context.random);
     const relayed = this.#membership.isRelayed(request.hop);
     const signed = relayed || (request.signed ?? false);
     const measuredFrom = ANSWERED_AT_ONCE.has(request.body.type) && !relayed ? this.#context.now : undefined;
     const answeredBy = request.answeredBy ?? (relayed && request.beyond === undefined ? request.hop : undefined);
     const sequence = request.sequence ?? this.#context.rules.sequence;
-    const waiting: Outstanding = { request, sequence, again, link: link ?? -1, hop: request.hop, relayed, answeredBy, measuredFrom, told };
-    if (link === undefined || !this.#outstanding.set(transactionId, waiting)) {
-      this.#context.soon(() => told({ type: "unreachable" }));
-      return;
-    }
-    this.#context.later(waiting, request.timeout, () => this.#end(transactionId, { type: "timeout" }));
+    const waiting: Outstanding = { request, sequence, again, link, hop: request.hop, relayed, answeredBy, measuredFrom, told };
     const message: Message = {
       header: this.#header(transactionId, request.hop, request.beyond ?? [], sequence),
       body: request.body,
       extensions: request.extensions ?? [],
     };
-    this.#context.emit({ type: "link-send", link, message: this.#encode(message, signed, request.certificates) });
+    const bytes = this.#encode(message, signed, request.certificates);
+    if (bytes.length > MAX_MESSAGE_BYTES) {
+      this.#context.count("request-too-large");
+      return this.#context.soon(() => told({ type: "error", code: ERROR.Error_Message_Too_Large, text: "too large for a link" }));
+    }
+    if (!this.#outstanding.set(transactionId, waiting)) return this.#context.soon(() => told({ type: "unreachable" }));
+    this.#context.later(waiting, request.timeout, () => this.#end(transactionId, { type: "timeout" }));
+    this.#context.emit({ type: "link-send", link, message: bytes });
   }
 
   /** Says something over a link without waiting for an answer, whoever is at its end. */
@@ -135,7 +139,8 @@ export class Exchanges {
     const out = hop.links.some(({ id }) => id === link) ? link : hop.links[0]?.id;
     if (out === undefined) return;
     const message = this.#encode({ header, body, extensions }, via.length > 0, certificates);
-    const isTooLarge = maxResponseLength > 0 && message.length > maxResponseLength && body.type !== "error";
+    const most = maxResponseLength > 0 ? Math.min(maxResponseLength, MAX_MESSAGE_BYTES) : MAX_MESSAGE_BYTES;
+    const isTooLarge = message.length > most && body.type !== "error";
     this.#context.emit({ type: "link-send", link: out, message: isTooLarge ? this.#encode({ header, body: TOO_LARGE, extensions: [] }, via.length > 0) : message });
   }
 

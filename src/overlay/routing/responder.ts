@@ -94,7 +94,7 @@ export class Responder {
       case "config_update_req":
         return this.#parts.updates.received(received, body);
       case "exp_a_req":
-        if (received.neighbor === undefined) return received.refuse("Error_Forbidden", "between neighbors only");
+        if (received.neighbor?.info === undefined) return received.refuse("Error_Forbidden", "between neighbors only");
         return this.#parts.summaries.answer(received, received.neighbor, body.body);
       case "app_attach_req":
         return received.refuse("Error_Not_Found", "no such application");
@@ -124,7 +124,7 @@ export class Responder {
 
   #join(received: Received, { nodeId }: JoinReq): void {
     const { neighbor } = received;
-    if (neighbor?.nodeId !== nodeId) return received.refuse("Error_Forbidden", "not over its own link");
+    if (neighbor?.nodeId !== nodeId || neighbor.info === undefined) return received.refuse("Error_Forbidden", "not over its own link");
     if (this.#parts.phase() !== "serving") return received.refuse("Error_Not_Found", "this peer is not in a ring");
     this.#parts.membership.apply(neighbor, "join");
     this.#events.joinBegan(neighbor);
@@ -144,7 +144,7 @@ export class Responder {
 
   #update(received: Received, body: UpdateReq): void {
     const { neighbor } = received;
-    if (neighbor === undefined) return received.refuse("Error_Forbidden", "not over its own link");
+    if (neighbor?.info === undefined) return received.refuse("Error_Forbidden", "not over its own link");
     received.respond({ type: "update_ans" });
     this.#parts.membership.apply(neighbor, "ready");
     if (received.message.extensions.some(({ type }) => type === EXTENSION.partial_view)) this.#parts.neighborhood.othersArePartial();
@@ -167,7 +167,8 @@ export class Responder {
   #store(received: Received, body: StoreReq): void {
     const { certificates } = received.message.security;
     if (body.replicaNumber > 0) {
-      if (received.neighbor === undefined) return received.refuse("Error_Forbidden", "copies come from their holders");
+      // A client, which never said where it can be reached, holds nothing.
+      if (received.neighbor?.info === undefined) return received.refuse("Error_Forbidden", "copies come from their holders");
       return this.#parts.storing.receive(received, body, certificates);
     }
     if (!this.#parts.topology.isResponsible(body.resource)) return this.#refuseForeign(received);

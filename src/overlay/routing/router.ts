@@ -9,6 +9,7 @@ import { rewriteForForwarding } from "../wire/forwarding.ts";
 import { FragmentCollector } from "../wire/fragments.ts";
 import { type DecodedHeader, decodeHeader, INITIAL_TTL, unsupportedOption } from "../wire/forwarding-header.ts";
 import type { Destination } from "../wire/destination.ts";
+import { MAX_MESSAGE_BYTES } from "../wire/framing.ts";
 import { WILDCARD_NODE_ID } from "../wire/identifiers.ts";
 import { type DecodedMessage, decodeMessage, type MessageExtension, peekMessageCode, verifyMessage } from "../wire/message.ts";
 import type { MessageBody } from "../wire/message-body.ts";
@@ -30,9 +31,6 @@ export interface Received {
   refuse(error: ErrorName, info?: string | Uint8Array): void;
 }
 
-/** Nobody here fragments; what others do is put together up to this size. */
-const MAX_REASSEMBLED_BYTES = 1_000_000;
-
 /** What comes over links: forwarded, matched with its request, or handed to `deliver` (RFC 6940 section 6.1). */
 export class Router {
   readonly #context: CoreContext;
@@ -40,7 +38,7 @@ export class Router {
   readonly #exchanges: Exchanges;
   readonly #topology: Topology;
   readonly #deliver: (received: Received) => void;
-  readonly #fragments = new FragmentCollector(MAX_REASSEMBLED_BYTES);
+  readonly #fragments = new FragmentCollector(MAX_MESSAGE_BYTES);
 
   constructor(
     context: CoreContext,
@@ -99,9 +97,11 @@ export class Router {
     const nextHop = this.#topology.nextHop(target);
     const out = nextHop === undefined || (request && nextHop === hop.nodeId) ? undefined : this.#membership.linkTo(nextHop);
     if (out === undefined) return this.#turnBack(link, hop, bytes, "Error_Not_Found", "no way to the destination");
-    this.#context.count("message-forwarded");
     const change = { dropDestinations: mine, ...(request ? { appendVia: { type: "node", nodeId: hop.nodeId } as const } : {}) };
-    this.#context.emit({ type: "link-send", link: out, message: rewriteForForwarding(bytes, header, change) });
+    const message = rewriteForForwarding(bytes, header, change);
+    if (message.length > MAX_MESSAGE_BYTES) return this.#turnBack(link, hop, bytes, "Error_Message_Too_Large", "too large to be forwarded");
+    this.#context.count("message-forwarded");
+    this.#context.emit({ type: "link-send", link: out, message });
   }
 
   /** Requests are told why they go no further; answers are dropped. */

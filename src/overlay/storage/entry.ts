@@ -29,6 +29,14 @@ export interface StoredEntry {
   /** 64 bits of hash over place and bytes, in two halves. */
   readonly high: number;
   readonly low: number;
+  /** Whose Store brought it here, if it counts against anybody's part; see `EntryStore`. */
+  broughtBy: Bringer | undefined;
+}
+
+/** What one box has brought by its own Stores and is still held. */
+export interface Bringer {
+  entries: number;
+  bytes: number;
 }
 
 export function decodeEntry(resource: ResourceId, kind: KindDefinition, bytes: Uint8Array): Result<StoredEntry, WireFault> {
@@ -86,6 +94,7 @@ function entryWith(
     sibling,
     high,
     low,
+    broughtBy: undefined,
   };
 }
 

@@ -1,3 +1,4 @@
+import { BoundedMap } from "../../base/bounded-map.ts";
 import { utf8Octets } from "../../base/bytes.ts";
 import { fault, ok, type Result } from "../../base/result.ts";
 import { after, type Instant, instant, milliseconds } from "../../base/time.ts";
@@ -8,17 +9,23 @@ import type { ErrorName } from "../wire/code-points.ts";
 import { unknownKinds } from "../wire/error-info.ts";
 import type { StoreKindData } from "../wire/message-body.ts";
 import { decodeStoredData, encodeUnsignedStoredData, signStoredData, type StoredData, verifyStoredData } from "../wire/stored-data.ts";
-import { decodeEntry, entryFrom, placeOf, type StoredEntry } from "./entry.ts";
+import { type Bringer, decodeEntry, entryFrom, placeOf, type StoredEntry } from "./entry.ts";
 import { mayWrite } from "./access-policy.ts";
 import { KeptCertificates } from "./kept-certificates.ts";
 import { DiskRepair } from "./disk-repair.ts";
 import { seenIn, withPreface } from "./history.ts";
 import { endedBy, isConcurrent, isSettled, siblingOf } from "./siblings.ts";
-import { EntryStore, MAX_ENTRIES, type MergeOutcome } from "./store.ts";
+import { EntryStore, type MergeOutcome } from "./store.ts";
 
 /** Values from disk whose signatures are verified at once, and the pause between two such portions. */
 const VERIFIED_AT_ONCE = 200;
 const VERIFYING_PAUSE = milliseconds(50);
+
+/** Ours are hashes; a page of a summary must hold those of one resource. */
+const MAX_KEY_BYTES = 255;
+
+/** Boxes whose part is counted. */
+const MAX_BRINGERS = 1_024;
 
 const WRONG_SIGNATURE = "wrong signature";
 
@@ -56,6 +63,8 @@ export class Holdings {
   readonly #context: CoreContext;
   readonly #persistence: Persistence;
   readonly #certificates: KeptCertificates;
+  /** BOUNDED: as many as members; beyond it the part of the oldest begins anew. */
+  readonly #bringers = new BoundedMap<NodeId, Bringer>(MAX_BRINGERS, "evict");
 
   constructor(context: CoreContext, persistence: Persistence) {
     this.#context = context;
@@ -110,8 +119,17 @@ export class Holdings {
   /** Why this box would not keep an entry even if it is the newest: then it must not say that it has it. */
   unfit(entry: StoredEntry): Refusal | undefined {
     if (this.#expiryOf(entry, this.#context.now) === undefined) return { error: "Error_Request_Timeout", info: "over by this box's clock" };
-    const isNew = this.store.find(entry.resource, entry.kind, entry.key) === undefined;
-    return isNew && this.store.size >= MAX_ENTRIES ? { error: "Error_Data_Too_Large", info: "this box is full" } : undefined;
+    const overflowing = this.store.overflowing(entry, entry.broughtBy, this.store.find(entry.resource, entry.kind, entry.key));
+    if (overflowing === undefined) return undefined;
+    return { error: "Error_Data_Too_Large", info: overflowing === "all" ? "this box is full" : "too much from one box" };
+  }
+
+  /** From here on these count against the part of whoever sends them. */
+  attribute(entries: readonly StoredEntry[], sender: NodeId): void {
+    if (sender === this.#context.self) return;
+    let bringer = this.#bringers.get(sender);
+    if (bringer === undefined) this.#bringers.set(sender, (bringer = { entries: 0, bytes: 0 }));
+    for (const entry of entries) entry.broughtBy = bringer;
   }
 
   /** Keeps an entry if it is newer than what is held, and has it written to disk. */
@@ -120,6 +138,10 @@ export class Holdings {
     if (expires === undefined) return "expired";
     if (entry.sibling !== undefined && this.#isSettled(entry)) return "older";
     const held = entry.preface === undefined ? undefined : this.store.find(entry.resource, entry.kind, entry.key);
+    if (held !== undefined && this.#isProved(held) && !this.#isProved(entry)) {
+      this.#context.count("unproved-value-refused");
+      return "older";
+    }
     const outcome = this.store.merge(entry, expires, this.#context.clock.now());
     if (outcome === "stored") {
       this.#context.clock.observe(entry.storedAt);
@@ -284,6 +306,8 @@ export class Holdings {
     if (!stored.ok) return fault({ error: "Error_Invalid_Message", info: stored.fault.reason });
     const { storageTime, value } = stored.value;
     if (value.length > kind.maxValueBytes) return fault({ error: "Error_Data_Too_Large", info: "value" });
+    const { place } = stored.value;
+    if (place.model === "dictionary" && place.key.length > 2 * MAX_KEY_BYTES) return fault({ error: "Error_Data_Too_Large", info: "key" });
     if (this.#context.clock.isTooFarAhead(storageTime)) return fault({ error: "Error_Forbidden", info: "storage_time lies in the future" });
     const refusal = kind.signed ? this.#signatureRefusal(resource, kind.id, stored.value, certificates) : undefined;
     if (refusal !== undefined) return fault(refusal);
@@ -325,6 +349,11 @@ export class Holdings {
   /** Whose certificate it is signed with, and whether that is known: a new value comes with its writer's certificate. */
   isOfKnownWriter(kind: KindDefinition, entry: StoredEntry): boolean {
     return !kind.signed || this.#writerNodeId(kind, entry) !== undefined;
+  }
+  /** Its writer's certificate is known, so that its signature was verified. */
+  #isProved(entry: StoredEntry): boolean {
+    const kind = this.#context.kind(entry.kind);
+    return kind !== undefined && writersOf(entry, kind).every((hash) => this.#certificates.named(hash) !== undefined);
   }
   #policyRefusal(kind: KindDefinition, entry: StoredEntry): Refusal | undefined {
     if (kind.access === undefined) return undefined;

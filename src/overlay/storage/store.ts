@@ -4,10 +4,14 @@ import type { Instant, WallTime } from "../../base/time.ts";
 import type { KindId, ResourceId } from "../ports.ts";
 import type { Arc, RingId } from "../ring/ring.ts";
 import type { Digest } from "./digest.ts";
-import { compareEntries, type StoredEntry } from "./entry.ts";
+import { type Bringer, compareEntries, type StoredEntry } from "./entry.ts";
 
-/** Entries in all, tombstones included; above, new entries are refused. */
+/** Entries in all, tombstones included, and the bytes of their structures; above, nothing more is taken. */
 export const MAX_ENTRIES = 1_000_000;
+export const MAX_HELD_BYTES = 512 << 20;
+/** So many of each may one box bring by its own Stores: with three copies of each, one box cannot fill another's room. */
+export const MAX_ENTRIES_OF_ONE = MAX_ENTRIES / 4;
+export const MAX_BYTES_OF_ONE = MAX_HELD_BYTES / 4;
 
 /** Buckets of the id space: the first three hex digits. */
 const BUCKETS = 4096;
@@ -49,9 +53,14 @@ export class EntryStore {
   /** Entries that are siblings. BOUNDED: by the entries. */
   readonly #siblings = new Set<StoredEntry>();
   #size = 0;
+  #bytes = 0;
 
   get size(): number {
     return this.#size;
+  }
+  /** Of the structures that are held. */
+  get bytes(): number {
+    return this.#bytes;
   }
   get siblings(): Iterable<StoredEntry> {
     return this.#siblings;
@@ -76,13 +85,12 @@ export class EntryStore {
    */
   merge(entry: StoredEntry, expires: Instant, time: WallTime): MergeOutcome {
     const held = this.find(entry.resource, entry.kind, entry.key);
+    const order = held === undefined ? 1 : compareEntries(entry, held);
+    if (order <= 0) return order === 0 ? "same" : "older";
+    if (this.overflowing(entry, entry.broughtBy, held) !== undefined) return "full";
     if (held !== undefined) {
-      const order = compareEntries(entry, held);
-      if (order <= 0) return order === 0 ? "same" : "older";
       this.#count(held, -1);
       this.#expiry.delete(held);
-    } else if (this.#size >= MAX_ENTRIES) {
-      return "full";
     }
     const kind = this.#kindFor(entry);
     kind.entries.set(entry.key, entry);
@@ -90,6 +98,16 @@ export class EntryStore {
     this.#count(entry, 1);
     this.#expiry.set(entry, expires);
     return "stored";
+  }
+
+  /** What the entry would be too much for, in the place of what is held. */
+  overflowing({ bytes }: StoredEntry, bringer: Bringer | undefined, held: StoredEntry | undefined): "all" | "one" | undefined {
+    const more = bytes.length - (held?.bytes.length ?? 0);
+    if ((held === undefined && this.#size >= MAX_ENTRIES) || (more > 0 && this.#bytes + more > MAX_HELD_BYTES)) return "all";
+    if (bringer === undefined) return undefined;
+    const moreOfOne = bytes.length - (held?.broughtBy === bringer ? held.bytes.length : 0);
+    const isFull = (held === undefined && bringer.entries >= MAX_ENTRIES_OF_ONE) || (moreOfOne > 0 && bringer.bytes + moreOfOne > MAX_BYTES_OF_ONE);
+    return isFull ? "one" : undefined;
   }
 
   /** A generation counter was seen that may be above ours: counters only rise. */
@@ -200,6 +218,11 @@ export class EntryStore {
       tally.count += sign;
     }
     this.#size += sign;
+    this.#bytes += sign * entry.bytes.length;
+    if (entry.broughtBy !== undefined) {
+      entry.broughtBy.entries += sign;
+      entry.broughtBy.bytes += sign * entry.bytes.length;
+    }
     if (entry.sibling === undefined) return;
     if (sign > 0) this.#siblings.add(entry);
     else this.#siblings.delete(entry);

@@ -37,8 +37,10 @@ export class FragmentCollector {
     this.#forgetExpired(now);
     const pieces = this.#piecesOf(now, header.transactionId);
     const { offset, last } = header.fragment;
+    // A place that is filled stays as it is: a second piece there would be held without being counted.
+    if (pieces.byOffset.has(offset)) return undefined;
     const piece = message.slice(header.headerLength);
-    if (!pieces.byOffset.has(offset)) pieces.bytes += piece.length;
+    pieces.bytes += piece.length;
     pieces.byOffset.set(offset, piece);
     if (last) pieces.total = offset + piece.length;
     if (pieces.bytes > this.#maxMessageBytes || pieces.byOffset.size > MAX_PIECES) {

@@ -15,6 +15,9 @@ const ACK = 0x81;
 export const DATA_OVERHEAD = 8;
 export const ACK_LENGTH = 9;
 
+/** The overlay's `max-message-size` (RFC 6940 section 11.1), bytes: nothing larger is taken from a link, or given to one. */
+export const MAX_MESSAGE_BYTES = 256 * 1_024;
+
 /** Most a frame can say; the limit of the overlay is lower. */
 export const MAX_FRAMED_BYTES = 0xffffff;
 

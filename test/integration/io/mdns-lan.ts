@@ -1,6 +1,7 @@
 // A switch and some hosts without a default route, made of network namespaces, for boxes of mdns-box.ts.
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { TestContext } from "node:test";
@@ -75,9 +76,11 @@ export class Lan {
     return new Box(this.run(host, [BOX, instance, String(port), String(lifetime), ...(listen === undefined ? [] : [listen])]));
   }
 
-  /** Starts Node inside a host. */
-  run(host: string, parameters: readonly string[]): ChildProcess {
-    const child = spawn("ip", ["netns", "exec", this.#named(host), process.execPath, ...parameters], { stdio: ["pipe", "pipe", "inherit"] });
+  /** Starts Node inside a host; what it prints goes to the file, if there is one. */
+  run(host: string, parameters: readonly string[], file?: string): ChildProcess {
+    const log = file === undefined ? undefined : openSync(file, "a");
+    const child = spawn("ip", ["netns", "exec", this.#named(host), process.execPath, ...parameters], { stdio: ["pipe", log ?? "pipe", log ?? "inherit"] });
+    if (log !== undefined) closeSync(log);
     this.#children.push(child);
     return child;
   }

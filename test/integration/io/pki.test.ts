@@ -56,8 +56,9 @@ describe("certificates of a fleet", { timeout: 30_000 }, () => {
   });
 
   test("are believed by their fleet, at any time from 1970 to their end", () => {
-    assert.deepEqual(trust().inspect(certificate), { nodeId: NODE_ID });
-    assert.deepEqual(trust({ wall: wallTime(0) }).inspect(certificate), { nodeId: NODE_ID });
+    const nodeIdOf = (verdict: ReturnType<CertificateTrust["inspect"]>): string => ("nodeId" in verdict ? verdict.nodeId : verdict.refused);
+    assert.equal(nodeIdOf(trust().inspect(certificate)), NODE_ID);
+    assert.equal(nodeIdOf(trust({ wall: wallTime(0) }).inspect(certificate)), NODE_ID);
     const late = trust({ wall: wallTime(Date.UTC(2099, 0)) }).inspect(certificate);
     assert.match("refused" in late ? late.refused : "", /^its certificate expired on 20\d\d-/);
   });

@@ -101,3 +101,46 @@ test("what a box alone stored while its clock was in 2099 reaches a newcomer whe
   world.run(40_000);
   assert.equal(founder.core.snapshot().arc?.inSync, true);
 });
+
+const TEN_YEARS = 10 * 365 * 86_400_000;
+
+test("a box ten years ahead writes, in the ring, cut off from it, and alone: later writes of the others win", () => {
+  const world = OverlayWorld.ring(2, 52);
+  const honest = world.boxes[0] as WorldBox;
+  const clock = { clockError: TEN_YEARS };
+  const ahead = world.add(clock);
+  assert.ok(world.until(() => together(world), 10_000));
+  const written = (place: number, value: string, by: WorldBox): void => {
+    assert.ok(world.storeNow(by, resourceOf(`ten ${place}`), SOFT, "aa", value).ok, `${value} ${place}`);
+  };
+  for (let place = 0; place < 6; place++) written(place, "ahead", ahead);
+  for (let place = 0; place < 3; place++) written(place, "later", honest);
+  world.partition([ahead]);
+  world.run(10_000);
+  for (let place = 3; place < 6; place++) written(place, "ahead and alone", ahead);
+  world.run(1_000);
+  for (let place = 3; place < 6; place++) written(place, "later", honest);
+  world.heal();
+  assert.ok(world.until(() => together(world), 60_000));
+  world.run(60_000);
+  for (const reader of world.boxes) {
+    for (let place = 0; place < 6; place++) assert.deepEqual(world.fetchNow(reader, resourceOf(`ten ${place}`)), { aa: "later" }, `${place} at ${reader.id}`);
+  }
+});
+
+test("a box that was ten years ahead while nobody heard it takes no part of the future with it", () => {
+  const world = new OverlayWorld(53);
+  const clock = { clockError: TEN_YEARS };
+  const ahead = world.add(clock);
+  world.run(8_000);
+  for (let place = 0; place < 5; place++) assert.ok(world.storeNow(ahead, resourceOf(`alone ${place}`), SOFT, "aa", "ahead").ok);
+  clock.clockError = 0;
+  world.add();
+  const newcomer = world.add();
+  assert.ok(world.until(() => together(world), 20_000));
+  world.run(90_000);
+  for (let place = 0; place < 5; place++) {
+    assert.ok(world.storeNow(newcomer, resourceOf(`alone ${place}`), SOFT, "aa", "later").ok);
+    for (const reader of world.boxes) assert.deepEqual(world.fetchNow(reader, resourceOf(`alone ${place}`)), { aa: "later" });
+  }
+});

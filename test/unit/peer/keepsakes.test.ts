@@ -34,6 +34,25 @@ test("what the ring has never heard of is answered from memory and given back as
   assert.equal(gifts[1]?.changes[0]?.storedAt, NOW);
 });
 
+test("a refresh that was not stored overtakes what another half of the ring was told before it", () => {
+  const keepsakes = kept();
+  keepsakes.refreshed(ALICE, [{ key: "aa", cseq: 5, registeredUntil: later(900_000), expiresAt: later(600_000) }], later(60_000));
+  assert.deepEqual(keepsakes.refreshedHere(later(70_000)), [ALICE]);
+  const other: Entry = { ...entry("aa", 10), storedAt: later(30_000) };
+  const { kinds, gifts } = keepsakes.read(ALICE, HOLDERS, answer(2, [other], [entry("", 7)]), later(70_000));
+  const ours: Entry = { ...entry("aa", 9), storedAt: later(60_000) };
+  assert.deepEqual(gifts, [{ kind: EDGE_BINDING.id, changes: [{ ...ours, lifetime: 540_000 }] }]);
+  assert.deepEqual(kinds[0]?.entries, [ours]);
+});
+
+test("a refresh that was not stored yields to what another box was told after it", () => {
+  const keepsakes = kept();
+  keepsakes.refreshed(ALICE, [{ key: "aa", cseq: 5, registeredUntil: later(900_000), expiresAt: later(600_000) }], later(60_000));
+  const other: Entry = { ...entry("aa", 10), storedAt: later(61_000) };
+  const found = answer(2, [other], [entry("", 7)]);
+  assert.deepEqual(keepsakes.read(ALICE, HOLDERS, found, later(70_000)), { kinds: found, gifts: [] });
+});
+
 test("what was removed is not given back, and forgotten", () => {
   const keepsakes = kept();
   const removed = answer(2, [], []);

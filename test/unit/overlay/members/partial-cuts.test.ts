@@ -90,3 +90,21 @@ function requireOneOwner(seed: number): void {
     assert.equal(new Set(world.boxes.map(({ core }) => core.locate(RESOURCE).owner)).size, 1, `seed ${seed}: one ring after the heal`);
   }
 }
+
+test("whenever the path of a newcomer is mended, it and the others end up talking directly", () => {
+  for (let mendedAfter = 0; mendedAfter < 12_000; mendedAfter += 97) {
+    const world = OverlayWorld.ring(3, 94);
+    const [a] = world.boxes as [WorldBox];
+    world.delay = () => 10 + world.random.below(100);
+    world.cut = (x, y) => [x, y].includes(a) && [x, y].some((box) => box === world.boxes[3]);
+    const newcomer = world.add({ hints: world.boxes.slice(1, 3) });
+    world.run(mendedAfter);
+    world.heal();
+    assert.ok(world.until(() => newcomer.core.phase === "serving" && world.boxes.every((box) => box === newcomer || stateOf(box, newcomer) === "serving"), 90_000));
+    world.run(10_000);
+    const forwarded = (): number => world.boxes.reduce((sum, { core }) => sum + (core.snapshot().counters["message-forwarded"] ?? 0), 0);
+    const before = forwarded();
+    world.run(10_000);
+    assert.equal(forwarded(), before, `mended after ${mendedAfter} ms`);
+  }
+});

@@ -7,7 +7,7 @@ import { type Arc, inArc } from "../../../../src/overlay/ring/ring.ts";
 import { CLOCK_FLOOR, HybridClock } from "../../../../src/overlay/storage/clock.ts";
 import { sameDigest } from "../../../../src/overlay/storage/digest.ts";
 import { compareEntries, compareNotes, entryFrom, type StoredEntry } from "../../../../src/overlay/storage/entry.ts";
-import { EntryStore } from "../../../../src/overlay/storage/store.ts";
+import { EntryStore, MAX_BYTES_OF_ONE } from "../../../../src/overlay/storage/store.ts";
 import { NO_SIGNATURE } from "../../../../src/overlay/wire/security-block.ts";
 import { encodeStoredData } from "../../../../src/overlay/wire/stored-data.ts";
 
@@ -27,6 +27,22 @@ const filled = (from: readonly StoredEntry[]): EntryStore => {
   for (const one of from) store.merge(one, FOREVER, wallTime(0));
   return store;
 };
+
+test("one box brings a quarter of the room and no more, and what it brought is given back when it goes", () => {
+  const store = new EntryStore();
+  const bytes = new Uint8Array(1 << 20);
+  const broughtBy = { entries: 0, bytes: 0 };
+  const large = (n: number, bringer: StoredEntry["broughtBy"]): StoredEntry => ({ ...entry("0".repeat(32) as ResourceId, n.toString(16).padStart(4, "0"), 1), bytes, broughtBy: bringer });
+  const most = MAX_BYTES_OF_ONE / bytes.length;
+  const brought = Array.from({ length: most }, (_, n) => large(n, broughtBy));
+  for (const one of brought) assert.equal(store.merge(one, FOREVER, wallTime(0)), "stored");
+  assert.equal(store.merge(large(most, broughtBy), FOREVER, wallTime(0)), "full");
+  assert.equal(store.merge(large(most, { entries: 0, bytes: 0 }), FOREVER, wallTime(0)), "stored");
+  assert.deepEqual([broughtBy.entries, broughtBy.bytes, store.bytes], [most, MAX_BYTES_OF_ONE, MAX_BYTES_OF_ONE + bytes.length]);
+  const [first] = brought;
+  assert.ok(first !== undefined && store.remove(first));
+  assert.equal(store.merge(large(most + 1, broughtBy), FOREVER, wallTime(0)), "stored");
+});
 
 test("whatever order entries come in, the same stand and the digests are equal", () => {
   fc.assert(fc.property(entries, arcs, (list, arc) => {

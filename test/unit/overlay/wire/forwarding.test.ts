@@ -113,6 +113,16 @@ test("fragments of more than the limit are forgotten", () => {
   assert.equal(collector.add(instant(0), second, headerOf(second)), undefined);
 });
 
+test("a piece in the place of another is not held: pieces cannot grow uncounted", () => {
+  const [first, second] = fragmentsOf(storeMessage, [60]);
+  const [longer] = fragmentsOf(storeMessage, [90]);
+  assert.ok(first !== undefined && second !== undefined && longer !== undefined);
+  const collector = new FragmentCollector(65_536);
+  assert.equal(collector.add(instant(0), first, headerOf(first)), undefined);
+  assert.equal(collector.add(instant(0), longer, headerOf(longer)), undefined);
+  assert.deepEqual(collector.add(instant(0), second, headerOf(second)), storeMessage);
+});
+
 test("an introduction decodes to what was encoded, and bytes of a later version are skipped", () => {
   fc.assert(
     fc.property(peerInfo, fc.boolean(), fc.maxSafeNat(), fc.maxSafeNat(), fc.uint8Array({ maxLength: 4 }), (info, inRing, time, ringAge, later) => {

@@ -6,12 +6,14 @@ import { randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
 import type { TestContext } from "node:test";
 import { DOMAIN } from "../support/built-ring.ts";
-import { within } from "../lab/until.ts";
+import { until, within } from "../lab/until.ts";
 
-/** An emulated machine that shares its processors is slow. Seconds. */
-const PATIENCE = 120;
+/** Of one request. Seconds. */
+const PATIENCE = 30;
+/** An emulated machine that shares its processors is slow, and its agent may start a box afresh that is too slow for it. Seconds. */
+const LONG_PATIENCE = 300;
 
-export class TcpPhone {
+class TcpPhone {
   readonly #socket: Socket;
   readonly #user: string;
   readonly #answers = new Map<string, (status: number) => void>();
@@ -83,4 +85,14 @@ export class TcpPhone {
     const named = kept.map((line) => (/^to\s*:/i.test(line) && !line.includes(";tag=") ? `${line};tag=phone` : line));
     this.#send(["SIP/2.0 200 OK", ...named, `Contact: <sip:${this.#user}@127.0.0.1:${this.#port};transport=tcp>`]);
   }
+}
+
+/** Two phones, each at the box behind its port, and a call from the one to the other that is taken; as phones do, they try again. */
+export async function callGoesThrough(t: TestContext, from: number, to: number): Promise<void> {
+  await until("a phone is called through the box", LONG_PATIENCE, async () => {
+    const callee = await TcpPhone.registered(t, to, "201");
+    const caller = await TcpPhone.registered(t, from, "202");
+    assert.equal(await caller.call("201"), 200);
+    assert.ok(callee.requests.includes("INVITE"));
+  });
 }

@@ -36,3 +36,11 @@ export const DEBIAN_PACKAGES: readonly DebianPackage[] = [
   { name: "gcc", program: "gcc", reason: "compiles the benchmark's load generator" },
   { name: "libc6-dev", program: "", reason: "headers for it" },
 ];
+
+/** What `npm run test:image` needs beside them. */
+export const IMAGE_PACKAGES: readonly DebianPackage[] = [
+  { name: "qemu-system-arm", program: "qemu-system-aarch64", reason: "the machine that starts the image for ARM64" },
+  { name: "qemu-efi-aarch64", program: "", reason: "its firmware" },
+  { name: "qemu-user-static", program: "qemu-aarch64-static", reason: "runs dracut for ARM64" },
+  { name: "binutils-aarch64-linux-gnu", program: "aarch64-linux-gnu-strip", reason: "takes the symbols out of its runtime" },
+];

@@ -12,6 +12,8 @@ import { Heralds } from "./io/agent/heralds.ts";
 import { journal } from "./io/journal.ts";
 import { ListenError } from "./io/listen-error.ts";
 import { ownAddress } from "./io/own-address.ts";
+import { feedWhileServing } from "./io/agent/page-proof.ts";
+import { ServiceManager } from "./io/service-manager.ts";
 import { SOFTWARE } from "./peer/peer.ts";
 import { parseHint } from "./provision/hint.ts";
 import { actionRoutes } from "./web/server/action-routes.ts";
@@ -23,6 +25,7 @@ import { readingRoutes } from "./web/server/reading-routes.ts";
 import { WebFront } from "./web/server/web-front.ts";
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
+const manager = ServiceManager.fromEnvironment(process.env);
 const complain = (line: string): void => void process.stderr.write(`${line}\n`);
 
 const readAnswer: AnswerReader = (op, object) => {
@@ -64,8 +67,10 @@ async function main(): Promise<void> {
   });
   await front.open();
   agent.start();
+  if (manager !== undefined) feedWhileServing(manager, { listen, httpPort });
   say(`How this box is: ${page}`);
   const stop = (): void => {
+    manager?.tell({ STOPPING: "1" });
     agent.stop();
     events.close();
     front.close();

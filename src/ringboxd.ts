@@ -1,11 +1,12 @@
 // The peer: SIP registrar and proxy, overlay, local store. Reads what it was told, and runs one box.
 
-import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { wallTime } from "./base/time.ts";
 import { CliError } from "./cli/cli-error.ts";
 import { parseRingboxdOptions, type RingboxdOptions } from "./cli/ringboxd-options.ts";
 import { welcome } from "./cli/welcome.ts";
+import { untilReachable, watchAddress } from "./io/address-watch.ts";
 import { admitBox, type BoxAdmission } from "./io/box-admission.ts";
 import { systemClock } from "./io/clock.ts";
 import { NodeCrypto } from "./io/crypto.ts";
@@ -15,9 +16,13 @@ import type { FleetMembership } from "./io/identity-files.ts";
 import { journal, type Report } from "./io/journal.ts";
 import { ListenError } from "./io/listen-error.ts";
 import { fleetHashOf } from "./io/pki.ts";
+import { proofOfService } from "./io/proof-of-service.ts";
 import { replaceFile } from "./io/replace-file.ts";
 import { RunningBox } from "./io/running-box.ts";
+import { ServiceManager } from "./io/service-manager.ts";
 import { StoreError } from "./io/store.ts";
+import { feedWhile, Watchdog } from "./io/watchdog.ts";
+import { boxWords } from "./health/box-words.ts";
 import { type Hint, parseHint } from "./provision/hint.ts";
 import { type AdmissionTicket, parseTicket } from "./provision/ticket.ts";
 
@@ -27,7 +32,14 @@ class StartError extends Error {
 }
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
-const report: Report = journal(say, process.env["RINGBOX_DEBUG"] !== undefined);
+const manager = ServiceManager.fromEnvironment(process.env);
+const log: Report = journal(say, process.env["RINGBOX_DEBUG"] !== undefined);
+/** Until the box proves itself, its last word is what systemd shows of it. */
+let lastWord = "Starting.";
+const report: Report = (level, text) => {
+  if (level !== "debug") lastWord = text;
+  log(level, text);
+};
 
 let running: RunningBox | undefined;
 
@@ -46,15 +58,22 @@ async function main(): Promise<void> {
   process.once("beforeExit", failUnlessStopping);
   const data = new DataDirectory(options.data, report);
   data.open();
+  if (options.followAddress) await waiting(untilReachable(() => report("info", "No network yet: this machine has no address.")));
   const known = data.membership();
   if (known !== undefined) refuseForeignTicket(options, known);
-  const admission = known === undefined ? await admit(options, data) : { membership: known, by: undefined };
+  const admission = known === undefined ? await waiting(admit(options, data)) : { membership: known, by: undefined };
+  // Whoever holds a ticket may enter the fleet: it is not kept for longer than it is needed.
+  rmSync(droppedTicketFile(options), { force: true });
   await run(options, data, admission);
 }
 
+/** There is nothing to prove yet but that the loop turns. */
+const waiting = <Value>(work: Promise<Value>): Promise<Value> =>
+  manager === undefined ? work : feedWhile(work, manager, () => lastWord);
+
 async function admit(options: RingboxdOptions, data: DataDirectory): Promise<BoxAdmission> {
-  const { listen, overlayPort, mdns } = options;
-  return admitBox({ ticket: await ticketOf(options), hints: hintsOf(options), data, listen, overlayPort, mdns, report });
+  const { listen, overlayPort, mdns, zone } = options;
+  return admitBox({ ticket: await ticketOf(options), hints: hintsOf(options), data, listen, overlayPort, mdns, zone, report });
 }
 
 async function run(options: RingboxdOptions, data: DataDirectory, { membership, by }: BoxAdmission): Promise<void> {
@@ -63,10 +82,13 @@ async function run(options: RingboxdOptions, data: DataDirectory, { membership, 
   const box = new RunningBox({ membership, data, listen, sipPort, extraPorts, certificateFiles, overlayPort, hints, mdns, openRegistration, report, onRestart: () => void startAfresh(box).catch(fail) });
   running = box;
   await box.start();
+  if (manager !== undefined) watch(box, manager);
+  if (options.followAddress && listen === undefined) watchAddress(box.self.sip.host, (address) => startAnew(box, address));
   // npm passes a Ctrl-C on that the terminal has sent already: the second one finds the box stopping.
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => void box.stop().catch(fail));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => void end(box).catch(fail));
   const { fleetName, domain } = membership;
   const { sip, overlay, nodeId } = box.self;
+  data.saveName(boxWords(nodeId));
   const ticket = options.found !== undefined && options.ticket === undefined ? foundedTicketFile(options) : undefined;
   const programs = dirname(process.argv[1] ?? ".");
   for (const line of welcome({ fleetName, domain, sip, streams: box.streamPorts, overlay, nodeId, data: options.data, ticket, programs })) say(line);
@@ -80,9 +102,33 @@ async function startAfresh(box: RunningBox): Promise<void> {
   process.execve(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], process.env);
 }
 
+/** Not before the box has proved itself is it ready, nor after that fed without another proof. */
+function watch(box: RunningBox, { tell, watchdog }: ServiceManager): void {
+  const { sip, overlay } = box.self;
+  const prove = () => proofOfService({ ask: box.ask, sip, overlay });
+  const dog = new Watchdog({ tell, granted: watchdog, prove, report, isStopping: () => box.isStopping });
+  dog.start();
+}
+
+function end(box: RunningBox): Promise<void> {
+  manager?.tell({ STOPPING: "1", STATUS: "Stopping." });
+  return box.stop();
+}
+
+/** The others know this box by its address; a box that has another is made anew by systemd. */
+function startAnew(box: RunningBox, address: string): void {
+  report("warning", `the address of this machine is ${address} now; the box starts anew with it`);
+  process.exitCode = ADDRESS_CHANGED;
+  void end(box).catch(fail);
+}
+/** EX_TEMPFAIL. */
+const ADDRESS_CHANGED = 75;
+
 /** `undefined`: the box shows a code and waits. */
 async function ticketOf(options: RingboxdOptions): Promise<AdmissionTicket | undefined> {
-  const text = options.ticket !== undefined ? readTicket(options.ticket) : await foundedTicket(options);
+  const dropped = droppedTicketFile(options);
+  const file = options.ticket ?? (existsSync(dropped) ? dropped : undefined);
+  const text = file !== undefined ? readTicket(file) : await foundedTicket(options);
   if (text === undefined) return undefined;
   const ticket = parseTicket(text, { crypto: new NodeCrypto(undefined), wall: systemClock.wall() });
   if (!ticket.ok) throw new StartError(`The ticket cannot be used: ${ticket.fault}.`);
@@ -98,7 +144,7 @@ function readTicket(file: string): string {
 }
 
 /** A box with a place in one fleet is not given another one by its ticket; a ticket that is used up, or gone, harms nothing. */
-function refuseForeignTicket({ ticket: file, data }: RingboxdOptions, { fleetName, rootCertificate }: FleetMembership): void {
+function refuseForeignTicket({ ticket: file, data }: Pick<RingboxdOptions, "ticket" | "data">, { fleetName, rootCertificate }: FleetMembership): void {
   if (file === undefined || !existsSync(file) || !statSync(file).isFile()) return;
   const ticket = parseTicket(readTicket(file), { crypto: new NodeCrypto(undefined), wall: wallTime(0) });
   if (!ticket.ok || fleetHashOf(ticket.value.rootCertificate) === fleetHashOf(rootCertificate)) return;
@@ -123,6 +169,8 @@ async function foundedTicket(options: RingboxdOptions): Promise<string | undefin
   }
 }
 
+/** What an operator, or the first boot of an image, has put there. */
+const droppedTicketFile = ({ data }: RingboxdOptions): string => join(data, "ringbox.ticket");
 const foundedTicketFile = ({ data }: RingboxdOptions): string => join(data, "fleet", "fleet.ticket");
 
 function hintsOf({ hints }: RingboxdOptions): Hint[] {

@@ -22,6 +22,27 @@ export const DEBIAN_PACKAGES: readonly DebianPackage[] = [
   { name: "faketime", program: "faketime", reason: "a box whose clock stands in 1970" },
   { name: "kamailio", program: "kamailio", reason: "the registrar and proxy that the benchmark stands beside" },
   { name: "chromium", program: "chromium", reason: "the page as a browser shows it" },
+  { name: "systemd", program: "systemd-analyze", reason: "judges the units; nothing is started with it" },
+  { name: "perl-base", program: "perl", reason: "listens as systemd does, and speaks to it for a box" },
+  { name: "mmdebstrap", program: "mmdebstrap", reason: "a clean Debian to install into, and the root of the image" },
+  { name: "squashfs-tools", program: "mksquashfs", reason: "the root of the image" },
+  { name: "cryptsetup-bin", program: "veritysetup", reason: "its hashes" },
+  { name: "dosfstools", program: "mkfs.vfat", reason: "the volumes that the firmware and an operator read" },
+  { name: "mtools", program: "mcopy", reason: "files onto them, without a mount" },
+  { name: "fdisk", program: "sfdisk", reason: "the table of partitions" },
+  { name: "kmod", program: "depmod", reason: "the list of drivers" },
+  { name: "cpio", program: "cpio", reason: "looks into the initial RAM disk" },
+  { name: "zstd", program: "zstd", reason: "unpacks it" },
+  { name: "qemu-system-x86", program: "qemu-system-x86_64", reason: "the machine that starts the image" },
+  { name: "ovmf", program: "", reason: "its firmware" },
   { name: "gcc", program: "gcc", reason: "compiles the benchmark's load generator" },
   { name: "libc6-dev", program: "", reason: "headers for it" },
+];
+
+/** What `npm run test:image` needs beside them. */
+export const IMAGE_PACKAGES: readonly DebianPackage[] = [
+  { name: "qemu-system-arm", program: "qemu-system-aarch64", reason: "the machine that starts the image for ARM64" },
+  { name: "qemu-efi-aarch64", program: "", reason: "its firmware" },
+  { name: "qemu-user-static", program: "qemu-aarch64-static", reason: "runs dracut for ARM64" },
+  { name: "binutils-aarch64-linux-gnu", program: "aarch64-linux-gnu-strip", reason: "takes the symbols out of its runtime" },
 ];

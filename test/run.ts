@@ -18,6 +18,7 @@ const GROUPS: readonly { readonly folder: string; readonly alone: boolean }[] = 
   { folder: "integration", alone: false },
   { folder: "simulation", alone: true },
   { folder: "lab", alone: true },
+  { folder: "image", alone: true },
   { folder: "bench", alone: true },
 ];
 /** One file; far above what any takes, so that one that hangs does not take the whole run with it. */

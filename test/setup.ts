@@ -3,9 +3,11 @@
 
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { DEBIAN_PACKAGES, type DebianPackage } from "./debian-packages.ts";
+import { DEBIAN_PACKAGES, type DebianPackage, IMAGE_PACKAGES } from "./debian-packages.ts";
 
 const ROOT = join(import.meta.dirname, "..");
+
+const WANTED = process.argv.includes("--image") ? [...DEBIAN_PACKAGES, ...IMAGE_PACKAGES] : DEBIAN_PACKAGES;
 
 function main(): void {
   installPackages();
@@ -29,11 +31,11 @@ function installPackages(): void {
 }
 
 function missingPackages(): readonly DebianPackage[] {
-  const names = DEBIAN_PACKAGES.map(({ name }) => name);
+  const names = WANTED.map(({ name }) => name);
   const format = "${db:Status-Status} ${Package}\n";
   const query = spawnSync("dpkg-query", ["-W", "-f", format, ...names], { encoding: "utf8" });
   const installed = new Set((query.stdout ?? "").split("\n").filter((line) => line.startsWith("installed ")));
-  return DEBIAN_PACKAGES.filter(({ name }) => !installed.has(`installed ${name}`));
+  return WANTED.filter(({ name }) => !installed.has(`installed ${name}`));
 }
 
 function run(command: string, args: readonly string[]): void {

@@ -1,7 +1,7 @@
 // Properties of the source itself that no compiler and no linter holds.
 
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { suite, test } from "node:test";
 import { build } from "esbuild";
@@ -59,7 +59,7 @@ const PERMISSIVE = new Set(["MIT", "ISC", "0BSD", "BSD-2-Clause", "BSD-3-Clause"
 
 const SOURCES = filesMatching("src/**/*.ts");
 const WRITINGS = filesMatching("README.md", "docs/**/*.md", "test/**/*.md");
-const EVERYTHING = [...SOURCES, ...WRITINGS, ...filesMatching("src/**/*.mjs", "test/**/*.ts", "*.json", ".ci/*", "image/**/*", "systemd/**/*.service")];
+const EVERYTHING = [...SOURCES, ...WRITINGS, ...filesMatching("src/**/*.mjs", "test/**/*.ts", "*.json", ".ci/*", "systemd/*"), ...filesMatching("image/**/*").filter((path) => statSync(join(ROOT, path)).isFile())];
 
 const folderOf = (path: string): string => (path.split("/").length > 2 ? (path.split("/")[1] ?? "") : "");
 

@@ -99,12 +99,6 @@ function placePty(scratch: string): void {
   renameSync(join(scratch, "pty.node"), join(DIST, PTY));
 }
 
-/**
- * V8 lets the space for young objects grow to 128 MiB under load, and a small machine has better use for it: MiB of one
- * of its halves. What a request leaves is over long before, or lives for 32 seconds anyway.
- */
-const YOUNG_HALF = 16;
-
 /** For browsers, in a folder of its own. */
 async function placePage(scratch: string): Promise<{ readonly inputs: readonly string[]; readonly outputs: readonly string[] }> {
   const { metafile } = await build({ ...PAGE_OPTIONS, outdir: join(scratch, "web"), logLevel: "silent" });
@@ -113,6 +107,12 @@ async function placePage(scratch: string): Promise<{ readonly inputs: readonly s
   for (const name of names) renameSync(join(scratch, "web", name), join(DIST, "web", name));
   return { inputs: Object.keys(metafile.inputs), outputs: names.map((name) => `web/${name}`) };
 }
+
+/**
+ * V8 lets the space for young objects grow to 128 MiB under load, and a small machine has better use for it: MiB of one
+ * of its halves. What a request leaves is over long before, or lives for 32 seconds anyway.
+ */
+const YOUNG_HALF = 16;
 
 const launcher = (program: string, module: string): string => `#!/bin/sh
 # Runs ${program} with the runtime beside it, from any directory and through symbolic links.

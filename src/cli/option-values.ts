@@ -90,6 +90,18 @@ export function nameOption(text: string): string {
   return name;
 }
 
+/** Rack, room or site, as a ticket has it. */
+export function zoneOption(text: string): string {
+  if (!/^[\w .-]{1,32}$/.test(text)) throw wrong(`"${text}" is not a zone: at most 32 letters, digits, dots, dashes and spaces.`);
+  return text;
+}
+
+/** What goes into the settings of an image: one word, since a shell reads it there. */
+export function imageWordOption(text: string): string {
+  if (!/^[A-Za-z0-9][A-Za-z0-9.-]{0,31}$/.test(text)) throw wrong(`"${text}" is not a word of at most 32 letters, digits, dots and dashes.`);
+  return text;
+}
+
 /** RFC 1123 section 2.1: letters, digits and inner hyphens, labels of 63, 253 in all; not all digits at the end. */
 function isHostName(text: string): boolean {
   if (text.length > 253) return false;

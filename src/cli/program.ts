@@ -1,6 +1,6 @@
 // The commands of `ringbox`. Their names and options are stable: add, do not rename.
 
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { fieldMenu } from "./console/field-menu.ts";
 import { boxConsole, type LiveOptions, top } from "./console/live-commands.ts";
 import { ControlClient } from "./control-client.ts";
@@ -9,7 +9,9 @@ import { asHouseCommand, runProgram } from "./command-line.ts";
 import { resolveConflict, withConflicts } from "./conflict-commands.ts";
 import { initFleet, newTicket, type TicketOptions } from "./fleet-commands.ts";
 import { admit } from "./admit-command.ts";
-import { choiceOption, collected, domainOption, durationOption, hintOption, nameOption, usesOption } from "./option-values.ts";
+import { factoryReset } from "./factory-reset.ts";
+import { type StampOptions, stampImage } from "./image-commands.ts";
+import { choiceOption, collected, domainOption, durationOption, hintOption, imageWordOption, nameOption, usesOption } from "./option-values.ts";
 import { conflictsText, peersText, registrationsText, statusText, subscribersText, whereText } from "./plain-words.ts";
 import { type AddOptions, addSubscriber, aorOf, importSubscribers, removeSubscriber } from "./subscriber-commands.ts";
 import { rotateFleet } from "./rotate-command.ts";
@@ -36,7 +38,7 @@ export function ringboxProgram(terminal: Terminal): Command {
   const program = asHouseCommand(new Command(NAME), terminal)
     .description("Looks after a Ringbox: its fleet, its subscribers, its phones.")
     .version(VERSION)
-    .option("--data <dir>", "data directory of the running box", USUAL_DATA);
+    .addOption(new Option("--data <dir>", "data directory of the running box").default(USUAL_DATA).env("RINGBOX_DATA"));
   /** Runs `action` with a connection to the box on the data directory. */
   const withBox = async (action: (box: ControlClient) => Promise<void>): Promise<void> => {
     const box = await ControlClient.connect(program.opts<{ data: string }>().data);
@@ -53,8 +55,26 @@ export function ringboxProgram(terminal: Terminal): Command {
   addRulesCommands(program, terminal, withBox);
   addFleetCommands(program, terminal, withBox);
   addAdmitCommand(program, terminal, withBox);
+  addImageCommands(program, terminal);
   addWebCommands(program, terminal);
   return program;
+}
+
+function addImageCommands(program: Command, terminal: Terminal): void {
+  program
+    .command("factory-reset")
+    .description("leave the ring, forget everything and begin anew (on a box made from the image)")
+    .action(() => factoryReset(terminal));
+  program
+    .command("image")
+    .description("prepare an image before it is flashed")
+    .command("stamp")
+    .description("write a ticket and settings into an image, or into a flashed disk")
+    .argument("<file>", "the image")
+    .option("--ticket <file>", "fleet or join ticket: the box joins by itself")
+    .option("--zone <zone>", "rack, room or site of the box", imageWordOption)
+    .option("--hostname-prefix <prefix>", "how its host name begins", imageWordOption)
+    .action((file: string, options: StampOptions) => stampImage(file, options, terminal));
 }
 
 type WithBox = (action: (box: ControlClient) => Promise<void>) => Promise<void>;

@@ -2,7 +2,7 @@
 
 import { Command } from "commander";
 import { asHouseCommand, runProgram, type Voice } from "./command-line.ts";
-import { collected, domainOption, hintOption, listenOption, nameOption, portOption } from "./option-values.ts";
+import { collected, domainOption, hintOption, listenOption, nameOption, portOption, zoneOption } from "./option-values.ts";
 import { VERSION } from "./version.ts";
 
 const NAME = "ringboxd";
@@ -23,6 +23,10 @@ export interface RingboxdOptions {
   /** `HOST:PORT` each, checked. */
   readonly hints: readonly string[];
   readonly mdns: boolean;
+  /** Rack, room or site of this box; `undefined`: as its ticket says. */
+  readonly zone: string | undefined;
+  /** Wait for an address that leads off this machine, and start anew when it changes. */
+  readonly followAddress: boolean;
   /** Whether whoever can reach the box may register as anybody. */
   readonly openRegistration: boolean;
   /** Present: found a fleet of one box if the data directory is blank and there is no ticket. */
@@ -45,6 +49,8 @@ interface ParsedOptions {
   readonly overlayPort: number;
   readonly hint?: readonly string[];
   readonly mdns: boolean;
+  readonly zone?: string;
+  readonly followAddress?: boolean;
   readonly openRegistration?: boolean;
   readonly found?: boolean;
   readonly domain: string;
@@ -61,7 +67,7 @@ export async function parseRingboxdOptions(
     .description("Runs a box: SIP registrar and proxy, member of the ring.")
     .version(VERSION)
     .requiredOption("--data <dir>", "data directory; made if it is not there")
-    .option("--ticket <file>", "ticket that lets the box into its fleet; needed at the first start only")
+    .option("--ticket <file>", "ticket that lets the box into its fleet, if it is not ringbox.ticket in the data directory; needed at the first start only")
     .option("--listen <address>", "serve on this address only", listenOption)
     .option("--sip-port <port>", "UDP and TCP port for phones", portOption, 5060)
     .option("--sips-port <port>", "TLS port for phones, one above the SIP port if not given; 0: none", portOption)
@@ -72,6 +78,8 @@ export async function parseRingboxdOptions(
     .option("--overlay-port <port>", "TCP port for other boxes", portOption, 6084)
     .option("--hint <host:port>", "where a member may be found; may be repeated", collected(hintOption))
     .option("--no-mdns", "neither announce this box on the LAN nor look for others there")
+    .option("--zone <zone>", "rack, room or site of this box, if not the one in its ticket", zoneOption)
+    .option("--follow-address", "wait until this machine has an address, and start anew when it changes: for a box under systemd")
     .option("--open-registration", "let anybody register as anybody, without a password: for closed laboratories only")
     .option("--found", "found a fleet of one box if the data directory is blank and no ticket is given")
     .option("--domain <domain>", "SIP domain of a fleet founded so", domainOption, USUAL_FLEET.domain)
@@ -112,6 +120,8 @@ const plain = (parsed: ParsedOptions): RingboxdOptions => ({
   overlayPort: parsed.overlayPort,
   hints: parsed.hint ?? [],
   mdns: parsed.mdns,
+  zone: parsed.zone,
+  followAddress: parsed.followAddress === true,
   openRegistration: parsed.openRegistration === true,
   found: parsed.found === true ? { name: parsed.name, domain: parsed.domain } : undefined,
 });

@@ -28,6 +28,8 @@ export interface BoxAdmissionSettings {
   readonly listen: string | undefined;
   readonly overlayPort: number;
   readonly mdns: boolean;
+  /** Where this box stands, if its ticket does not say it rightly. */
+  readonly zone: string | undefined;
   readonly report: Report;
 }
 
@@ -67,7 +69,7 @@ export async function admitBox(settings: BoxAdmissionSettings): Promise<BoxAdmis
     const { enrolled, by, fleet = ticket } = await desk.run();
     assert(fleet !== undefined, "a box is admitted by its ticket, or by a member that says what fleet it is of");
     const { fleetName, overlayName, domain, rootCertificate } = fleet;
-    const membership: FleetMembership = { fleetName, overlayName, domain, zone: ticket?.zone ?? "", rootCertificate, enrolled };
+    const membership: FleetMembership = { fleetName, overlayName, domain, zone: settings.zone ?? ticket?.zone ?? "", rootCertificate, enrolled };
     if (by === undefined) data.rememberServing();
     data.saveRules({ document: enrolled.document, revocations: NO_RULES.revocations });
     data.saveMembership(membership);

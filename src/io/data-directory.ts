@@ -106,6 +106,11 @@ export class DataDirectory {
     }
   }
 
+  /** What people call this box; the image calls the machine by it. */
+  saveName(name: string): void {
+    if (this.#read("name")?.trim() !== name) this.#tryReplace("name", `${name}\n`);
+  }
+
   /** Members seen last, to be dialed after a start. */
   members(): readonly PeerInfo[] {
     const text = this.#read("members.json");

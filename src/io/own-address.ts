@@ -1,14 +1,25 @@
-import { networkInterfaces } from "node:os";
+import { type NetworkInterfaceInfo, networkInterfaces } from "node:os";
 
 /**
  * The address under which this box tells others to reach it: the one it was told to listen on, else the
- * first that leads off the machine (IPv4 before IPv6), else loopback.
+ * first that leads off the machine (IPv4 before IPv6, what a router gave before link-local), else loopback.
  */
 export function ownAddress(listen: string | undefined): string {
-  if (listen !== undefined) return listen;
-  const outward = Object.values(networkInterfaces())
+  return listen ?? outwardAddresses()[0] ?? "127.0.0.1";
+}
+
+/** The addresses that lead off the machine, the one to be known by first. */
+export function outwardAddresses(found: Found = networkInterfaces()): readonly string[] {
+  return Object.values(found)
     .flatMap((addresses) => addresses ?? [])
     .filter(({ internal, address }) => !internal && !address.startsWith("fe80:"))
-    .sort((a, b) => a.family.localeCompare(b.family));
-  return outward[0]?.address ?? "127.0.0.1";
+    .sort((a, b) => rank(a) - rank(b))
+    .map(({ address }) => address);
+}
+
+type Found = Readonly<Record<string, readonly NetworkInterfaceInfo[] | undefined>>;
+
+function rank({ family, address }: NetworkInterfaceInfo): number {
+  if (family !== "IPv4") return 2;
+  return address.startsWith("169.254.") ? 1 : 0;
 }

@@ -204,7 +204,7 @@ export class RunningBox {
     await this.#links.open({ host: listen, port: overlayPort });
     await this.#sip.open();
     await this.#sipCertificate.start(); // before it is said that phones are served over TLS
-    this.#control = await ControlServer.open({ directory: data.path, ask: (request, answer) => this.#ask(request, answer) });
+    this.#control = await ControlServer.open({ directory: data.path, ask: this.ask });
     this.#tellAddresses();
     for (const row of this.#store.damagedAtStart) this.#take({ type: "row-damaged", row });
     for (const address of hints) this.#take({ type: "candidate", address, source: "hint" });
@@ -375,7 +375,8 @@ export class RunningBox {
       .catch((error: unknown) => refuse(`The new credential cannot be used: ${error instanceof Error ? error.message : String(error)}.`));
   }
 
-  #ask(request: ControlRequest, answer: (reply: ControlReply) => void): void {
+  /** What the control socket asks, and the watchdog. `answer` is called once, or never if the box stops first. */
+  readonly ask = (request: ControlRequest, answer: (reply: ControlReply) => void): void => {
     if (request.op === "rotate") return this.#rotate(request, answer);
     if (request.op === "restart") {
       answer({ ok: true, op: "restart" });
@@ -384,7 +385,7 @@ export class RunningBox {
     if (request.op === "known-boxes") return this.#askPeer({ op: "published" }, (reply) => answer(this.#withPublished(reply)));
     if (request.op !== "heartbeat") return this.#askPeer(request, answer);
     this.#askPeer(request, (reply) => answer("op" in reply && reply.op === "heartbeat" ? { ...reply, processId: process.pid } : reply));
-  }
+  };
 
   /** The boxes that this one has met, and those that have published a certificate; if the ring does not answer, the first alone. */
   #withPublished(reply: ControlReply): ControlReply {

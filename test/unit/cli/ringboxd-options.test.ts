@@ -28,6 +28,8 @@ suite("options of ringboxd", () => {
       overlayPort: 6_084,
       hints: [],
       mdns: true,
+      zone: undefined,
+      followAddress: false,
       openRegistration: false,
       found: undefined,
     });
@@ -36,7 +38,7 @@ suite("options of ringboxd", () => {
   test("each option is read", async () => {
     const options = await parsed(
       ...["--data", "d", "--ticket", "t", "--listen", "[::1]", "--sip-port", "0", "--sips-port", "5071", "--ws-port", "0", "--sip-certificate", "c", "--sip-key", "k", "--overlay-port", "7000"],
-      ...["--hint", "a:1", "--hint", "[::1]:2", "--no-mdns", "--open-registration", "--found", "--domain", "Acme.Example", "--name", "Acme"],
+      ...["--hint", "a:1", "--hint", "[::1]:2", "--no-mdns", "--zone", "rack 2", "--follow-address", "--open-registration", "--found", "--domain", "Acme.Example", "--name", "Acme"],
     );
     assert.deepEqual(options, {
       data: "d",
@@ -48,6 +50,8 @@ suite("options of ringboxd", () => {
       overlayPort: 7_000,
       hints: ["a:1", "[::1]:2"],
       mdns: false,
+      zone: "rack 2",
+      followAddress: true,
       openRegistration: true,
       found: { name: "Acme", domain: "acme.example" },
     });

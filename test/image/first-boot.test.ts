@@ -1,0 +1,56 @@
+// The image as an operator uses it: stamped, started in a machine with UEFI, and left alone.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite, test } from "node:test";
+import type { Architecture } from "../../image/programs.ts";
+import { run } from "../../image/steps.ts";
+import { until } from "../lab/until.ts";
+import { atEnd, makeFleet } from "../support/built-ring.ts";
+import { CONFIG_OFFSET, freePorts, openRegistration, stampedImage } from "./boxes.ts";
+import { callGoesThrough } from "./tcp-phone.ts";
+import { userNetwork, VirtualMachine, whyNoMachine } from "./machine.ts";
+
+/** Nine minutes: ten times what it takes on two idle processors under emulation. */
+const BOOT = 540;
+const full = process.env["RINGBOX_IMAGE_FULL"] === "1";
+
+for (const architecture of ["x86-64", "arm64"] as const satisfies readonly Architecture[]) {
+  const skip = whyNoMachine(architecture) ?? (architecture === "arm64" && !full ? "in full with npm run test:image" : false);
+
+  suite(`the ${architecture} image`, { skip, timeout: 1_500_000 }, () => {
+    test("is built, stamped, and serves phones with no key pressed; the ticket is gone from it, and no key was ever in it", async (t) => {
+      const directory = mkdtempSync(join(tmpdir(), "ringbox-test-"));
+      atEnd(t, () => rmSync(directory, { recursive: true, force: true }));
+      const { ticket } = makeFleet(directory);
+      const image = stampedImage(architecture, directory, ticket);
+      openRegistration(image, directory);
+      const ports = freePorts();
+      const box = new VirtualMachine({ name: "box", architecture, image, directory, network: userNetwork(ports), memoryMib: 512 });
+      atEnd(t, () => box.kill());
+      box.start();
+      t.diagnostic(await box.says(/ringbox: serving [0-9.]+ s after power-on/, BOOT));
+
+      await callGoesThrough(t, ports.sip, ports.sip);
+      await until("the page is served", 300, async () => assert.equal((await fetch(`http://127.0.0.1:${ports.page}/`)).status, 200));
+      const screen = join(directory, "screen.png");
+      await box.screenshot(screen);
+      assert.ok(existsSync(screen));
+      keep(screen, `first-boot-${architecture}.png`);
+      t.diagnostic(`emulator ${box.emulatorMib} MiB for a machine of 512`);
+      await box.kill();
+      const config = spawnSync("mcopy", ["-i", `${box.disk}@@${CONFIG_OFFSET}`, "::ringbox.ticket", "-"], { encoding: "latin1" });
+      assert.equal(config.stdout.length, 65_536);
+      assert.doesNotMatch(config.stdout, /BEGIN RINGBOX TICKET/);
+    });
+  });
+}
+
+/** Where somebody can look at it afterwards, if a folder for it is named. */
+function keep(file: string, name: string): void {
+  const folder = process.env["RINGBOX_SCREENSHOTS"];
+  if (folder !== undefined) run("cp", [file, join(folder, name)]);
+}

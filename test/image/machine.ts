@@ -1,0 +1,203 @@
+// A virtual machine that starts an image as a real one would: UEFI, a disk, a network, a serial line, a screen.
+
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { copyFileSync, existsSync, readFileSync, rmSync, truncateSync } from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { until } from "../lab/until.ts";
+import { run } from "../../image/steps.ts";
+import type { Architecture } from "../../image/programs.ts";
+
+interface Kind {
+  readonly program: string;
+  readonly machine: readonly string[];
+  readonly code: string;
+  readonly variables: string;
+}
+const KINDS: Readonly<Record<Architecture, Kind>> = {
+  "x86-64": {
+    program: "qemu-system-x86_64",
+    machine: ["-machine", "q35", "-cpu", "max", "-device", "VGA", "-device", "i6300esb"],
+    code: "/usr/share/OVMF/OVMF_CODE_4M.fd",
+    variables: "/usr/share/OVMF/OVMF_VARS_4M.fd",
+  },
+  arm64: {
+    program: "qemu-system-aarch64",
+    machine: ["-machine", "virt", "-cpu", "cortex-a72", "-device", "virtio-gpu-pci", "-device", "i6300esb"],
+    code: "/usr/share/AAVMF/AAVMF_CODE.fd",
+    variables: "/usr/share/AAVMF/AAVMF_VARS.fd",
+  },
+};
+
+/** Why no such machine can be run here; `undefined` if it can. */
+export function whyNoMachine(architecture: Architecture): string | undefined {
+  const { program, code } = KINDS[architecture];
+  if (process.getuid?.() !== 0) return "only root may make an image";
+  if (spawnSync(program, ["--version"]).error !== undefined) return `${program} is not installed`;
+  if (!existsSync(code)) return `${code} is not installed (the UEFI of the machine)`;
+  return undefined;
+}
+
+export interface MachineSettings {
+  readonly name: string;
+  readonly architecture: Architecture;
+  /** The image; it is copied to a disk of DISK_GB. */
+  readonly image: string;
+  readonly directory: string;
+  /** What qemu gets for the network. */
+  readonly network: readonly string[];
+  readonly memoryMib?: number;
+  /** Appended to the kernel's command line, as an operator might in the firmware of a virtual machine. */
+  readonly kernelArguments?: string;
+  readonly more?: readonly string[];
+}
+
+const DISK_GB = 4;
+// Colours and cursor movements of firmware and kernel.
+const ESCAPES = new RegExp(`${String.fromCharCode(27)}(?:\\[[0-9;?=]*[A-Za-z]|[=>()][0-9A-B]?|c)|\\r`, "g");
+
+export class VirtualMachine {
+  readonly name: string;
+  readonly disk: string;
+  readonly #settings: MachineSettings;
+  readonly #variables: string;
+  #program: ChildProcess | undefined;
+  #startedAt = 0;
+  /** What came over the serial line since power-on, with the second at which each line was whole. */
+  lines: { readonly at: number; readonly text: string }[] = [];
+
+  constructor(settings: MachineSettings) {
+    const { name, directory, image } = settings;
+    this.#settings = settings;
+    this.name = name;
+    this.disk = join(directory, `${name}.raw`);
+    this.#variables = join(directory, `${name}.variables`);
+    run("cp", ["--sparse=always", image, this.disk]);
+    truncateSync(this.disk, DISK_GB * 2 ** 30);
+    copyFileSync(KINDS[settings.architecture].variables, this.#variables);
+  }
+
+  /** Power on. */
+  start(): void {
+    const { architecture, network, memoryMib = 768, kernelArguments, more = [] } = this.#settings;
+    const { program, machine, code } = KINDS[architecture];
+    this.lines = [];
+    this.#startedAt = performance.now();
+    rmSync(this.#monitor, { force: true });
+    const smbios = kernelArguments === undefined ? [] : ["-smbios", `type=11,value=io.systemd.stub.kernel-cmdline-extra=${kernelArguments}`];
+    this.#program = spawn("nice", ["-n", "5", program,
+      "-accel", "tcg,thread=multi,tb-size=512", ...machine, "-smp", "2", "-m", String(memoryMib), "-display", "none", "-nodefaults", "-no-user-config",
+      "-drive", `if=pflash,format=raw,readonly=on,file=${code}`, "-drive", `if=pflash,format=raw,file=${this.#variables}`,
+      "-drive", `if=none,id=disk,format=raw,file=${this.disk},cache=unsafe,discard=unmap`, "-device", "virtio-blk-pci,drive=disk,bootindex=1",
+      "-device", "virtio-rng-pci", "-serial", "stdio", "-monitor", "none", "-qmp", `unix:${this.#monitor},server=on,wait=off`, ...network, ...smbios, ...more,
+    ], { stdio: ["ignore", "pipe", "pipe"] });
+    let rest = "";
+    const take = (bytes: Buffer): void => {
+      const parts = (rest + bytes.toString("utf8")).split("\n");
+      rest = parts.pop() ?? "";
+      for (const part of parts) this.lines.push({ at: this.seconds, text: part.replaceAll(ESCAPES, "").trimEnd() });
+    };
+    this.#program.stdout?.on("data", take);
+    this.#program.stderr?.on("data", take);
+  }
+
+  /** Since power-on. */
+  get seconds(): number {
+    return (performance.now() - this.#startedAt) / 1_000;
+  }
+
+  /** The first line of the console that matches, waited for. */
+  async says(what: RegExp, seconds: number): Promise<string> {
+    let found = "";
+    await until(`${this.name} says ${what}`, seconds, () => {
+      found = this.lines.find(({ text }) => what.test(text))?.text ?? "";
+      assert.ok(found !== "", `last words:\n${this.lastWords}`);
+    });
+    return found;
+  }
+
+  get lastWords(): string {
+    return this.lines.slice(-25).map(({ at, text }) => `[${at.toFixed(1)}] ${text}`).join("\n");
+  }
+
+  /** A picture of the screen, PNG or PPM. */
+  async screenshot(file: string): Promise<void> {
+    await this.#ask("screendump", { filename: file, format: file.endsWith(".png") ? "png" : "ppm" });
+  }
+
+  /** The plug is pulled. */
+  async kill(): Promise<void> {
+    const program = this.#program;
+    if (program === undefined) return;
+    // `nice` has become qemu: it is the same process.
+    program.kill("SIGKILL");
+    await until(`${this.name} is off`, 20, () => assert.ok(program.exitCode !== null || program.signalCode !== null));
+  }
+
+  /** Largest resident size of the emulator, MiB. */
+  get emulatorMib(): number {
+    const status = readFileSync(`/proc/${this.#program?.pid}/status`, "latin1");
+    return Math.round(Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1_024);
+  }
+
+  get #monitor(): string {
+    return `${this.disk}.qmp`;
+  }
+
+  #ask(command: string, parameters: Readonly<Record<string, string>>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const socket = connect(this.#monitor);
+      let heard = "";
+      socket.on("error", reject);
+      socket.on("connect", () => socket.write(`{"execute":"qmp_capabilities"}\n${JSON.stringify({ execute: command, arguments: parameters, id: "asked" })}\n`));
+      socket.on("data", (bytes) => {
+        heard += bytes.toString();
+        if (!heard.includes('"asked"')) return;
+        socket.end();
+        if (heard.includes('"error"')) reject(new Error(heard));
+        else resolve();
+      });
+    });
+  }
+}
+
+/** A network of its own behind qemu, with DHCP and no way out; these TCP ports of this machine lead to the box's. */
+export const userNetwork = (ports: { readonly sip: number; readonly page: number }): readonly string[] => [
+  "-netdev", `user,id=lan,restrict=on,hostfwd=tcp:127.0.0.1:${ports.sip}-:5060,hostfwd=tcp:127.0.0.1:${ports.page}-:80`,
+  "-device", "virtio-net-pci,netdev=lan,romfile=",
+];
+
+/**
+ * A LAN of several machines: multicast on the loopback of this one. A router of its own, an emulator without a
+ * machine, gives addresses by DHCP and leads these ports of ours to each address it gives, in order.
+ */
+export class VirtualLan {
+  readonly #group: string;
+  #router: ChildProcess | undefined;
+  #machines = 0;
+
+  constructor(port: number) {
+    this.#group = `mcast=230.0.0.1:${port},localaddr=127.0.0.1`;
+  }
+
+  /** `sipPorts`: the first leads to the machine that asked for an address first. */
+  start(sipPorts: readonly number[]): void {
+    const forwards = sipPorts.map((port, index) => `hostfwd=tcp:127.0.0.1:${port}-10.0.2.${15 + index}:5060`);
+    this.#router = spawn("qemu-system-x86_64", ["-machine", "none", "-display", "none", "-nodefaults", "-monitor", "none",
+      "-netdev", ["user,id=out,restrict=on", ...forwards].join(","), "-netdev", "hubport,id=a,hubid=0,netdev=out",
+      "-netdev", `socket,id=lan,${this.#group}`, "-netdev", "hubport,id=b,hubid=0,netdev=lan",
+    ], { stdio: "ignore" });
+  }
+
+  /** The cable of one more machine. */
+  cable(): readonly string[] {
+    this.#machines += 1;
+    const address = `52:54:00:72:69:${this.#machines.toString(16).padStart(2, "0")}`;
+    return ["-netdev", `socket,id=lan,${this.#group}`, "-device", `virtio-net-pci,netdev=lan,romfile=,mac=${address}`];
+  }
+
+  stop(): void {
+    this.#router?.kill("SIGKILL");
+  }
+}

@@ -1,0 +1,53 @@
+// Two boxes from one image find each other; one dies for good; a fresh copy of the image takes its place. Nobody
+// touches anything.
+
+import { randomInt } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite, test } from "node:test";
+import { atEnd, makeFleet } from "../support/built-ring.ts";
+import { freePorts, openRegistration, stampedImage } from "./boxes.ts";
+import { callGoesThrough } from "./tcp-phone.ts";
+import { VirtualLan, VirtualMachine, whyNoMachine } from "./machine.ts";
+
+/** Two machines share the processors of one. Seconds. */
+const BOOT = 900;
+const skip = process.env["RINGBOX_IMAGE_FULL"] === "1" ? (whyNoMachine("x86-64") ?? false) : "in full with npm run test:image";
+
+suite("two machines from one image", { skip, timeout: 3_600_000 }, () => {
+  test("are one ring; a blank one takes the place of one that was thrown away", async (t) => {
+    const directory = mkdtempSync(join(tmpdir(), "ringbox-test-"));
+    atEnd(t, () => rmSync(directory, { recursive: true, force: true }));
+    const image = stampedImage("x86-64", directory, makeFleet(directory).ticket);
+    openRegistration(image, directory);
+    const lan = new VirtualLan(randomInt(20_000, 30_000));
+    const sip = [freePorts().sip, freePorts().sip, freePorts().sip];
+    lan.start(sip);
+    atEnd(t, () => lan.stop());
+    const machine = (name: string): VirtualMachine => {
+      const made = new VirtualMachine({ name, architecture: "x86-64", image, directory, network: lan.cable(), memoryMib: 512 });
+      atEnd(t, () => made.kill());
+      return made;
+    };
+
+    const first = machine("first");
+    first.start();
+    t.diagnostic(`first: ${await first.says(/ringbox: serving [0-9.]+ s after power-on/, BOOT)}`);
+    const second = machine("second");
+    second.start();
+    t.diagnostic(`second: ${await second.says(/ringbox: serving [0-9.]+ s after power-on/, BOOT)}`);
+    for (const box of [first, second]) await box.says(/Serving acme\.example: 2 of 2 boxes/, 120);
+
+    await callGoesThrough(t, sip[1] ?? 0, sip[0] ?? 0);
+
+    await first.kill();
+    rmSync(first.disk);
+    await second.says(/Serving acme\.example: 1 of \d boxes/, 120);
+    const replacement = machine("replacement");
+    replacement.start();
+    t.diagnostic(`replacement: ${await replacement.says(/ringbox: serving [0-9.]+ s after power-on/, BOOT)}`);
+    await replacement.says(/Serving acme\.example: 2 of \d boxes/, 120);
+    await callGoesThrough(t, sip[1] ?? 0, sip[2] ?? 0);
+  });
+});

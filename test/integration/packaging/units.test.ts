@@ -1,0 +1,25 @@
+// The units as they are shipped.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { suite, test } from "node:test";
+import { ROOT } from "../../support/source-tree.ts";
+
+const UNITS = ["ringboxd.service", "ringbox-agent.service"];
+const LARGEST_EXPOSURE = 2;
+
+const analyze = (...args: readonly string[]) => spawnSync("systemd-analyze", args, { cwd: ROOT, encoding: "utf8" });
+const skip = analyze("--version").status === 0 ? false : "systemd-analyze is not installed (Debian package systemd)";
+
+suite("units", { skip }, () => {
+  for (const unit of UNITS) {
+    test(`${unit} exposes at most ${LARGEST_EXPOSURE.toFixed(1)} by systemd's own measure`, (t) => {
+      const { stdout, stderr } = analyze("security", "--offline=true", join("systemd", unit));
+      const exposure = /exposure level for \S+: ([0-9.]+)/.exec(stdout)?.[1];
+      assert.ok(exposure !== undefined, stderr);
+      t.diagnostic(`exposure ${exposure}`);
+      assert.ok(Number(exposure) <= LARGEST_EXPOSURE, stdout);
+    });
+  }
+});

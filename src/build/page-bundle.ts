@@ -4,7 +4,7 @@ import type { BuildOptions } from "esbuild";
 import { ROOT } from "./entry-points.ts";
 
 /** Each becomes `dist/web/NAME`. */
-export const PAGE_ENTRY_POINTS: readonly string[] = ["src/web/page/operate.ts", "src/web/page/operate.css"];
+export const PAGE_ENTRY_POINTS: readonly string[] = ["src/web/page/live.ts", "src/web/page/operate.ts", "src/web/page/operate.css"];
 
 export const PAGE_OPTIONS = {
   absWorkingDir: ROOT,

@@ -8,16 +8,28 @@ import { STYLE } from "./style.ts";
 const PHONES_SHOWN = 40;
 const EVENTS_SHOWN = 12;
 
-/** `found`: the phones of a search for `query`. */
+/** The whole page. `found`: the phones of a search for `query`. */
 export function pageOf(report: HealthReport, query: string, found: readonly Phone[]): string {
-  const { box, fleet, domain, software, verdict, at } = report;
-  const page = html`<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${box.words}: ${SAID[verdict]}</title><link rel="icon" href="data:,"><style>${STYLE_MARKUP}</style></head><body>
-<header><p class="where">Box <b>${box.words}</b>${fleet === "" ? null : html` · ${fleet}`}${domain === "" ? null : html` · ${domain}`}</p>
-<h1 class="${verdict}">${report.firstLine}</h1><p class="soft">As of ${clockTime(at)} UTC. This page does not change by itself: <a href="/">load it anew</a>.</p></header>
-<main><div class="grid">${conditionsView(report)}${ringView(report)}${boxesView(report)}${phonesView(report, query, found)}${proofsView(report)}${timeLineView(report)}</div></main>
-<footer><p>${software}. Ages count from the time above. Actions need HTTPS and a code from the box's console or from <code>ringbox web-code</code>.</p></footer></body></html>`;
+  const { box, software, verdict } = report;
+  const page = html`<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${box.words}: ${SAID[verdict]}</title><link rel="icon" href="data:,"><style>${STYLE_MARKUP}</style><script type="module" src="/assets/live.js"></script></head><body>
+<p id="stale" role="alert" hidden></p>
+${headerView(report, false)}
+<main><div class="grid">${sectionsOf(report, query, found)}</div></main>
+<footer><p>${software}. Ages count from the time above. <a href="/operate">Sign in</a> to ring a phone, to prove now, to drain or restart this box: over HTTPS, with a code from the box's screen or from <code>ringbox web-code</code>.</p></footer></body></html>`;
   return page.html;
 }
+
+/** `isLive`: it changes by itself, as long as the box is heard. */
+export function headerView({ box, fleet, domain, verdict, firstLine, at }: HealthReport, isLive: boolean): Markup {
+  const still = isLive ? null : html` This page does not change by itself: <a href="/">load it anew</a>.`;
+  return html`<header id="top"><p class="where">Box <b>${box.words}</b>${fleet === "" ? null : html` · ${fleet}`}${domain === "" ? null : html` · ${domain}`}</p>
+<h1 class="${verdict}" aria-live="polite">${firstLine}</h1><p class="soft">As of ${clockTime(at)} UTC.${still}</p></header>`;
+}
+
+/** Each `section` by itself, so that a page that is open replaces what changed. */
+export const sectionsOf = (report: HealthReport, query: string, found: readonly Phone[]): readonly Markup[] => [
+  conditionsView(report), ringView(report), boxesView(report), phonesView(report, query, found), proofsView(report), timeLineView(report),
+];
 
 const STYLE_MARKUP = new Markup(STYLE);
 

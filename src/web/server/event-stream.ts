@@ -8,8 +8,8 @@ import { USUAL_HEADERS } from "./answers.ts";
 /** Pages at once; the next one is told to read `/api/report` by itself. */
 const LISTENERS_MAX = 64;
 const SENT_EVERY = seconds(1);
-/** So that a page notices that nobody is there any more, and nothing between closes the connection. */
-const COMMENT_EVERY = seconds(5);
+/** So that a page notices when nobody is there any more, and nothing between closes the connection. */
+const HERE_EVERY = seconds(2);
 /** A page that does not read is given up. */
 const BUFFERED_MAX = 4 * 1_048_576;
 
@@ -22,7 +22,7 @@ export class EventStream {
 
   constructor(report: () => HealthReport) {
     this.#report = report;
-    this.#timers = [setInterval(() => this.#tell(), SENT_EVERY), setInterval(() => this.#write(": here\n\n"), COMMENT_EVERY)];
+    this.#timers = [setInterval(() => this.#tell(), SENT_EVERY), setInterval(() => this.#write("event: here\ndata: {}\n\n"), HERE_EVERY)];
   }
 
   /** Whether there was room. */

@@ -1,0 +1,59 @@
+// Keeps the open page true: what changed is replaced, ages count on, and a page that hears nothing says so.
+
+import type { HealthReport, Phone } from "../../health/report.ts";
+import { headerView, sectionsOf } from "./views.ts";
+
+/** The box is heard every 2 s at least: after so long without it nothing here is known to be so any more. Milliseconds. */
+const STALE_AFTER = 5_000;
+
+const query = new URLSearchParams(location.search).get("q") ?? "";
+let report: HealthReport | undefined;
+/** By the clock of the browser, which may be wrong: only differences of it count. */
+let reportCameAt = 0;
+let heardAt = performance.now();
+
+const events = new EventSource("/api/events");
+events.addEventListener("here", () => (heardAt = performance.now()));
+events.addEventListener("report", ({ data }: MessageEvent<string>) => {
+  report = JSON.parse(data) as HealthReport;
+  reportCameAt = heardAt = performance.now();
+  void show(report);
+});
+setInterval(tick, 1_000);
+
+function tick(): void {
+  const silence = performance.now() - heardAt;
+  const isStale = silence > STALE_AFTER;
+  document.body.classList.toggle("stale", isStale);
+  const banner = document.querySelector<HTMLElement>("#stale");
+  if (banner !== null) {
+    banner.hidden = !isStale;
+    const words = `This page has not heard from the box for ${Math.round(silence / 1_000)} s: what it shows may not be so any more.`;
+    if (isStale && banner.textContent !== words) banner.textContent = words;
+  }
+  // Nothing new is known, and it grows older.
+  if (report !== undefined && !isStale) void show({ ...report, at: report.at + Math.round(performance.now() - reportCameAt) });
+}
+
+async function show(shown: HealthReport): Promise<void> {
+  const found = query === "" ? shown.phones.list : await phonesFound();
+  if (found === undefined) return;
+  replace(document.querySelector("header"), headerView(shown, true).html);
+  const places = document.querySelectorAll("main section");
+  sectionsOf(shown, query, found).forEach((section, index) => replace(places[index] ?? null, section.html));
+}
+
+/** `undefined`: the box does not answer. */
+async function phonesFound(): Promise<readonly Phone[] | undefined> {
+  const response = await fetch(`/api/phones?q=${encodeURIComponent(query)}`, { cache: "no-store" }).catch(() => undefined);
+  return response?.ok === true ? ((await response.json()) as readonly Phone[]) : undefined;
+}
+
+/** Not under the hands of somebody who types or walks through it by keyboard, and not what is as it was. */
+function replace(place: Element | null, markup: string): void {
+  if (place === null || place.contains(document.activeElement)) return;
+  const made = document.createElement("template");
+  made.innerHTML = markup;
+  const fresh = made.content.firstElementChild;
+  if (fresh !== null && !place.isEqualNode(fresh)) place.replaceWith(fresh);
+}

@@ -1,7 +1,7 @@
 // The health agent: watches the box from outside the peer, and serves the page that says how it is. It needs no peer
 // to run: a box whose peer is dead has a page that says so.
 
-import { resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { formatAddress } from "./base/address.ts";
 import { parseAgentOptions } from "./cli/agent-options.ts";
 import { ANSWER_SCHEMAS } from "./cli/schemas.ts";
@@ -20,6 +20,7 @@ import { actionRoutes } from "./web/server/action-routes.ts";
 import { EventStream } from "./web/server/event-stream.ts";
 import { fieldProgram } from "./web/server/field-program.ts";
 import { fleetRoutes } from "./web/server/fleet-routes.ts";
+import { operateRoutes } from "./web/server/operate-page.ts";
 import { readingRoutes } from "./web/server/reading-routes.ts";
 import { WebFront } from "./web/server/web-front.ts";
 
@@ -46,6 +47,7 @@ async function main(): Promise<void> {
   const events = new EventStream(() => agent.report());
   const routes = [
     ...readingRoutes({ report: () => agent.report(), phones: (query) => agent.phones(query), events }),
+    ...operateRoutes(join(dirname(process.argv[1] ?? ""), "web")),
     ...actionRoutes(new Actions({
       report: () => agent.report(),
       ask: (request, patience) => agent.ask(request, patience),

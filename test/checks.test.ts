@@ -9,6 +9,7 @@ import { ROOT } from "./support/source-tree.ts";
 const CHECKS: Readonly<Record<string, readonly string[]>> = {
   "all code compiles": ["tsc", "-p", "tsconfig.json"],
   "the cores and the peer compile without Node and without a browser": ["tsc", "-p", "src/tsconfig.pure.json"],
+  "what runs in the browser compiles without Node": ["tsc", "-p", "src/web/page/tsconfig.json"],
   "the linter has nothing to say": ["biome", "lint", "--error-on-warnings", "--colors=off"],
 };
 

@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { suite, test } from "node:test";
 import { build } from "esbuild";
 import { BUNDLE_OPTIONS, ENTRY_POINTS } from "../src/build/entry-points.ts";
+import { PAGE_ENTRY_POINTS } from "../src/build/page-bundle.ts";
 import { codeOf, contentOf, filesMatching, functionLengths, importsOf, ROOT } from "./support/source-tree.ts";
 
 /** What each folder of src may import beside itself. The cores are strangers to one another. */
@@ -117,7 +118,7 @@ const hasWord = (line: string, word: string): boolean => {
 suite("files", () => {
   test("each source file is part of a program, or named with its reason", () => {
     const reached = new Set<string>();
-    const waiting = [...ENTRY_POINTS];
+    const waiting = [...ENTRY_POINTS, ...PAGE_ENTRY_POINTS.filter((path) => path.endsWith(".ts"))];
     for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
       if (reached.has(path)) continue;
       reached.add(path);

@@ -12,6 +12,7 @@ import { dirname, join, relative } from "node:path";
 import { build } from "esbuild";
 import { minutes } from "../base/time.ts";
 import { BUNDLE_OPTIONS, ENTRY_POINTS, ROOT } from "./entry-points.ts";
+import { PAGE_OPTIONS } from "./page-bundle.ts";
 
 const DIST = join(ROOT, "dist");
 const STAMP = join(DIST, "build.json");
@@ -22,7 +23,7 @@ const ABANDONED_AFTER = minutes(10);
 const MODULES = { ringboxd: "ringboxd.mjs", ringbox: "ringbox.mjs", "ringbox-agent": "agent.mjs" } as const;
 const PROGRAMS = Object.keys(MODULES);
 /** Files that change what comes out without being part of the bundle. */
-const OTHER_INPUTS = ["package-lock.json", "src/build/bundle.ts", "src/build/entry-points.ts"];
+const OTHER_INPUTS = ["package-lock.json", "src/build/bundle.ts", "src/build/entry-points.ts", "src/build/page-bundle.ts"];
 
 interface Stamp {
   /** SHA-256 by path, relative to the project. */
@@ -56,10 +57,11 @@ async function makeAll(scratch: string): Promise<Stamp> {
   placeRuntime(scratch);
   placeSqlite(scratch);
   placePty(scratch);
+  const page = await placePage(scratch);
   for (const [program, module] of Object.entries(MODULES)) replaceFile(scratch, program, launcher(program, module), 0o755);
-  const sources = Object.keys(result.metafile.inputs).map((path) => relative(ROOT, join(ROOT, path)));
+  const sources = [...Object.keys(result.metafile.inputs), ...page.inputs].map((path) => relative(ROOT, join(ROOT, path)));
   const inputs = Object.fromEntries([...sources, ...OTHER_INPUTS].map((path) => [path, hashOf(join(ROOT, path))]));
-  return { inputs, outputs: [...bundled, ...PROGRAMS, "node", "better_sqlite3.node", PTY, "metafile.json"] };
+  return { inputs, outputs: [...bundled, ...PROGRAMS, "node", "better_sqlite3.node", PTY, ...page.outputs, "metafile.json"] };
 }
 
 const isChunk = (name: string): boolean => name.startsWith("chunk-");
@@ -95,6 +97,15 @@ function placePty(scratch: string): void {
   mkdirSync(folder, { recursive: true });
   copyFileSync(join(ROOT, "node_modules/node-pty", PTY), join(scratch, "pty.node"));
   renameSync(join(scratch, "pty.node"), join(DIST, PTY));
+}
+
+/** For browsers, in a folder of its own. */
+async function placePage(scratch: string): Promise<{ readonly inputs: readonly string[]; readonly outputs: readonly string[] }> {
+  const { metafile } = await build({ ...PAGE_OPTIONS, outdir: join(scratch, "web"), logLevel: "silent" });
+  mkdirSync(join(DIST, "web"), { recursive: true });
+  const names = readdirSync(join(scratch, "web")).sort(chunksFirst);
+  for (const name of names) renameSync(join(scratch, "web", name), join(DIST, "web", name));
+  return { inputs: Object.keys(metafile.inputs), outputs: names.map((name) => `web/${name}`) };
 }
 
 /**

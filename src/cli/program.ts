@@ -243,7 +243,8 @@ function addRulesCommands(program: Command, terminal: Terminal, withBox: WithBox
   program
     .command("revoke <box>")
     .description("have every box refuse one: a Node-ID or how it begins, or an address, as peers shows them")
-    .action((name: string) => withBox((box) => revokeBox(name, box, terminal)));
+    .option("--fleet <dir>", "where fleet init put the key: no box can put out another without it")
+    .action((name: string, { fleet }: { readonly fleet?: string }) => withBox((box) => revokeBox(name, fleet, box, terminal)));
 }
 
 const knownAor = async (name: string, box: ControlClient): Promise<string> =>

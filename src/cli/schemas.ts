@@ -52,6 +52,7 @@ export const statusSchema = z.object({
   boxes: z.object({ serving: count, known: count }),
   entries: z.object({ owned: count, held: count }),
   uptimeSeconds: count,
+  certificateEndsAt: described(z.nullable(z.number()), "when this box's certificate ends, milliseconds since 1970; null: not known"),
   conditions: z.array(condition),
   counters: z.record(z.string(), z.number()),
 }) satisfies z.ZodMiniType<StatusReport>;
@@ -134,6 +135,11 @@ export const configurationSchema = z.object({
     maximumSeconds: count,
     open: described(z.boolean(), "whether whoever can reach a box may register as anybody"),
   }),
+  expiration: described(z.nullable(z.string()), "when the document ends, as it says it"),
+  limits: described(
+    z.nullable(z.object({ initialTtl: count, maxMessageSize: count, kinds: z.array(z.object({ name: z.string(), maxCount: count, maxSize: count })) })),
+    "links a message may go over, its bytes, and values and their bytes at one place of the ring, by kind",
+  ),
   revocationEpoch: described(count, "rises with each revocation"),
   revoked: z.array(z.object({ nodeId, revokedAt: described(z.nullable(z.number()), "milliseconds since 1970, UTC") })),
   issuing: described(z.nullable(hash), "SHA-256 of the certificate that issues"),
@@ -175,6 +181,7 @@ export const ANSWER_SCHEMAS: { readonly [Op in ControlOperation]: z.ZodMiniType<
   where: z.object({ where: whereSchema }),
   configuration: z.object({ configuration: configurationSchema }),
   configure: z.object({ sequence: count, told: count, linked: count }),
+  published: z.object({ certificates: z.array(z.string()) }),
   "known-boxes": z.object({ boxes: z.array(z.object({ nodeId, key: hash })) }),
   rotate: z.object({ sequence: count, told: count, linked: count }),
   revoke: z.object({ nodeId, told: count, linked: count }),

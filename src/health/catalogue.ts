@@ -24,7 +24,8 @@ export interface Declaration {
 const AT_ONCE = milliseconds(0);
 
 export type ConditionCode =
-  | "alone" | "boxes-gone" | "calls-fail" | "calls-fail-from-outside" | "clock-differs" | "conflicts" | "copies-not-equal" | "draining"
+  | "alone" | "boxes-gone" | "calls-fail" | "calls-fail-from-outside" | "certificate-not-renewed" | "clock-differs"
+  | "configuration-ended" | "configuration-ends" | "conflicts" | "copies-not-equal" | "draining"
   | "disk-failing" | "disk-full" | "disk-low" | "disk-read-only" | "disk-stalled" | "hot" | "identity-double"
   | "identity-double-elsewhere" | "link-down" | "memory-low" | "not-proved" | "not-proved-from-outside" | "peer-not-running"
   | "peer-silent" | "phones-silent" | "receiving-share" | "restarts" | "revoked" | "rows-damaged" | "seeking" | "sip-silent"
@@ -32,7 +33,7 @@ export type ConditionCode =
 
 /** What a box says of itself; the rest is what its agent found. */
 export const TOLD_BY_PEER: readonly ConditionCode[] = [
-  "alone", "boxes-gone", "clock-differs", "conflicts", "copies-not-equal", "disk-failing", "disk-stalled", "draining", "identity-double",
+  "alone", "boxes-gone", "certificate-not-renewed", "clock-differs", "configuration-ended", "configuration-ends", "conflicts", "copies-not-equal", "disk-failing", "disk-stalled", "draining", "identity-double",
   "identity-double-elsewhere", "receiving-share", "revoked", "rows-damaged", "seeking",
 ];
 
@@ -142,6 +143,21 @@ export const CATALOGUE: Readonly<Record<ConditionCode, Declaration>> = {
     text: (values) =>
       `${many(values, "entry", "entries")} on the disk of this box ${values["count"] === 1 ? "was" : "were"} damaged, and no other box has given ${values["count"] === 1 ? "it" : "them"} back yet.`,
     next: "Look at the subscribers; enter again who is missing. A disk that damages what it holds is worn out: replace the box.",
+  },
+  "certificate-not-renewed": {
+    severity: "warning", dependsOn: [], visibleAfter: AT_ONCE,
+    text: ({ trouble }) => `This box's certificate could not be renewed: ${trouble}.`,
+    next: "When it has ended no other box believes this one. If it does not mend itself, empty its data directory and give it a ticket.",
+  },
+  "configuration-ends": {
+    severity: "warning", dependsOn: [], visibleAfter: AT_ONCE,
+    text: ({ day }) => `The fleet's configuration ends on ${day}: no box is admitted after that.`,
+    next: "Sign a later end: ringbox config set expiration=DAY. It cannot be later than that of the fleet's root certificate.",
+  },
+  "configuration-ended": {
+    severity: "alarm", dependsOn: [], visibleAfter: AT_ONCE,
+    text: ({ day }) => `The fleet's configuration ended on ${day}: it is gone by still, and no box is admitted.`,
+    next: "Sign a later end: ringbox config set expiration=DAY. It cannot be later than that of the fleet's root certificate.",
   },
   "identity-double": {
     severity: "alarm", dependsOn: [], visibleAfter: AT_ONCE,

@@ -12,8 +12,10 @@ const CONTACTS_MAX = 20_000;
 export const PHONES_IN_REPORT = 100;
 /** Questions to phones of one box, a second, at most. */
 export const ASKED_PER_SECOND = 20;
-/** No phone is asked more often. */
+/** No phone is asked more often… */
 const ASK_INTERVAL = seconds(25);
+/** …but for one that has not answered a first time. */
+const IN_DOUBT = seconds(5);
 
 interface Contact {
   readonly answeredAt: Instant | undefined;
@@ -81,9 +83,12 @@ export class PhoneBook {
 
   /** Contacts whose turn it is, those that were asked longest ago first, at most `limit`. */
   due<Flow extends { readonly aor: string; readonly contact: string }>(now: Instant, flows: readonly Flow[], limit: number): Flow[] {
-    const turns = flows.map((flow) => ({ flow, askedAt: this.#contacts.get(keyOf(flow.aor, flow.contact))?.askedAt }));
+    const turns = flows.map((flow) => ({ flow, ...this.#contacts.get(keyOf(flow.aor, flow.contact)) }));
     return turns
-      .filter(({ askedAt }) => askedAt === undefined || after(askedAt, this.#interval) <= now)
+      .filter(({ askedAt, unanswered = 0 }) => {
+        const isInDoubt = unanswered > 0 && unanswered < SILENT_AFTER;
+        return askedAt === undefined || after(askedAt, isInDoubt ? IN_DOUBT : this.#interval) <= now;
+      })
       .sort((a, b) => (a.askedAt ?? Number.NEGATIVE_INFINITY) - (b.askedAt ?? Number.NEGATIVE_INFINITY))
       .slice(0, limit)
       .map(({ flow }) => flow);

@@ -8,9 +8,9 @@ import { setTimeout as pause } from "node:timers/promises";
 import * as z from "zod/mini";
 import { after, minutes, seconds } from "../base/time.ts";
 import type { Hint } from "../provision/hint.ts";
-import type { Clock } from "./clock.ts";
 import { isProof, makeNonce, PROOF_BYTES, prove, stretchCode } from "./code-proof.ts";
 import { type Answer, type EnrollmentAnswer, grantedOf, readAnswer } from "./enrollment.ts";
+import { systemClock } from "./clock.ts";
 import { describeSocketError } from "./link-connection.ts";
 import { formatMultipart, parseMultipart } from "./multipart.ts";
 import { makeCertificateRequest } from "./pki.ts";
@@ -34,14 +34,12 @@ export type ApprovalAnswer =
 export class Waiting {
   readonly code: string;
   readonly privateKeyPem: string;
-  readonly clock: Clock;
   readonly #nonce = makeNonce();
   #key: Promise<Buffer> | undefined;
 
-  constructor(box: { readonly code: string; readonly privateKeyPem: string; readonly clock: Clock }) {
+  constructor(box: { readonly code: string; readonly privateKeyPem: string }) {
     this.code = box.code;
     this.privateKeyPem = box.privateKeyPem;
-    this.clock = box.clock;
   }
 
   /** Waits at one address. Ends, to be tried again, when the member is no more there, or to let another have its turn. */
@@ -49,8 +47,8 @@ export class Waiting {
     let line: Line | undefined;
     try {
       line = await Line.open(address, signal);
-      const until = after(this.clock.now(), TURN);
-      while (this.clock.now() < until) {
+      const until = after(systemClock.now(), TURN);
+      while (systemClock.now() < until) {
         const { status, body } = await line.post(WAIT_PATH, "application/octet-stream", this.#nonce);
         if (status !== 204 && status !== 200) return unreachable(`it answered ${status}`);
         if (await this.#believes(line, body)) return await this.#enroll(line);
@@ -87,7 +85,7 @@ export class Waiting {
     if (answer.status !== 200) return unreachable(`it answered ${answer.status}`);
     const fleet = descriptionIn(answer);
     if (fleet === undefined) return unreachable("it does not say what fleet it is of");
-    const granted = grantedOf({ ...fleet, privateKeyPem: this.privateKeyPem, clock: this.clock }, answer);
+    const granted = grantedOf({ ...fleet, privateKeyPem: this.privateKeyPem }, answer);
     return granted.outcome === "granted" ? { ...granted, fleet } : granted;
   }
 }

@@ -91,8 +91,8 @@ function withTicket({ data, hints, report }: BoxAdmissionSettings, ticket: Admis
   return {
     kind: ticket.kind,
     hints: [...ticket.hints, ...hints],
-    enroll: (address) => requestEnrollment({ address, ticket, privateKeyPem, previousCertificate, clock: systemClock }),
-    found: () => foundFleet({ ticket, privateKeyPem, random: new SystemRandom() }),
+    enroll: (address) => requestEnrollment({ address, ticket, privateKeyPem, previousCertificate }),
+    found: () => foundFleet({ ticket, privateKeyPem, random: new SystemRandom(), clock: systemClock }),
     close: async () => {},
   };
 }
@@ -100,7 +100,7 @@ function withTicket({ data, hints, report }: BoxAdmissionSettings, ticket: Admis
 /** The code is shown where only whoever has this box sees it: in its log, and to `ringbox status`. */
 async function withCode({ data, hints, report }: BoxAdmissionSettings, signal: AbortSignal): Promise<Ways> {
   const code = makeCode(randomBytes(CODE_BYTES));
-  const waiting = new Waiting({ code, privateKeyPem: data.identityKey(), clock: systemClock });
+  const waiting = new Waiting({ code, privateKeyPem: data.identityKey() });
   const text = `This box has no ticket and belongs to no fleet. Its code is ${formatCode(code)}: on any box of its fleet, run ringbox admit ${formatCode(code)}.`;
   const control = await ControlServer.open({
     directory: data.path,

@@ -6,7 +6,7 @@ import { accessSync, constants, existsSync, mkdirSync, readFileSync, renameSync,
 import { dirname, join, resolve } from "node:path";
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
 import type Database from "better-sqlite3";
-import { wallTime } from "../base/time.ts";
+import { type WallTime, wallTime } from "../base/time.ts";
 import type { PeerInfo } from "../overlay/ports.ts";
 import { type FleetMembership, parseMembers, parseMembership, serializeMembers, serializeMembership } from "./identity-files.ts";
 import { certificatePem, makePrivateKey } from "./pki.ts";
@@ -18,6 +18,7 @@ import { CertificateTrust } from "./trust.ts";
 const SERVED = "served";
 const DATABASES = ["durable.db", "soft.db"];
 const RING_AGE = "ring-age";
+const AGREED_TIME = "agreed-time";
 const CONFIGURATION = "configuration.xml";
 const BOXES = "boxes.json";
 const SIP_IDENTITY = "sip-tls.pem";
@@ -134,6 +135,16 @@ export class DataDirectory {
     this.#tryReplace(RING_AGE, `${age}\n`);
   }
 
+  /** The time that the boxes agreed on when it was saved last, ms since 1970. */
+  agreedTime(): WallTime | undefined {
+    const [first = "", second] = (this.#read(AGREED_TIME) ?? "").trimEnd().split(" ");
+    const stored = Number.parseInt(first, 10);
+    return first === second && Number.isSafeInteger(stored) && stored >= 0 ? wallTime(stored) : undefined;
+  }
+  saveAgreedTime(time: WallTime): void {
+    this.#tryReplace(AGREED_TIME, `${time} ${time}\n`); // twice: a flipped digit must not put the box years ahead
+  }
+
   /** The boxes this one has met, as they were saved. */
   boxes(): string | undefined {
     return this.#read(BOXES);
@@ -163,7 +174,9 @@ export class DataDirectory {
   sipIdentity(): string | undefined {
     return this.#read(SIP_IDENTITY);
   }
-  saveSipIdentity(pem: string): void {
+  /** With the fleet's root beside it, for phones that are to believe it. */
+  saveSipIdentity(pem: string, rootPem: string): void {
+    this.replaceFile("fleet-root.pem", rootPem, PUBLIC);
     this.replaceFile(SIP_IDENTITY, pem, PRIVATE);
   }
 

@@ -6,7 +6,7 @@ import type { Duration } from "../base/time.ts";
 import type { AdmissionAnswer } from "../peer/admission-office.ts";
 import type { ControlReply } from "../peer/control.ts";
 import type { PeerEffect } from "../peer/ports.ts";
-import type { PeerInfo, Phase } from "../overlay/ports.ts";
+import type { NodeId, PeerInfo, Phase } from "../overlay/ports.ts";
 import type { LinkCommand } from "./links.ts";
 import type { ResolveCommand } from "./resolver.ts";
 import type { SipCommand } from "./sip-sockets.ts";
@@ -14,7 +14,7 @@ import type { PersistCommand } from "./store.ts";
 
 export interface EffectPorts {
   readonly store: { persist(commands: readonly PersistCommand[]): void; setAside(): void };
-  readonly links: { perform(commands: readonly LinkCommand[]): void };
+  readonly links: { perform(commands: readonly LinkCommand[]): void; showed(nodeId: NodeId, certificate: Uint8Array): void };
   readonly sip: { perform(commands: readonly SipCommand[]): void };
   readonly resolver: { resolve(command: ResolveCommand): void };
   readonly onReply: (ticket: number, reply: ControlReply) => void;
@@ -77,6 +77,8 @@ export class EffectPerformer {
         return this.#ports.onRules(effect);
       case "phase-changed":
         return this.#ports.onPhase(effect.phase);
+      case "certificate-shown":
+        return this.#ports.links.showed(effect.nodeId, effect.certificate);
       case "ring-age":
         return this.#ports.onRingAge(effect.age);
       case "set-aside":

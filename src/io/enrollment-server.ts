@@ -15,7 +15,7 @@ import { checkToken, type TokenClaims } from "../provision/ticket.ts";
 import type { Clock } from "./clock.ts";
 import { CONFIGURATION_PATH, CONFIGURATION_TYPE, ENROLLMENT_PATH } from "./enrollment.ts";
 import { formatMultipart, parseMultipart, type Part } from "./multipart.ts";
-import { checkCertificateRequest, type Credential, fingerprint, issueBoxCertificate, privateKeyDer } from "./pki.ts";
+import { certificateEnd, checkCertificateRequest, type Credential, fingerprint, issueBoxCertificate, privateKeyDer } from "./pki.ts";
 import type { RulesInForce } from "./rules-in-force.ts";
 import { RENEWAL_PATH } from "./renewal.ts";
 import { identifyPeer } from "./tls-identity.ts";
@@ -32,6 +32,7 @@ export interface EnrollmentServerSettings {
   readonly issuing: Credential;
   readonly crypto: Crypto;
   readonly random: Random;
+  /** Its wall time is what tickets are judged by, and when certificates are issued. */
   readonly clock: Clock;
   /** Members now, whose Node-IDs are taken. */
   readonly members: () => readonly Placed[];
@@ -132,11 +133,15 @@ export class EnrollmentServer {
       response.setHeader("connection", "close");
       this.#checkCredential();
       if (request.url === ADMIT_PATH) return await this.#admit(request, response, source);
-      if (request.method === "POST" && request.url === RENEWAL_PATH) return this.#grant(request, response, await this.#renew(request));
+      if (request.method === "POST" && request.url === RENEWAL_PATH) {
+        const { certificate, isClient } = await this.#renew(request);
+        return this.#grant(response, certificate, isClient);
+      }
       const form = await readForm(request, ENROLLMENT_PATH);
-      const { nodeId, certificate } = await this.#enroll(form);
-      this.#settings.onReport("info", `enrolled the box at ${source} as ${nodeId}`);
-      this.#grant(request, response, certificate);
+      const isClient = !asksForAll(request);
+      const { nodeId, certificate } = await this.#enroll(form, isClient);
+      this.#settings.onReport("info", `enrolled the ${isClient ? "client" : "box"} at ${source} as ${nodeId}`);
+      this.#grant(response, certificate, isClient);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       this.#settings.onCount?.("enrollment-refused");
@@ -154,24 +159,38 @@ export class EnrollmentServer {
   }
 
   #checkCredential(): void {
-    const { rules, issuing } = this.#settings;
+    const { rules, issuing, clock } = this.#settings;
+    const end = rules().configuration?.expiration;
+    if (end !== undefined && Date.parse(end) < clock.wall()) {
+      throw new Refusal(503, "try_again", `the fleet's configuration ended on ${end.slice(0, 10)}: its operator has to sign a new one`);
+    }
     if (rules().isOut) throw new Refusal(503, "try_again", "this box was revoked, and admits nobody");
     if (rules().isRetired(fingerprint(issuing.certificate))) throw new Refusal(503, "try_again", "this box waits for the fleet's new issuing credential");
   }
 
-  /** Who shows a certificate that is still believed gets a new one for the same key and Node-ID. */
-  async #renew(request: IncomingMessage): Promise<Uint8Array> {
-    const { trust, rules, issuing, overlayName } = this.#settings;
-    const peer = identifyPeer(request.socket as TLSSocket, trust);
+  /**
+   * Who holds the key of a certificate that this fleet issued gets a new one for the same key and Node-ID, however long
+   * ago the old one ended: unless it was revoked, or a credential that was retired since issued it and it is not kept.
+   */
+  async #renew(request: IncomingMessage): Promise<{ readonly certificate: Uint8Array; readonly isClient: boolean }> {
+    const { trust, rules, isRevokedKey } = this.#settings;
+    const peer = identifyPeer(request.socket as TLSSocket, trust, (shown) => trust.inspect(shown, "returning"));
     if ("refused" in peer) throw new Refusal(403, "failed_authentication", peer.refused);
-    if (rules().isRevoked(peer.nodeId)) throw new Refusal(403, "failed_authentication", "this box was revoked");
     const publicKey = new X509Certificate(peer.certificate).publicKey.export({ type: "spki", format: "der" });
+    if (rules().isRevoked(peer.nodeId) || isRevokedKey(hash("sha256", publicKey, "hex"))) throw new Refusal(403, "failed_authentication", "this box was revoked");
     this.#settings.onReport("info", `renewed the certificate of ${peer.nodeId}`);
-    return issueBoxCertificate(issuing, { publicKey, nodeId: peer.nodeId, overlayName });
+    // A client stays one, whatever it says that it accepts.
+    const isClient = peer.isClient || !asksForAll(request);
+    return { certificate: await this.#issue(publicKey, peer.nodeId, isClient), isClient };
   }
 
-  async #enroll(form: readonly Part[]): Promise<{ readonly nodeId: NodeId; readonly certificate: Uint8Array }> {
-    const { overlayName, root, issuing, crypto, clock, rules } = this.#settings;
+  #issue(publicKey: Uint8Array, nodeId: NodeId, isClient = false): Promise<Uint8Array> {
+    const { issuing, overlayName, clock } = this.#settings;
+    return issueBoxCertificate(issuing, { publicKey, nodeId, overlayName, isClient, notAfter: certificateEnd(issuing, clock.wall()) });
+  }
+
+  async #enroll(form: readonly Part[], isClient: boolean): Promise<{ readonly nodeId: NodeId; readonly certificate: Uint8Array }> {
+    const { overlayName, root, crypto, clock, rules } = this.#settings;
     const field = (name: string): Uint8Array => form.find((part) => part.name === name)?.body ?? new Uint8Array(0);
     const token = checkToken(Buffer.from(field("password")).toString("latin1"), { crypto, rootCertificate: root, overlayName, wall: clock.wall() });
     if (!token.ok) throw new Refusal(403, "failed_authentication", token.fault);
@@ -180,7 +199,7 @@ export class EnrollmentServer {
     if (!publicKey.ok) throw new Refusal(403, "bad_CSR", `the certificate request is not good: ${publicKey.fault}`);
     const nodeId = this.#nodeIdFor(publicKey.value, field("previous"), token.value.zone);
     await this.#countUse(token.value, hash("sha256", publicKey.value, "hex")); // last, so that a revoked box uses none up
-    return { nodeId, certificate: await issueBoxCertificate(issuing, { publicKey: publicKey.value, nodeId, overlayName }) };
+    return { nodeId, certificate: await this.#issue(publicKey.value, nodeId, isClient) };
   }
 
   async #wait(request: IncomingMessage, response: ServerResponse, source: string): Promise<void> {
@@ -201,11 +220,10 @@ export class EnrollmentServer {
     const nodeId = this.#nodeIdFor(publicKey.value, field("previous"), "");
     const { outcome } = await askOffice({ op: "use", name: `code ${code}`, uses: 1, applicant, remember: CODE_REMEMBERED });
     if (outcome !== "allowed") throw new Refusal(503, "try_again", "the ring cannot say now whether the code was used");
-    const { issuing, overlayName } = this.#settings;
-    const certificate = await issueBoxCertificate(issuing, { publicKey: publicKey.value, nodeId, overlayName });
+    const certificate = await this.#issue(publicKey.value, nodeId);
     await askOffice({ op: "admitted", code, nodeId });
     onReport("info", `enrolled the box at ${source} as ${nodeId}, by its code`);
-    this.#grant(request, response, certificate, this.#describeFleet());
+    this.#grant(response, certificate, false, this.#describeFleet());
   }
 
   /** What its ticket tells another box. */
@@ -251,9 +269,10 @@ export class EnrollmentServer {
     return nodeIdIn(certificate.subjectAltName ?? "", overlayName);
   }
 
-  #grant(request: IncomingMessage, response: ServerResponse, certificate: Uint8Array, more: readonly Part[] = []): void {
+  /** What makes it able to admit others, a box gets and a client does not. */
+  #grant(response: ServerResponse, certificate: Uint8Array, isClient: boolean, more: readonly Part[] = []): void {
     const { issuing, rules } = this.#settings;
-    if (!(request.headers.accept ?? "").includes("multipart/mixed")) {
+    if (isClient) {
       response.writeHead(200, { "content-type": "application/pkix-cert" });
       response.end(certificate);
       return;
@@ -276,6 +295,9 @@ export class EnrollmentServer {
     if (left < 0) throw new Refusal(429, "too_many_requests", "too many requests from this address; try again in a moment");
   }
 }
+
+/** A box: a client accepts the certificate alone, as RFC 6940 section 11.3 has it. */
+const asksForAll = ({ headers }: IncomingMessage): boolean => (headers.accept ?? "").includes("multipart/mixed");
 
 const sourceOf = ({ remoteAddress }: Socket): string => (remoteAddress ?? "").replace(/^::ffff:/, "");
 

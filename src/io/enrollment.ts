@@ -11,7 +11,9 @@ import type { IncomingMessage } from "node:http";
 import type { TLSSocket } from "node:tls";
 import { assert } from "../base/assert.ts";
 import type { Random } from "../base/random.ts";
+import { wallTime } from "../base/time.ts";
 import type { NodeId } from "../overlay/ports.ts";
+import { CLOCK_FLOOR } from "../overlay/storage/clock.ts";
 import type { Hint } from "../provision/hint.ts";
 import { chooseNodeId } from "../provision/placement.ts";
 import type { AdmissionTicket } from "../provision/ticket.ts";
@@ -19,7 +21,7 @@ import type { Clock } from "./clock.ts";
 import type { Enrolled } from "./enrolled.ts";
 import { describeSocketError } from "./link-connection.ts";
 import { formatMultipart, parseMultipart, type Part } from "./multipart.ts";
-import { issueBoxCertificate, makeCertificateRequest, publicKeyOf } from "./pki.ts";
+import { certificateEnd, issueBoxCertificate, makeCertificateRequest, publicKeyOf } from "./pki.ts";
 import { ENROLLMENT_ALPN } from "./tls-identity.ts";
 import { CertificateTrust } from "./trust.ts";
 
@@ -31,6 +33,8 @@ export const CONFIGURATION_PATH = "/.well-known/reload-config";
 const ANSWER_BYTES_MAX = 262_144;
 const TIMEOUT_MS = 8_000;
 const GOODBYE_MS = 500;
+/** A certificate of ours begins in 1970. Whoever has no time of its own cannot say of another that it is too early. */
+const ANY_TIME = wallTime(Number.MAX_SAFE_INTEGER);
 
 export type EnrollmentAnswer =
   | { readonly outcome: "granted"; readonly enrolled: Enrolled }
@@ -43,7 +47,6 @@ export interface EnrollmentRequest {
   readonly address: Hint;
   readonly ticket: AdmissionTicket;
   readonly privateKeyPem: string;
-  readonly clock: Clock;
   /** DER of a certificate that this key had before: with it the box gets its place on the ring again. */
   readonly previousCertificate?: Uint8Array | undefined;
 }
@@ -65,13 +68,16 @@ export async function foundFleet(request: {
   readonly ticket: AdmissionTicket;
   readonly privateKeyPem: string;
   readonly random: Random;
+  readonly clock: Clock;
 }): Promise<Enrolled> {
   const { ticket, privateKeyPem, random } = request;
   assert(ticket.kind === "fleet", "only a fleet ticket founds a fleet");
   const issuing = { certificate: ticket.issuingCertificate, privateKeyPem: ticket.issuingKeyPem };
   const nodeId = chooseNodeId([], "", random) as NodeId;
   const publicKey = await publicKeyOf(privateKeyPem);
-  return { nodeId, issuing, document: ticket.configuration, certificate: await issueBoxCertificate(issuing, { publicKey, nodeId, overlayName: ticket.overlayName }) };
+  const notAfter = certificateEnd(issuing, wallTime(Math.max(CLOCK_FLOOR, request.clock.wall())));
+  const certificate = await issueBoxCertificate(issuing, { publicKey, nodeId, overlayName: ticket.overlayName, notAfter });
+  return { nodeId, issuing, document: ticket.configuration, certificate };
 }
 
 function formOf({ ticket, previousCertificate }: EnrollmentRequest, csr: Uint8Array): readonly Part[] {
@@ -131,14 +137,14 @@ function post(request: EnrollmentRequest, form: readonly Part[]): Promise<Answer
   });
 }
 
-/** A newcomer knows the root alone; the member shows the issuing certificate with its own. */
-function checkMember(socket: TLSSocket, { ticket, clock }: EnrollmentRequest): string | undefined {
+/** A newcomer knows the root alone, and not what time it is; the member shows the issuing certificate with its own. */
+function checkMember(socket: TLSSocket, { ticket }: EnrollmentRequest): string | undefined {
   // Asked once: on a client's socket Node 24 has nothing to give the second time.
   const shown = socket.getPeerX509Certificate();
   if (shown === undefined) return "it showed no certificate";
   const issuing = shown.issuerCertificate;
   const inspected = new CertificateTrust({
-    root: ticket.rootCertificate, issuing: issuing === undefined ? [] : [issuing.raw], overlayName: ticket.overlayName, wall: () => clock.wall(),
+    root: ticket.rootCertificate, issuing: issuing === undefined ? [] : [issuing.raw], overlayName: ticket.overlayName, wall: () => CLOCK_FLOOR, latest: () => ANY_TIME,
   }).inspect(shown.raw);
   return "refused" in inspected ? inspected.refused : undefined;
 }
@@ -156,10 +162,10 @@ export async function readAnswer(response: IncomingMessage): Promise<Answer> {
 
 /** What a member granted, if it is a certificate of the fleet for the key, and the issuing credential. */
 export function grantedOf(
-  box: { readonly rootCertificate: Uint8Array; readonly overlayName: string; readonly privateKeyPem: string; readonly clock: Clock },
+  box: { readonly rootCertificate: Uint8Array; readonly overlayName: string; readonly privateKeyPem: string },
   { contentType, body }: Pick<Answer, "contentType" | "body">,
 ): EnrollmentAnswer {
-  const { privateKeyPem, clock } = box;
+  const { privateKeyPem } = box;
   const parts = parseMultipart(body, contentType);
   const [certificate, issuingCertificate] = (parts ?? []).filter((part) => part.contentType === "application/pkix-cert");
   const document = parts?.find((part) => part.contentType === CONFIGURATION_TYPE)?.body;
@@ -169,7 +175,7 @@ export function grantedOf(
   const issuingKeyPem = matchingKey(key.body, issuingCertificate.body);
   if (issuingKeyPem === undefined || !isFor(certificate.body, privateKeyPem)) return unusable;
   const inspected = new CertificateTrust({
-    root: box.rootCertificate, issuing: [issuingCertificate.body], overlayName: box.overlayName, wall: () => clock.wall(),
+    root: box.rootCertificate, issuing: [issuingCertificate.body], overlayName: box.overlayName, wall: () => CLOCK_FLOOR, latest: () => ANY_TIME,
   }).inspect(certificate.body);
   if ("refused" in inspected) return { outcome: "unreachable", reason: `the certificate it issued is not good: ${inspected.refused}` };
   const issuing = { certificate: Uint8Array.from(issuingCertificate.body), privateKeyPem: issuingKeyPem };
@@ -196,7 +202,7 @@ function isFor(certificate: Uint8Array, privateKeyPem: string): boolean {
 }
 
 /** The last line of what a stranger said, fit for a terminal: the RFC's word comes before the sentence. */
-function printable(text: string): string {
+export function printable(text: string): string {
   const line = text.trim().split("\n").at(-1) ?? "";
   return Array.from(line.slice(0, 300), (char) => (char >= " " && char <= "~" ? char : "?")).join("");
 }

@@ -14,8 +14,6 @@ import { NodeCrypto } from "./crypto.ts";
 
 const FACTS: ProgramFacts = {
   kinds: KINDS,
-  maxMessageSize: MAX_MESSAGE_BYTES,
-  initialTtl: INITIAL_TTL,
   reliabilityTimer: OVERLAY_TIMING.attempt,
   updateInterval: OVERLAY_TIMING.antiEntropy,
 };
@@ -29,13 +27,18 @@ export const firstConfiguration = (fleet: {
 }): FleetConfiguration => ({
   ...fleet,
   sequence: FIRST_SEQUENCE,
-  expiration: endOf(fleet.rootCertificate),
+  expiration: rootEnd(fleet.rootCertificate),
   bootstrapNodes: [],
   badNodes: [],
   registration: USUAL_REGISTRATION,
   retired: [],
   kept: [],
   refusedTickets: [],
+  limits: {
+    maxMessageSize: MAX_MESSAGE_BYTES,
+    initialTtl: INITIAL_TTL,
+    kinds: KINDS.map(({ id, maxEntries, maxValueBytes }) => ({ id, maxEntries, maxValueBytes })),
+  },
 });
 
 /** The next document after `configuration`. */
@@ -56,5 +59,5 @@ export const readConfiguration = (
   fleet: { readonly rootCertificate: Uint8Array; readonly overlayName: string },
 ): Result<FleetConfiguration, string> => readDocument(document, { ...fleet, crypto: new NodeCrypto(undefined) });
 
-/** A fleet's configuration ends with its key. */
-const endOf = (rootCertificate: Uint8Array): string => `${new X509Certificate(rootCertificate).validToDate.toISOString().slice(0, 19)}Z`;
+/** A fleet's configuration ends with its key at the latest; as a document says it. */
+export const rootEnd = (rootCertificate: Uint8Array): string => `${new X509Certificate(rootCertificate).validToDate.toISOString().slice(0, 19)}Z`;

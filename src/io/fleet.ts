@@ -7,6 +7,7 @@ import { type FleetTicket, MAX_USES, parseTicket, serializeTicket, serializeToke
 import { systemClock } from "./clock.ts";
 import { NodeCrypto } from "./crypto.ts";
 import type { FleetConfiguration, KeptBox } from "../overlay/configuration/document.ts";
+import { encodeRevocations, signRevocation } from "../overlay/configuration/revocations.ts";
 import type { NodeId } from "../overlay/ports.ts";
 import { firstConfiguration, signConfiguration, successor } from "./fleet-configuration.ts";
 import { fingerprint, makeIssuingAuthority, makeRootAuthority } from "./pki.ts";
@@ -67,6 +68,14 @@ export async function renewIssuing(request: {
     ...old, token, issuingCertificate: issuing.certificate, issuingKeyPem: issuing.privateKeyPem, configuration: document,
   };
   return { document, issuingKeyPem: issuing.privateKeyPem, fleetTicket: serializeTicket(ticket, signer) };
+}
+
+/** A statement of the fleet's key that a box is believed no more from now on. Throws `FleetError`. */
+export function signRevocationOf(request: { readonly rootKeyPem: string; readonly fleetTicket: string; readonly nodeId: NodeId }): Uint8Array {
+  const { overlayName, rootCertificate } = readFleetTicket(request.fleetTicket, request.rootKeyPem);
+  const signer = { certificate: rootCertificate, sign: signerWith(request.rootKeyPem) };
+  const statement = { overlayName, nodeId: request.nodeId, revokedAt: systemClock.wall() };
+  return encodeRevocations([signRevocation(signer, statement, new NodeCrypto(undefined))]);
 }
 
 /** A ticket that admits so many boxes until it expires. Throws `FleetError` if key and fleet ticket do not belong together. */

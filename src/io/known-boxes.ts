@@ -27,6 +27,16 @@ export class KnownBoxes {
     return [...this.#keys].map(([nodeId, key]) => ({ nodeId, key }));
   }
 
+  /** These, and the boxes of such certificates (DER): what others have met, and this box has not. Those met come first. */
+  with(certificates: readonly Uint8Array[], nodeIdOf: (certificate: Uint8Array) => NodeId | undefined): readonly KeptBox[] {
+    const boxes = new Map(this.#keys);
+    for (const der of certificates) {
+      const [nodeId, certificate] = [nodeIdOf(der), readCertificate(der)];
+      if (nodeId !== undefined && certificate !== undefined && !boxes.has(nodeId)) boxes.set(nodeId, keyHashOf(certificate));
+    }
+    return [...boxes].slice(0, MAX_KNOWN).map(([nodeId, key]) => ({ nodeId, key }));
+  }
+
   /** A box whose certificate (DER) was believed. */
   met(nodeId: NodeId, certificate: Uint8Array): void {
     const read = readCertificate(certificate);

@@ -7,6 +7,7 @@ import { type LinkEffect, type LinkInput, LinkMachine, type LinkSettings } from 
 import type { LinkId, NodeId, Ticket } from "../overlay/ports.ts";
 import type { Clock } from "./clock.ts";
 import { parseRefusal } from "./tls-identity.ts";
+import { readCertificate } from "./trust.ts";
 
 export interface LinkEnds {
   readonly nodeId: NodeId;
@@ -34,6 +35,9 @@ const MAX_QUEUED_BYTES = 4 << 20;
 export class LinkConnection {
   readonly id: LinkId;
   readonly ends: LinkEnds;
+  /** The other side said so, in the place of its first frame. */
+  wasRefused = false;
+  #certificate: Uint8Array;
   readonly #socket: TLSSocket;
   readonly #machine: LinkMachine;
   readonly #clock: Clock;
@@ -43,12 +47,22 @@ export class LinkConnection {
   constructor(id: LinkId, socket: TLSSocket, ends: LinkEnds, settings: LinkSettings, clock: Clock, listener: LinkListener) {
     this.id = id;
     this.ends = ends;
+    this.#certificate = ends.certificate;
     this.#socket = socket;
     this.#clock = clock;
     this.#listener = listener;
     this.#machine = new LinkMachine(settings, clock.now());
   }
 
+  /** The newest one that the other side has shown. */
+  get certificate(): Uint8Array {
+    return this.#certificate;
+  }
+  /** Takes a newer one if it is of the same key. */
+  renew(certificate: Uint8Array): void {
+    const [known, renewed] = [readCertificate(this.#certificate), readCertificate(certificate)];
+    if (known !== undefined && renewed?.publicKey.equals(known.publicKey) === true) this.#certificate = certificate;
+  }
   get isOpen(): boolean {
     return this.#state === "open";
   }
@@ -90,7 +104,10 @@ export class LinkConnection {
     if (this.#state === "closed") return;
     if (this.#state === "greeting") {
       const refusal = parseRefusal(bytes);
-      if (refusal !== undefined) return this.close(`refused by the other side: ${refusal}`);
+      if (refusal !== undefined) {
+        this.wasRefused = true;
+        return this.close(`refused by the other side: ${refusal}`);
+      }
       this.#state = "open";
       this.#listener.opened(this);
     }

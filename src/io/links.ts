@@ -1,6 +1,6 @@
 // The links to other boxes: TLS 1.3 with certificates on both sides, one port for links and enrollment.
 
-import { connect, createSecureContext, createServer, type SecureContext, type Server, type TLSSocket } from "node:tls";
+import { connect, createSecureContext, createServer, type SecureContext, type SecureContextOptions, type Server, type TLSSocket } from "node:tls";
 import type { Address } from "../base/address.ts";
 import { BoundedMap } from "../base/bounded-map.ts";
 import type { Random } from "../base/random.ts";
@@ -33,6 +33,8 @@ export interface LinksSettings {
   /** A connection with ALPN `http/1.1`. */
   readonly onEnrollment: (socket: TLSSocket) => void;
   readonly onReport: (level: "debug" | "info" | "warning", text: string) => void;
+  /** Somebody that this box dialed said that it is not believed. */
+  readonly onRefused?: (address: Address) => void;
   readonly onCount?: (event: "link-without-tls" | "link-refused" | "link-broken") => void;
   /** TLS key log lines, for tests that let tshark read the wire. */
   readonly onKeyLog?: (line: Uint8Array) => void;
@@ -55,6 +57,8 @@ export class Links {
   readonly #overlay: number;
   /** Made once: to read the certificates anew for each dial costs as much as the handshake. */
   #identity: SecureContext;
+  #shown: SecureContextOptions;
+  #maxMessageBytes: number;
   readonly #listener: LinkListener;
   /** BOUNDED: a connection above the bound is refused. */
   readonly #links = new BoundedMap<LinkId, LinkConnection>(MAX_LINKS, "refuse");
@@ -71,7 +75,9 @@ export class Links {
   constructor(settings: LinksSettings) {
     this.#settings = settings;
     this.#overlay = overlayHash(settings.overlayName, new NodeCrypto(undefined));
-    this.#identity = createSecureContext(tlsIdentity(settings));
+    this.#shown = tlsIdentity(settings);
+    this.#maxMessageBytes = settings.maxMessageBytes;
+    this.#identity = createSecureContext(this.#shown);
     this.#listener = {
       opened: (link) => this.#emit({ type: "link-opened", link: link.id, ...link.ends }),
       told: (link, effect) =>
@@ -87,7 +93,7 @@ export class Links {
   /** Listens; `host` undefined: every address. Port 0: any free port. Rejects with `ListenError`. */
   async open(listen: { readonly host: string | undefined; readonly port: number }): Promise<void> {
     const server = createServer({
-      ...tlsIdentity(this.#settings),
+      ...this.#shown,
       requestCert: true,
       rejectUnauthorized: false, // identifyPeer decides, and says why
       ALPNProtocols: [LINK_ALPN, ENROLLMENT_ALPN],
@@ -110,16 +116,27 @@ export class Links {
     server.on("error", (error) => this.#settings.onReport("warning", `overlay port: ${error.message}`));
   }
 
+  /** From here on links are opened for messages of up to so many bytes, if that is more than the program's own limit. */
+  takeUpTo(bytes: number): void {
+    this.#maxMessageBytes = Math.max(bytes, this.#settings.maxMessageBytes);
+  }
+
   /** What this box shows from here on; links that are open stay. */
   showIdentity(identity: Parameters<typeof tlsIdentity>[0]): void {
-    this.#identity = createSecureContext(tlsIdentity(identity));
-    this.#server?.setSecureContext(tlsIdentity(identity));
+    this.#shown = tlsIdentity(identity);
+    this.#identity = createSecureContext(this.#shown);
+    this.#server?.setSecureContext(this.#shown);
+  }
+
+  /** A box at the other end has a new certificate. The link goes on with it if its key is the one that was proved at the handshake. */
+  showed(nodeId: NodeId, certificate: Uint8Array): void {
+    for (const link of this.#links.values()) if (link.ends.nodeId === nodeId) link.renew(certificate);
   }
 
   /** Closes the links of boxes that are not believed any more. */
   judgeAnew(): void {
     for (const link of [...this.#links.values()]) {
-      const inspected = this.#settings.trust.inspect(link.ends.certificate);
+      const inspected = this.#settings.trust.inspect(link.certificate);
       if ("refused" in inspected) link.close(`it is not believed: ${inspected.refused}`);
     }
   }
@@ -172,7 +189,8 @@ export class Links {
 
   /** The other side's certificate is checked here, before anything it sends is read. */
   #judge(socket: TLSSocket, remote: Address, dial: Ticket | undefined): void {
-    const peer = identifyPeer(socket, this.#settings.trust);
+    const found = identifyPeer(socket, this.#settings.trust);
+    const peer = "nodeId" in found && found.isClient && dial !== undefined ? { refused: "its certificate is a client's" } : found;
     if ("refused" in peer) {
       const reason = `it is not believed: ${peer.refused}`;
       this.#refuse(socket, remote, peer.refused);
@@ -188,7 +206,8 @@ export class Links {
     }
     socket.setNoDelay(true);
     const ends: LinkEnds = { nodeId, certificate, outbound: dial !== undefined, remote, dial };
-    const { random, clock, maxMessageBytes } = this.#settings;
+    const { random, clock } = this.#settings;
+    const maxMessageBytes = this.#maxMessageBytes;
     const machine = { overlay: this.#overlay, remote: peer.nodeId, maxMessageBytes, random };
     const link = new LinkConnection(++this.#lastLink, socket, ends, machine, clock, this.#listener);
     if (!this.#links.set(link.id, link)) {
@@ -269,6 +288,7 @@ export class Links {
     this.#links.delete(link.id);
     if (wasOpen) return this.#emit({ type: "link-closed", link: link.id, reason });
     const { dial, remote } = link.ends;
+    if (dial !== undefined && link.wasRefused) this.#settings.onRefused?.(remote);
     if (dial !== undefined) this.#emit({ type: "dial-failed", dial, reason });
     else this.#settings.onReport("info", `link with ${remote.host} did not open: ${reason}`);
   }

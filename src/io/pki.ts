@@ -1,14 +1,14 @@
 // Certificates of a fleet: a root that its operator keeps, one issuing authority below it that every
 // enrolled box holds, and one certificate for each box with its Node-ID (RFC 6940 section 11.3).
 //
-// notBefore is 1970 everywhere, so that a box whose clock has no battery can join. notAfter is the
-// root's own end, some twenty years after the fleet was made, and never comes from the clock of
-// a box that issues: a box that believes it is 1970 must not hand out certificates that ended in 1990.
-// Short certificates and their renewal are a later step; until then nothing must stop working by itself.
+// notBefore is 1970 everywhere, so that a box whose clock has no battery can join. Authorities end some
+// twenty years after the fleet was made; a box's certificate thirty days after it was issued, by the time
+// that certificate-time.ts tells: a box that believes it is 1970 must not hand out what ended in 1990.
 
 import { createPrivateKey, generateKeyPairSync, hash, hkdfSync, webcrypto, X509Certificate } from "node:crypto";
 import type { Result } from "../base/result.ts";
 import { fault, ok } from "../base/result.ts";
+import { hours, type WallTime, wallAfter } from "../base/time.ts";
 import type { NodeId } from "../overlay/ports.ts";
 
 /** A certificate (DER) with its private key (PKCS #8, PEM). */
@@ -20,6 +20,8 @@ export interface Credential {
 export const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 const EPOCH = new Date(0);
 const FLEET_YEARS = 20;
+/** Of a box's certificate. */
+export const CERTIFICATE_LIFE = hours(24 * 30);
 
 /** The X.509 library, loaded when it is first needed: it is large, and an enrolled box seldom needs it. */
 export async function loadX509() {
@@ -114,6 +116,8 @@ export async function issueBoxCertificate(
     readonly overlayName: string;
     /** The issuing certificate's own end if left out. */
     readonly notAfter?: Date;
+    /** It is a client's, who dials and is not dialed. */
+    readonly isClient?: boolean;
   },
 ): Promise<Uint8Array> {
   const x509 = await loadX509();
@@ -131,7 +135,7 @@ export async function issueBoxCertificate(
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
+      new x509.ExtendedKeyUsageExtension([...(box.isClient === true ? [] : [x509.ExtendedKeyUsage.serverAuth]), x509.ExtendedKeyUsage.clientAuth]),
       new x509.SubjectAlternativeNameExtension(
         [
           { type: "url", value: reloadUri(box.nodeId, box.overlayName) },
@@ -176,7 +180,8 @@ export async function issueSipCertificate(
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth, SIP_DOMAIN_USAGE]),
       new x509.SubjectAlternativeNameExtension([
         { type: "url", value: `sip:${box.domain}` },
-        ...[box.domain, ...box.hosts].map((value) => ({ type: "dns" as const, value })),
+        // linphone 5.1 (mbed TLS) compares a numeric address with the DNS names alone.
+        ...[box.domain, ...box.hosts, ...box.addresses].map((value) => ({ type: "dns" as const, value })),
         ...box.addresses.map((value) => ({ type: "ip" as const, value })),
       ]),
       await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
@@ -187,6 +192,12 @@ export async function issueSipCertificate(
 
 /** RFC 5924: id-kp-sipDomain. */
 const SIP_DOMAIN_USAGE = "1.3.6.1.5.5.7.3.20";
+
+/** When a certificate that is issued at this time ends: with its authority at the latest. */
+export function certificateEnd(issuing: Pick<Credential, "certificate">, issuedAt: WallTime): Date {
+  const authority = new X509Certificate(issuing.certificate).validToDate.getTime();
+  return new Date(Math.min(authority, wallAfter(issuedAt, CERTIFICATE_LIFE)));
+}
 
 /** RFC 6940 section 14.15, for one destination of type node: type 01, length 10 (hex). */
 export const reloadUri = (nodeId: string, overlayName: string): string => `reload://0110${nodeId}@${overlayName}/`;

@@ -1,12 +1,11 @@
-// A box whose issuing credential was retired asks a member that has the new one: a POST over mutual TLS, with
-// the certificate it has. Who may not have one is decided by the fleet's configuration: the revoked, and
-// whoever is not among the boxes that it keeps.
+// A box whose issuing credential was retired, or whom nobody believes any more, asks a member for a new
+// certificate: a POST over mutual TLS, with the one it has, and be it two years over. Who may not have one is
+// decided by what the fleet has decided: the revoked, and whoever is not among the boxes that it keeps.
 
 import { request as httpsRequest } from "node:https";
 import type { TLSSocket } from "node:tls";
 import type { Address } from "../base/address.ts";
-import type { Clock } from "./clock.ts";
-import { type Answer, type EnrollmentAnswer, grantedOf, readAnswer } from "./enrollment.ts";
+import { type Answer, type EnrollmentAnswer, grantedOf, printable, readAnswer } from "./enrollment.ts";
 import type { FleetMembership } from "./identity-files.ts";
 import { describeSocketError } from "./link-connection.ts";
 import { ENROLLMENT_ALPN, identifyPeer, tlsIdentity } from "./tls-identity.ts";
@@ -20,15 +19,15 @@ export interface RenewalRequest {
   readonly membership: FleetMembership;
   readonly privateKeyPem: string;
   readonly trust: CertificateTrust;
-  readonly clock: Clock;
 }
 
 export async function requestRenewal(request: RenewalRequest): Promise<EnrollmentAnswer> {
-  const { membership, privateKeyPem, clock } = request;
+  const { membership, privateKeyPem } = request;
   try {
     const answer = await post(request);
-    if (answer.status === 200) return grantedOf({ ...membership, privateKeyPem, clock }, answer);
-    const reason = `it answered ${answer.status}`;
+    if (answer.status === 200) return grantedOf({ ...membership, privateKeyPem }, answer);
+    const sentence = printable(answer.body.toString("latin1"));
+    const reason = answer.status === 403 ? sentence : `it answered ${answer.status}: ${sentence}`;
     return answer.status === 403 ? { outcome: "declined", reason } : { outcome: "unreachable", reason };
   } catch (error) {
     return { outcome: "unreachable", reason: error instanceof Error ? describeSocketError(error) : String(error) };

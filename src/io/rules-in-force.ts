@@ -1,11 +1,10 @@
 // The fleet's rules for those parts of a box that work outside the peer: enrollment and trust.
 
-import { createPrivateKey, sign } from "node:crypto";
 import type { FleetConfiguration } from "../overlay/configuration/document.ts";
-import { decodeRevocations, type RevocationSigner } from "../overlay/configuration/revocations.ts";
+import { decodeRevocations } from "../overlay/configuration/revocations.ts";
 import type { NodeId } from "../overlay/ports.ts";
 import { readConfiguration } from "./fleet-configuration.ts";
-import { type Credential, fingerprint } from "./pki.ts";
+import { fingerprint } from "./pki.ts";
 import type { StoredRules } from "./rules-files.ts";
 import type { IssuingRules } from "./trust.ts";
 
@@ -61,10 +60,4 @@ export class RulesInForce implements IssuingRules {
 function revokedBy({ revocations }: StoredRules, configuration: FleetConfiguration | undefined): ReadonlySet<NodeId> {
   const stated = decodeRevocations(revocations) ?? [];
   return new Set([...stated.map(({ nodeId }) => nodeId), ...(configuration?.badNodes ?? [])]);
-}
-
-/** Signs revocations with the credential that issues certificates. */
-export function issuingSigner({ certificate, privateKeyPem }: Credential): RevocationSigner {
-  const key = createPrivateKey(privateKeyPem);
-  return { certificate, sign: (bytes) => sign("sha256", bytes, key) };
 }

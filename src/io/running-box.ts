@@ -1,5 +1,6 @@
 // One box at work: the peer, and around it everything that touches the outside, wired by hand.
 
+import { minutes } from "../base/time.ts";
 import { compareSequences } from "../overlay/configuration/document.ts";
 import type { NodeId, PeerInfo, Phase, StoredRow } from "../overlay/ports.ts";
 import { MAX_MESSAGE_BYTES } from "../overlay/wire/framing.ts";
@@ -12,7 +13,8 @@ import type { Hint } from "../provision/hint.ts";
 import type { StreamPorts } from "../sip/ports.ts";
 import { systemClock } from "./clock.ts";
 import { ControlServer } from "./control-server.ts";
-import { CredentialKeeper } from "./credential.ts";
+import { CertificateTime } from "./certificate-time.ts";
+import { CredentialKeeper, type CertificateState } from "./credential.ts";
 import { NodeCrypto } from "./crypto.ts";
 import { type DataDirectory, DataDirectoryError } from "./data-directory.ts";
 import { Driver } from "./driver.ts";
@@ -26,13 +28,19 @@ import { type LinkEvent, Links } from "./links.ts";
 import { Mdns } from "./mdns.ts";
 import { ownAddress } from "./own-address.ts";
 import { certificatePem, fleetHashOf, fleetSecret, isKeyOf } from "./pki.ts";
-import { issuingSigner, RulesInForce } from "./rules-in-force.ts";
+import { RulesInForce } from "./rules-in-force.ts";
 import { SystemRandom } from "./random.ts";
 import { SipResolver } from "./resolver.ts";
 import { SipCertificate, type SipCertificateSettings } from "./sip-certificate.ts";
 import { SipSockets, type SipSocketsSettings } from "./sip-sockets.ts";
 import { Store } from "./store.ts";
 import { CertificateTrust } from "./trust.ts";
+
+/**
+ * Between two looks at the links by the time that the ring agrees on, longer than a box takes to renew its own
+ * certificate when it learns what time it is; the time itself is written to disk as often.
+ */
+const JUDGE_EVERY = minutes(10);
 
 export interface RunningBoxSettings {
   readonly membership: FleetMembership;
@@ -68,7 +76,10 @@ export class RunningBox {
   readonly #fleetHash: string;
   readonly #rules: RulesInForce;
   readonly #trust: CertificateTrust;
+  readonly #time: CertificateTime;
   readonly #credential: CredentialKeeper;
+  #certificate: CertificateState | undefined;
+  #watch: NodeJS.Timeout | undefined;
   readonly #known: KnownBoxes;
   /** Questions of the control socket without an answer. BOUNDED: by the control server's connections and their questions. */
   readonly #questions = new Map<number, (reply: ControlReply) => void>();
@@ -88,19 +99,17 @@ export class RunningBox {
     this.#fleetHash = fleetHashOf(membership.rootCertificate);
     for (const name of data.missingDatabases()) report("warning", `${name} is gone or empty; what it held comes from the neighbors`);
     this.#rules = new RulesInForce(membership, data.rules((document) => readConfiguration(document, membership).ok), membership.enrolled.nodeId);
+    this.#time = new CertificateTime({ remembered: data.agreedTime(), wall: systemClock.wall, agreed: () => this.#peer?.agreedTime });
     this.#trust = new CertificateTrust({
       root: membership.rootCertificate,
       issuing: [membership.enrolled.issuing.certificate],
       overlayName: membership.overlayName,
-      wall: () => systemClock.wall(),
+      wall: () => this.#time.judging(),
+      latest: () => this.#time.making(),
       rules: this.#rules,
     });
     this.#known = new KnownBoxes(data.boxes(), (text) => this.#tryToKeep(() => data.saveBoxes(text)));
-    this.#credential = new CredentialKeeper({
-      membership, privateKeyPem, trust: this.#trust, clock: systemClock, onReport: report,
-      members: () => this.#peer?.snapshot().members.filter(({ state }) => state !== "gone").map(({ info }) => info.overlay) ?? [],
-      onRenewed: (renewed) => this.#renewed(renewed, privateKeyPem),
-    });
+    this.#credential = this.#makeKeeper(privateKeyPem);
     this.self = this.#describe();
     this.#store = new Store({ directory: data.path, onInput: this.#take, onReport: report });
     this.#sipCertificate = this.#makeSipCertificate();
@@ -117,7 +126,7 @@ export class RunningBox {
       issuing: membership.enrolled.issuing,
       crypto: this.#crypto,
       random: this.#random,
-      clock: systemClock,
+      clock: { now: systemClock.now, wall: () => this.#time.making() },
       members: () => this.#placed(),
       rules: () => this.#rules,
       isRevokedKey: (key) => this.#known.boxes.some((box) => box.key === key && this.#rules.isRevoked(box.nodeId)),
@@ -138,6 +147,7 @@ export class RunningBox {
       onInput: this.#takeFromLink,
       onEnrollment: (socket) => this.#enrollment.accept(socket),
       onReport: report,
+      onRefused: (address) => this.#credential.refusedAt(address),
       onCount: this.#countAtDoor,
     });
     this.#mdns = new Mdns({
@@ -164,7 +174,7 @@ export class RunningBox {
       clock: systemClock,
       files: this.#settings.certificateFiles,
       load: () => data.sipIdentity(),
-      save: (pem) => this.#tryToKeep(() => data.saveSipIdentity(pem)),
+      save: (pem) => this.#tryToKeep(() => data.saveSipIdentity(pem, certificatePem(membership.rootCertificate))),
       onReport: report,
     });
   }
@@ -186,13 +196,16 @@ export class RunningBox {
   async start(): Promise<void> {
     const { data, listen, overlayPort, hints } = this.#settings;
     const rows = await this.#store.open();
+    await this.#credential.start();
     this.#peer = this.#makePeer(rows);
     this.#driver = new Driver(this.#peer, systemClock, this.#performer());
+    this.#tellOfCertificate(this.#certificate);
+    this.#watch = setInterval(() => this.#judgeInTime(), JUDGE_EVERY);
     await this.#links.open({ host: listen, port: overlayPort });
     await this.#sip.open();
+    await this.#sipCertificate.start(); // before it is said that phones are served over TLS
     this.#control = await ControlServer.open({ directory: data.path, ask: this.ask });
     this.#tellAddresses();
-    void this.#sipCertificate.start();
     for (const row of this.#store.damagedAtStart) this.#take({ type: "row-damaged", row });
     for (const address of hints) this.#take({ type: "candidate", address, source: "hint" });
     if (this.#settings.mdns) this.#mdns.open();
@@ -242,8 +255,21 @@ export class RunningBox {
     };
   }
 
+  #makeKeeper(privateKeyPem: string): CredentialKeeper {
+    const { membership, report } = this.#settings;
+    return new CredentialKeeper({
+      membership, privateKeyPem, trust: this.#trust, time: this.#time, random: this.#random, onReport: report,
+      configuration: () => this.#rules.configuration,
+      isOut: () => this.#rules.isOut,
+      onState: (state) => this.#tellOfCertificate(state),
+      members: () => this.#peer?.snapshot().members.filter(({ state }) => state !== "gone").map(({ info }) => info.overlay) ?? [],
+      onRenewed: (renewed) => this.#renewed(renewed, privateKeyPem),
+    });
+  }
+
   #makePeer(rows: readonly StoredRow[]): Peer {
-    const { membership, data, openRegistration } = this.#settings;
+    const { data, openRegistration } = this.#settings;
+    const { membership } = this.#credential;
     const { fleetName, domain, overlayName, enrolled, formerSecret } = membership;
     return new Peer(
       {
@@ -260,7 +286,8 @@ export class RunningBox {
         ringAge: data.ringAge(),
         localAddresses: [],
         openRegistration,
-        rules: { rootCertificate: membership.rootCertificate, ...this.#rules.stored, issuing: issuingSigner(enrolled.issuing) },
+        publishesCertificate: true,
+        rules: { rootCertificate: membership.rootCertificate, ...this.#rules.stored },
       },
       this.#crypto,
       this.#random,
@@ -301,18 +328,34 @@ export class RunningBox {
       if (this.isStopping) return;
       const { configuration } = this.#rules;
       for (const issuing of configuration === undefined ? [] : [configuration.issuingCertificate, ...configuration.retired]) this.#trust.learnIssuing(issuing);
+      this.#links.takeUpTo(configuration?.limits.maxMessageSize ?? MAX_MESSAGE_BYTES);
       this.#links.judgeAnew();
       if (!this.#rules.isOut) this.#credential.configured(configuration);
     });
   }
 
-  #renewed(membership: FleetMembership, privateKeyPem: string): void {
+  /** Whether it is on disk. */
+  #renewed(membership: FleetMembership, privateKeyPem: string): boolean {
     const { certificate, issuing } = membership.enrolled;
-    this.#tryToKeep(() => this.#settings.data.saveMembership(membership));
+    const isKept = this.#tryToKeep(() => this.#settings.data.saveMembership(membership));
     this.#links.showIdentity({ certificate, issuingCertificate: issuing.certificate, privateKeyPem });
     this.#enrollment.issueWith(issuing);
     void this.#sipCertificate.look();
-    this.#take({ type: "credential", certificate, issuing: issuingSigner(issuing), fleetSecret: fleetSecret(issuing.privateKeyPem) });
+    this.#take({ type: "credential", certificate, fleetSecret: fleetSecret(issuing.privateKeyPem) });
+    return isKept;
+  }
+
+  #tellOfCertificate(state: CertificateState | undefined): void {
+    this.#certificate = state;
+    if (state !== undefined) this.#take({ type: "certificate-state", ...state });
+  }
+
+  /** Now and then the time is remembered, and the links whose certificates have ended meanwhile are closed. */
+  #judgeInTime(): void {
+    const { agreed } = this.#time;
+    if (agreed === undefined || this.isStopping) return;
+    this.#settings.data.saveAgreedTime(agreed);
+    this.#links.judgeAnew();
   }
 
   /** First this box has the credential, then the others hear of it and fetch it here. */
@@ -339,10 +382,20 @@ export class RunningBox {
       answer({ ok: true, op: "restart" });
       return this.#settings.onRestart();
     }
-    if (request.op === "known-boxes") return answer({ ok: true, op: "known-boxes", boxes: this.#known.boxes });
+    if (request.op === "known-boxes") return this.#askPeer({ op: "published" }, (reply) => answer(this.#withPublished(reply)));
     if (request.op !== "heartbeat") return this.#askPeer(request, answer);
     this.#askPeer(request, (reply) => answer("op" in reply && reply.op === "heartbeat" ? { ...reply, processId: process.pid } : reply));
   };
+
+  /** The boxes that this one has met, and those that have published a certificate; if the ring does not answer, the first alone. */
+  #withPublished(reply: ControlReply): ControlReply {
+    const certificates = "op" in reply && reply.op === "published" ? reply.certificates.map((octets) => Buffer.from(octets, "latin1")) : [];
+    const boxes = this.#known.with(certificates, (certificate) => {
+      const inspected = this.#trust.inspect(certificate, "returning");
+      return "nodeId" in inspected && inspected.isClient !== true ? inspected.nodeId : undefined;
+    });
+    return { ok: true, op: "known-boxes", boxes };
+  }
 
   #askPeer(request: PeerRequest, answer: (reply: ControlReply) => void): void {
     this.#questions.set(++this.#lastQuestion, answer);
@@ -356,13 +409,15 @@ export class RunningBox {
     });
   }
 
-  /** Files that shorten the next start: on a disk that takes nothing any more a running box goes on without them. */
-  #tryToKeep(write: () => void): void {
+  /** Files that shorten the next start: on a disk that takes nothing any more a running box goes on without them. Whether it was written. */
+  #tryToKeep(write: () => void): boolean {
     try {
       write();
+      return true;
     } catch (error) {
       if (!(error instanceof DataDirectoryError)) throw error;
       this.#settings.report("warning", error.message);
+      return false;
     }
   }
 
@@ -397,6 +452,7 @@ export class RunningBox {
     await this.#sip.close();
     await this.#links.close();
     this.#credential.close();
+    clearInterval(this.#watch);
     this.#enrollment.close();
     this.#resolver.close();
     this.#driver?.close();

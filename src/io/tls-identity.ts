@@ -27,13 +27,14 @@ export function tlsIdentity(identity: {
 export function identifyPeer(
   socket: TLSSocket,
   trust: Trust & { learnIssuing?(issuing: Uint8Array): void },
-): { readonly nodeId: NodeId; readonly certificate: Uint8Array; readonly key: string | undefined } | { readonly refused: string } {
+  inspect: (certificate: Uint8Array) => ReturnType<Trust["inspect"]> = (certificate) => trust.inspect(certificate),
+): { readonly nodeId: NodeId; readonly certificate: Uint8Array; readonly key: string | undefined; readonly isClient: boolean } | { readonly refused: string } {
   const shown = socket.getPeerX509Certificate();
   if (shown === undefined) return { refused: "it showed no certificate" };
   const certificate = shown.raw;
   if (shown.issuerCertificate !== undefined) trust.learnIssuing?.(shown.issuerCertificate.raw);
-  const inspected = trust.inspect(certificate);
-  return "refused" in inspected ? inspected : { nodeId: inspected.nodeId, certificate, key: inspected.key };
+  const inspected = inspect(certificate);
+  return "refused" in inspected ? inspected : { nodeId: inspected.nodeId, certificate, key: inspected.key, isClient: inspected.isClient === true };
 }
 
 /**

@@ -9,11 +9,12 @@ import {
 } from "./certificate-fields.ts";
 
 /** `key`: SHA-256 of the box's public key, hex. */
-type Inspection = { readonly nodeId: NodeId; readonly key: string } | { readonly refused: string };
+type Inspection = { readonly nodeId: NodeId; readonly key: string; readonly isClient?: true } | { readonly refused: string };
 
 type Verdict =
   | {
       readonly nodeId: NodeId;
+      readonly isClient: boolean;
       readonly notBefore: number;
       readonly notAfter: number;
       /** SHA-256 of the issuing certificate, and of the box's public key, hex. */
@@ -39,6 +40,7 @@ export class CertificateTrust implements Trust {
   #issuing: readonly X509Certificate[]; // BOUNDED: MAX_ISSUING
   readonly #overlayName: string;
   readonly #wall: () => WallTime;
+  readonly #latest: () => WallTime;
   /** By SHA-256 of the certificate. BOUNDED: the oldest verdict goes, and is found again when asked. */
   readonly #verdicts = new BoundedMap<string, Verdict>(2_048, "evict");
 
@@ -48,7 +50,10 @@ export class CertificateTrust implements Trust {
     /** DER of the issuing certificates to believe; one that the root did not sign is left out. */
     readonly issuing: readonly Uint8Array[];
     readonly overlayName: string;
+    /** What certificates must not have ended before. */
     readonly wall: () => WallTime;
+    /** What they must have begun by; `wall` if left out. */
+    readonly latest?: () => WallTime;
     readonly rules?: IssuingRules;
   }) {
     this.#root = new X509Certificate(settings.root);
@@ -56,6 +61,7 @@ export class CertificateTrust implements Trust {
     this.#issuing = settings.issuing.flatMap((der) => issuingCertificate(der, this.#root) ?? []);
     this.#overlayName = settings.overlayName;
     this.#wall = settings.wall;
+    this.#latest = settings.latest ?? settings.wall;
   }
 
   /** Believes another issuing certificate (DER) of the root: a box that was off when it was made meets it here. */
@@ -67,7 +73,11 @@ export class CertificateTrust implements Trust {
     for (const [key, verdict] of [...this.#verdicts]) if ("refused" in verdict) this.#verdicts.delete(key);
   }
 
-  inspect(certificate: Uint8Array, as: "peer" | "author" = "peer"): Inspection {
+  /**
+   * `returning`: a box that asks for a new certificate, with one that may have ended; `author`: of a value, which was
+   * written while its certificate was good. What a retired credential issued is good for authors, and for boxes that are kept.
+   */
+  inspect(certificate: Uint8Array, as: "peer" | "author" | "returning" = "peer"): Inspection {
     const key = hash("sha256", certificate, "base64");
     let verdict = this.#verdicts.get(key);
     if (verdict === undefined) {
@@ -75,14 +85,14 @@ export class CertificateTrust implements Trust {
       this.#verdicts.set(key, verdict);
     }
     if ("refused" in verdict) return verdict;
-    const wall = this.#wall();
-    if (verdict.notAfter < wall) return { refused: `its certificate expired on ${day(verdict.notAfter)}` };
+    if (as === "peer" && verdict.notAfter < this.#wall()) return { refused: `its certificate expired on ${day(verdict.notAfter)}` };
     // Ours begin in 1970, so that this refuses nobody whose clock was never set.
-    if (verdict.notBefore > wall) return { refused: `its certificate is not valid before ${day(verdict.notBefore)}` };
-    if (as === "peer" && this.#rules?.isRetired(verdict.issuer) === true && !this.#rules.isKept(verdict.nodeId, verdict.key)) {
+    if (verdict.notBefore > this.#latest()) return { refused: `its certificate is not valid before ${day(verdict.notBefore)}` };
+    if (as !== "author" && this.#rules?.isRetired(verdict.issuer) === true && !this.#rules.isKept(verdict.nodeId, verdict.key)) {
       return { refused: "its certificate is of a credential that the fleet has retired" };
     }
-    return { nodeId: verdict.nodeId, key: verdict.key };
+    const { nodeId, key: ofKey } = verdict;
+    return verdict.isClient ? { nodeId, key: ofKey, isClient: true } : { nodeId, key: ofKey };
   }
 
   #judge(der: Uint8Array): Verdict {
@@ -91,13 +101,15 @@ export class CertificateTrust implements Trust {
     const issuer = this.#issuing.find((candidate) => isIssuedBy(certificate, candidate));
     if (issuer === undefined) return { refused: "its certificate is not of this fleet" };
     if (certificate.publicKey.asymmetricKeyDetails?.namedCurve !== "prime256v1") return { refused: "its key is not a P-256 key" };
-    const oddity = oddityOf(readCertificateFields(der));
+    const fields = readCertificateFields(der);
+    const oddity = oddityOf(fields);
     if (oddity !== undefined) return { refused: oddity };
     const nodeId = nodeIdIn(certificate.subjectAltName ?? "", this.#overlayName);
     if (nodeId === undefined) return { refused: "its certificate does not name exactly one Node-ID of this overlay" };
     const notAfter = Math.min(certificate.validToDate.getTime(), issuer.validToDate.getTime());
     const issuerHash = hash("sha256", issuer.raw, "hex");
-    return { nodeId, notBefore: certificate.validFromDate.getTime(), notAfter, issuer: issuerHash, key: keyHashOf(certificate) };
+    const isClient = !usagesOf(fields).includes(SERVER_AUTH);
+    return { nodeId, isClient, notBefore: certificate.validFromDate.getTime(), notAfter, issuer: issuerHash, key: keyHashOf(certificate) };
   }
 }
 
@@ -119,10 +131,13 @@ function oddityOf(fields: CertificateFields | undefined): string | undefined {
   }
   const keyUsage = extensions.get(EXTENSION_ID.keyUsage);
   if (keyUsage === undefined || (keyUsageBits(keyUsage.value) & DIGITAL_SIGNATURE) === 0) return "its certificate is not for signatures";
-  const usages = usagesIn(extensions.get(EXTENSION_ID.extendedKeyUsage)?.value ?? new Uint8Array(0));
-  if (!usages.includes(SERVER_AUTH) || !usages.includes(CLIENT_AUTH)) return "its certificate is not for both ends of a link";
+  // A box's is for both ends; a client's is for the end that dials.
+  if (!usagesOf(fields).includes(CLIENT_AUTH)) return "its certificate is not for both ends of a link";
   return undefined;
 }
+
+const usagesOf = (fields: CertificateFields | undefined): readonly string[] =>
+  usagesIn(fields?.extensions.get(EXTENSION_ID.extendedKeyUsage)?.value ?? new Uint8Array(0));
 
 /**
  * The Node-ID of a subjectAltName in Node's text form. It must be one reload URI with one destination

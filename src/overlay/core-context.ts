@@ -6,8 +6,10 @@ import { after, type Duration, type Instant, instant, milliseconds, type WallTim
 import { fromOctets, utf8Octets } from "../base/bytes.ts";
 import { Agenda, type AgendaKey } from "./agenda.ts";
 import { FleetRules } from "./configuration/fleet-rules.ts";
+import { limited } from "./configuration/limits.ts";
 import type { KindDefinition, KindId, NodeId, OverlayEffect, OverlaySettings, Ticket, Trust } from "./ports.ts";
 import { HybridClock } from "./storage/clock.ts";
+import { INITIAL_TTL } from "./wire/forwarding-header.ts";
 import { overlayHash } from "./wire/identifiers.ts";
 import { makeSigner, type Signer } from "./wire/security-block.ts";
 
@@ -71,6 +73,14 @@ export class CoreContext {
   }
   kind(id: KindId): KindDefinition | undefined {
     return this.#kinds.get(id);
+  }
+  /** As the document in force limits it, for new values. Copies of what is there go on by the program's limits. */
+  limited(kind: KindDefinition): KindDefinition {
+    return limited(kind, this.rules.configuration?.limits);
+  }
+  /** Links that a message of this box may go over. */
+  get initialTtl(): number {
+    return this.rules.configuration?.limits.initialTtl ?? INITIAL_TTL;
   }
 
   /** Sets the time of this step. */

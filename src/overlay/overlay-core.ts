@@ -16,6 +16,7 @@ import type { MemberState } from "./members/member-states.ts";
 import { type Member, Membership, type ViewChange } from "./members/membership.ts";
 import { Neighborhood } from "./members/neighborhood.ts";
 import { Operations } from "./operations/operations.ts";
+import { UnknownWriters } from "./operations/unknown-writers.ts";
 import { Persistence } from "./replicas/persistence.ts";
 import { PHASE_TRANSITIONS, type PhaseTrigger } from "./members/phases.ts";
 import type { NodeId, OverlayEffect, OverlayInput, OverlaySettings, OverlaySnapshot, PeerInfo, Phase, ResourceId, Ticket, Trust } from "./ports.ts";
@@ -27,6 +28,7 @@ import { Responder } from "./routing/responder.ts";
 import { type Received, Router } from "./routing/router.ts";
 import { pictureOf } from "./snapshot.ts";
 import { Holdings } from "./storage/holdings.ts";
+import { CLOCK_FLOOR } from "./storage/clock.ts";
 import type { StoredEntry } from "./storage/entry.ts";
 import { Storing } from "./replicas/storing.ts";
 import { Surplus } from "./replicas/surplus.ts";
@@ -89,7 +91,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     });
     const exchanges = new Exchanges(context, membership, (hop) => this.#updates.tell(hop));
     const persistence = new Persistence(context);
-    const holdings = new Holdings(context, persistence);
+    const holdings = new Holdings(context, persistence, (entry) => unknownWriters.kept(entry));
     const doubles = new Doubles(context, () => context.soon(() => this.#introductions.introduceAnew()));
     const neighborhood = new Neighborhood({ context, membership }, {
       seekFinger: (start) => this.#findOwner(start),
@@ -116,7 +118,11 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       isPartial: () => neighborhood.isPartial,
       tellNeighbors: (member) => introductions.sendUpdate(member, introductions.neighborsUpdate()),
     });
-    const updates = new ConfigUpdates(basis, { configured: () => this.#rulesChanged(), revoked: (nodeIds) => this.#revoked(nodeIds) });
+    const updates = new ConfigUpdates(basis, {
+      configured: () => this.#rulesChanged(),
+      revoked: (nodeIds) => this.#revoked(nodeIds),
+      renewed: ({ nodeId }, certificate) => this.#renewed(nodeId, certificate),
+    });
     const awakening = new Awakening({ context, membership, exchanges }, () => {
       replication.awake();
       this.#operations.tryAgain();
@@ -144,6 +150,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     this.#updates = updates;
     this.#replication = replication;
     this.#operations = new Operations({ ...basis, reading, storing, topology, awakening });
+    const unknownWriters = new UnknownWriters({ context, holdings, operations: this.#operations });
     this.#joining = new Joining({ ...basis, introductions, neighborhood }, () => this.#shift("share received"));
     this.#leaving = new Leaving(basis, () => this.#shift("handed over"));
     this.#stabilization = stabilization;
@@ -175,6 +182,13 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   /** What the ring takes the time to be: this box's wall clock, corrected by the others' if it is plainly wrong. */
   wall(): WallTime {
     return this.#context.clock.now();
+  }
+  /** The time, while another box of the ring goes by it too. */
+  get agreedTime(): WallTime | undefined {
+    const { self, clock } = this.#context;
+    const { view } = this.#membership;
+    const isAmongOthers = this.#phase === "serving" && view.has(self) && view.size > 1;
+    return isAmongOthers && clock.now() >= CLOCK_FLOOR ? clock.now() : undefined;
   }
   snapshot(): OverlaySnapshot {
     return pictureOf({
@@ -264,9 +278,9 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       case "credential":
         this.#context.signAs(input.certificate);
         this.#holdings.knowCertificate(input.certificate);
-        return this.#context.rules.issueWith(input.issuing);
+        return this.#updates.showCertificate(input.certificate);
       case "revoke":
-        return this.#revoke(input.ticket, input.nodeId);
+        return this.#revoke(input.ticket, input.statement);
       case "tick":
         return;
     }
@@ -291,12 +305,16 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     this.#updates.spread(undefined, (told) => this.#context.emit({ type: "configured", ticket, outcome: { ok: true, ...told } }));
   }
 
-  #revoke(ticket: Ticket, nodeId: NodeId): void {
-    const revocation = this.#context.rules.revoke(nodeId, this.#context.clock.now());
-    if (!revocation.ok) return this.#refuseRule("revoked", ticket, revocation.fault);
+  #revoke(ticket: Ticket, statement: Uint8Array): void {
+    const revoked = this.#context.rules.revoke(statement, this.#context.clock.now());
+    if (!revoked.ok) return this.#refuseRule("revoked", ticket, revoked.fault);
     this.#rulesChanged();
     this.#updates.spread(undefined, (told) => this.#context.emit({ type: "revoked", ticket, outcome: { ok: true, ...told } }));
-    this.#revoked([nodeId]);
+    this.#revoked([revoked.value]);
+  }
+  #renewed(nodeId: NodeId, certificate: Uint8Array): void {
+    this.#holdings.knowCertificate(certificate);
+    this.#context.emit({ type: "certificate-shown", nodeId, certificate });
   }
   #refuseRule(type: "configured" | "revoked", ticket: Ticket, text: string): void {
     this.#context.emit({ type, ticket, outcome: { ok: false, text } });

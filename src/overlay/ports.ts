@@ -8,7 +8,6 @@ import type { Address } from "../base/address.ts";
 import type { Duration, Instant, WallTime } from "../base/time.ts";
 import type { FleetConfiguration } from "./configuration/document.ts";
 import type { FleetRulesSettings } from "./configuration/fleet-rules.ts";
-import type { RevocationSigner } from "./configuration/revocations.ts";
 
 declare const nodeIdBrand: unique symbol;
 declare const resourceIdBrand: unique symbol;
@@ -175,10 +174,10 @@ export type OverlayInput =
   | { readonly type: "leave" }
   /** A signed configuration document that its operator brings; answered by `configured`. */
   | { readonly type: "configure"; readonly ticket: Ticket; readonly document: Uint8Array }
-  /** This box is not to be believed any more; answered by `revoked`. */
-  | { readonly type: "revoke"; readonly ticket: Ticket; readonly nodeId: NodeId }
-  /** This box's new certificate, and the credential that issues now. */
-  | { readonly type: "credential"; readonly certificate: Uint8Array; readonly issuing: RevocationSigner }
+  /** A statement of the fleet's key, encoded, that a box is not to be believed any more; answered by `revoked`. */
+  | { readonly type: "revoke"; readonly ticket: Ticket; readonly statement: Uint8Array }
+  /** This box's new certificate. */
+  | { readonly type: "credential"; readonly certificate: Uint8Array }
   | { readonly type: "tick" };
 
 export type OverlayEffect =
@@ -212,6 +211,8 @@ export type OverlayEffect =
       readonly revocations: Uint8Array;
       readonly configuration: FleetConfiguration | undefined;
     }
+  /** A linked box has another certificate (DER) now; its links go on with that, if it is of the same key. */
+  | { readonly type: "certificate-shown"; readonly nodeId: NodeId; readonly certificate: Uint8Array }
   /** The members whose addresses are worth remembering over a restart have changed. */
   | { readonly type: "members-changed"; readonly members: readonly PeerInfo[] }
   | { readonly type: "phase-changed"; readonly phase: Phase }
@@ -263,6 +264,8 @@ export interface KindDefinition {
   readonly maxValueBytes: number;
   /** Who may write; absent: any enrolled box. Only for kinds that are signed. */
   readonly access?: AccessPolicy;
+  /** Only boxes may read it: clients may not. */
+  readonly boxesOnly?: true;
   /** For NODE-MULTIPLE: how many places a node has. */
   readonly maxNodeMultiple?: number;
   /**
@@ -321,13 +324,13 @@ export interface OverlayTiming {
 
 /** The trust the core needs from X.509, answered at once (production: node:crypto, cached by hash). */
 export interface Trust {
-  /** The Node-ID an enrolled certificate was issued for, or why it is not to be trusted. */
+  /** The Node-ID an enrolled certificate was issued for, to a box or to a client, or why it is not to be trusted. */
   inspect(
     certificate: Uint8Array,
-    /** `author`: of a value, who may have signed it with a credential that was in force then. */
+    /** `author`: of a value, who may have signed it with a certificate and a credential that were good then. */
     as?: "peer" | "author",
     /** `key`: which key pair it is of, where that is known. */
-  ): { readonly nodeId: NodeId; readonly key?: string } | { readonly refused: string };
+  ): { readonly nodeId: NodeId; readonly key?: string; readonly isClient?: true } | { readonly refused: string };
 }
 
 export interface ArcStatus {

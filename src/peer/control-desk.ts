@@ -2,7 +2,7 @@
 // the others take one or more operations of the overlay, each with what is to be done with its outcome.
 
 import { BoundedMap } from "../base/bounded-map.ts";
-import { fromOctets } from "../base/bytes.ts";
+import { fromOctets, toOctets } from "../base/bytes.ts";
 import type { Crypto } from "../base/crypto.ts";
 import type { Instant, WallTime } from "../base/time.ts";
 import type { OverlayCore } from "../overlay/overlay-core.ts";
@@ -12,12 +12,12 @@ import { decodeBinding } from "./binding-codec.ts";
 import { choiceOf, conflictIn, subscriberChange, VERSION_KINDS } from "./conflicts.ts";
 import type { AgentWord } from "./agent-word.ts";
 import type { ControlFault, ControlReply, DeskRequest, NewSubscriber } from "./control.ts";
-import { EDGE_BINDING, SUBSCRIBER, SUBSCRIBER_SIBLING } from "./kinds.ts";
+import { CERTIFICATE_BY_NODE, EDGE_BINDING, SUBSCRIBER, SUBSCRIBER_SIBLING } from "./kinds.ts";
 import { bindingsIn, type LocationService, subscriberIn } from "./location-service.ts";
 import type { PeerSettings } from "./ports.ts";
 import type { BindingReport, BoxReference, ConflictReport, FlowReport, RegistrationReport, ReplicaReport, StatusReport, SubscriberReport } from "./reports.ts";
-import { boxesMeant, configurationReport } from "./rules-report.ts";
-import { bindingReport, boxReference, peerReports, statusReport } from "./status.ts";
+import { configurationReport } from "./rules-report.ts";
+import { bindingReport, boxReference, type CertificateState, peerReports, statusReport } from "./status.ts";
 import { decodeSubscriber, encodeSubscriber } from "./subscriber-codec.ts";
 import { nameProblem } from "./subscriber-name.ts";
 import type { Binding } from "../sip/ports.ts";
@@ -49,6 +49,7 @@ export class ControlDesk {
   readonly #crypto: Crypto;
   readonly #wall: () => WallTime;
   readonly #newTicket: () => number;
+  #certificate: CertificateState | undefined;
   readonly #agent: Pick<AgentWord, "conditions">;
   readonly #waiting = new BoundedMap<number, Waiting>(WAITING_MAX, "refuse");
   /** Those who asked the box to leave; BOUNDED: by WAITING_MAX. */
@@ -111,16 +112,24 @@ export class ControlDesk {
         return this.#where(ticket, request.aor);
       case "configuration":
         return reply(ticket, { ok: true, op: "configuration", configuration: configurationReport(this.#overlay.snapshot(), this.#crypto) });
+      case "published":
+        return this.#list(CERTIFICATE_BY_NODE.id, ticket, (found) => ({
+          ok: true, op: "published", certificates: found.flatMap(({ entries }) => entries.map(({ value }) => toOctets(value))),
+        }));
       case "configure":
         return this.#configure(ticket, request.document);
       case "revoke":
-        return this.#revoke(ticket, request.box);
+        return this.#revoke(ticket, request.nodeId, request.statement);
     }
+  }
+
+  certificateIs(state: CertificateState): void {
+    this.#certificate = state;
   }
 
   /** With what the agent found: the box cannot see itself from outside. */
   #status(now: Instant, counters: ReadonlyMap<string, number>): StatusReport {
-    const status = statusReport(this.#settings, this.#overlay.snapshot(), this.#sip.snapshot(), counters, now);
+    const status = statusReport(this.#settings, this.#overlay.snapshot(), this.#sip.snapshot(), counters, now, this.#certificate, this.#wall());
     return { ...status, conditions: [...status.conditions, ...this.#agent.conditions] };
   }
 
@@ -164,17 +173,9 @@ export class ControlDesk {
     return { operations: [{ type: "configure", ticket: operation, document: fromOctets(document) }], replies: [] };
   }
 
-  #revoke(ticket: number, box: string): DeskStep {
-    const [nodeId, ...others] = boxesMeant(box, this.#overlay.snapshot());
-    if (nodeId === undefined) return refuse(ticket, "absent", `No box that this one knows is called ${box}; look at \`ringbox peers\`.`);
-    if (others.length > 0) return refuse(ticket, "invalid", `${box} may be any of ${others.length + 1} boxes; give more of its Node-ID.`);
-    if (nodeId === this.#settings.self.nodeId) {
-      return refuse(ticket, "invalid", "This is the box itself; ask another box to revoke it, or let it leave.");
-    }
-    const operation = this.#rule((outcome) =>
-      outcome.ok ? reply(ticket, { ...outcome, op: "revoke", nodeId }) : refuse(ticket, "unavailable", outcome.text),
-    );
-    return { operations: [{ type: "revoke", ticket: operation, nodeId }], replies: [] };
+  #revoke(ticket: number, nodeId: string, statement: string): DeskStep {
+    const operation = this.#rule((outcome) => (outcome.ok ? reply(ticket, { ...outcome, op: "revoke", nodeId }) : refuse(ticket, "invalid", outcome.text)));
+    return { operations: [{ type: "revoke", ticket: operation, statement: fromOctets(statement) }], replies: [] };
   }
 
   #rule(then: (outcome: RuleOutcome) => DeskStep): number {

@@ -62,10 +62,12 @@ export type DeskRequest =
   | { readonly op: "registration-list"; readonly aor: string | null }
   | { readonly op: "where"; readonly aor: string }
   | { readonly op: "configuration" }
+  /** The certificates that boxes have published in the ring, also those that are gone. */
+  | { readonly op: "published" }
   /** `document`: whole, signed by the fleet's key. */
   | { readonly op: "configure"; readonly document: string }
-  /** `box`: a Node-ID or how it begins, or an address as `peers` shows it. */
-  | { readonly op: "revoke"; readonly box: string };
+  /** `statement`: that a box is believed no more, signed by the fleet's key; octets. */
+  | { readonly op: "revoke"; readonly nodeId: string; readonly statement: string };
 
 /** What a box answers that needs the ring. */
 export type PeerRequest =
@@ -124,6 +126,8 @@ export interface ControlAnswers {
   readonly configuration: { readonly configuration: ConfigurationReport };
   /** `told` of the `linked` boxes have said that they know. */
   readonly configure: { readonly sequence: number; readonly told: number; readonly linked: number };
+  /** DER, as octets. */
+  readonly published: { readonly certificates: readonly string[] };
   /** `key`: SHA-256 of the box's public key, hex. */
   readonly "known-boxes": { readonly boxes: readonly { readonly nodeId: string; readonly key: string }[] };
   readonly rotate: { readonly sequence: number; readonly told: number; readonly linked: number };

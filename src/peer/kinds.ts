@@ -1,5 +1,6 @@
 import { hours } from "../base/time.ts";
 import type { KindDefinition } from "../overlay/ports.ts";
+import { KIND } from "../overlay/wire/code-points.ts";
 
 // Private kinds (RFC 6940 section 14.6: 0xF0000001 and up). All live at the Resource-ID of the AoR,
 // so that one Fetch brings the credentials of a subscriber and the bindings of its phones.
@@ -22,6 +23,7 @@ export const SUBSCRIBER: KindDefinition = {
   model: "single",
   durability: "durable",
   signed: true,
+  boxesOnly: true,
   maxEntries: 1,
   maxValueBytes: 2_048,
   siblings: 0xf0000003,
@@ -34,6 +36,7 @@ export const SUBSCRIBER_SIBLING: KindDefinition = {
   model: "dictionary",
   durability: "durable",
   signed: false,
+  boxesOnly: true,
   maxEntries: 16,
   maxValueBytes: 4_096,
   siblingsOf: SUBSCRIBER.id,
@@ -46,22 +49,26 @@ export const ADMISSION: KindDefinition = {
   model: "dictionary",
   durability: "durable",
   signed: true,
+  boxesOnly: true,
   maxEntries: 256,
   maxValueBytes: 64,
 };
 
-/** Certificates by the Node-ID and by the user name in them (RFC 6940 section 8): anybody may publish its own. */
+/**
+ * Certificates by the Node-ID and by the user name in them (RFC 6940 section 8): each box publishes its own. There is
+ * a new one every twenty days, and what was signed with an old one stays: these are of three and a half years.
+ */
 export const CERTIFICATE_BY_NODE: KindDefinition = {
-  id: 3,
+  id: KIND.CERTIFICATE_BY_NODE,
   name: "CERTIFICATE_BY_NODE",
   model: "array",
   durability: "durable",
   signed: true,
   access: "NODE-MATCH",
-  maxEntries: 8,
-  maxValueBytes: 4_096,
+  maxEntries: 64,
+  maxValueBytes: 2_048,
 };
-export const CERTIFICATE_BY_USER: KindDefinition = { ...CERTIFICATE_BY_NODE, id: 16, name: "CERTIFICATE_BY_USER", access: "USER-MATCH" };
+export const CERTIFICATE_BY_USER: KindDefinition = { ...CERTIFICATE_BY_NODE, id: KIND.CERTIFICATE_BY_USER, name: "CERTIFICATE_BY_USER", access: "USER-MATCH" };
 
 export const KINDS: readonly KindDefinition[] = [CERTIFICATE_BY_NODE, CERTIFICATE_BY_USER, EDGE_BINDING, SUBSCRIBER, SUBSCRIBER_SIBLING, ADMISSION];
 
@@ -69,3 +76,5 @@ export const KINDS: readonly KindDefinition[] = [CERTIFICATE_BY_NODE, CERTIFICAT
 export const SUBSCRIBER_TOMBSTONE = hours(24 * 30);
 /** A subscriber does not expire; RELOAD's lifetime is 32 bits of seconds, and this is one hundred years. */
 export const SUBSCRIBER_LIFETIME = hours(24 * 365 * 100);
+/** As long as what is signed with them. */
+export const CERTIFICATE_LIFETIME = SUBSCRIBER_LIFETIME;

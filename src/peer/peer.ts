@@ -19,6 +19,7 @@ import { KINDS } from "./kinds.ts";
 import { type LocationQuestion, LocationService, type Settled } from "./location-service.ts";
 import type { PeerEffect, PeerInput, PeerSettings } from "./ports.ts";
 import { ProofUsers } from "./proof-users.ts";
+import { Publication } from "./publication.ts";
 import { USUAL_REGISTRATION } from "./rules-report.ts";
 
 /** Every waiting time of the overlay (docs/limits.md). */
@@ -54,6 +55,7 @@ export class Peer {
   readonly #desk: ControlDesk;
   readonly #openRegistration: boolean;
   readonly #office: AdmissionOffice;
+  readonly #publication: Publication | undefined;
   readonly #agent = new AgentWord();
   readonly #drain = new Drain();
   readonly #counters = new Map<string, number>();
@@ -105,6 +107,7 @@ export class Peer {
         nodeId: settings.self.nodeId,
         fleetSecret: settings.formerFleetSecret ?? settings.fleetSecret,
         sipPort: settings.self.sip.port,
+        overlayPort: settings.self.overlay.port,
         localAddresses: settings.localAddresses,
         software: SOFTWARE,
         ...this.#registrationRules(),
@@ -122,6 +125,8 @@ export class Peer {
     });
     this.#desk = new ControlDesk(settings, this.#overlay, this.#sip, this.#location, crypto, wall, () => this.#nextTicket(), this.#agent);
     this.#office = new AdmissionOffice(crypto, () => this.#nextTicket());
+    const own = { nodeId: settings.self.nodeId, overlayName: settings.overlayName, certificate: settings.certificate };
+    this.#publication = settings.publishesCertificate === true ? new Publication(own, crypto, random, () => this.#nextTicket()) : undefined;
     if (settings.formerFleetSecret !== undefined) this.#renewSecret(settings.fleetSecret);
     this.#tellServing();
     this.#sip.setFleetAddresses(settings.members.map(({ sip }) => sip));
@@ -141,13 +146,18 @@ export class Peer {
   nextDeadline(): Instant | undefined {
     if (this.#hasLeft) return undefined;
     const ofCores = earliest(this.#sip.nextDeadline(), this.#overlay.nextDeadline());
-    const ofSelf = earliest(earliest(this.#searchAt, this.#forgetSecretAt), earliest(this.#nextEnd(), earliest(this.#agent.nextDeadline(), this.#drain.nextDeadline())));
-    return earliest(ofCores, ofSelf);
+    const chores = earliest(earliest(this.#searchAt, this.#forgetSecretAt), earliest(this.#nextEnd(), this.#publication?.nextDeadline()));
+    return earliest(ofCores, earliest(chores, earliest(this.#agent.nextDeadline(), this.#drain.nextDeadline())));
   }
   /** When the next binding of this box runs out. */
   #nextEnd(): Instant | undefined {
     const end = this.#location.nextEnd();
     return end === undefined ? undefined : after(this.#now, milliseconds(Math.max(0, end - this.#overlay.wall())));
+  }
+
+  /** The time, while another box of the ring goes by it too. */
+  get agreedTime(): WallTime | undefined {
+    return this.#overlay.agreedTime;
   }
 
   /** For tests and simulation: the overlay as it stands. */
@@ -177,11 +187,14 @@ export class Peer {
         return;
       case "credential":
         this.#renewSecret(input.fleetSecret);
+        this.#publication?.renewed(this.#now, input.certificate);
         this.#overlayInputs.push(input);
         return;
       case "clock":
         this.#wallOffset = input.wall - this.#now;
         return;
+      case "certificate-state":
+        return this.#desk.certificateIs(input);
       case "local-addresses":
         this.#sip.setLocalAddresses(input.addresses);
         if (input.streams !== undefined) this.#sip.setStreamPorts(input.streams);
@@ -236,6 +249,7 @@ export class Peer {
     }
     this.#search();
     for (const operation of this.#location.ended(this.#overlay.wall())) this.#overlayInputs.push(operation);
+    this.#overlayInputs.push(...(this.#publication?.tick(this.#now) ?? []));
     const sipDue = this.#sip.nextDeadline();
     if (sipDue !== undefined && sipDue <= this.#now) this.#sipInputs.push({ type: "tick" });
     const overlayDue = this.#overlay.nextDeadline();
@@ -285,7 +299,9 @@ export class Peer {
       case "fetched": {
         const settled = this.#location.fetched(effect.ticket, effect.outcome, this.#overlay.wall());
         const office = this.#office.fetched(effect.ticket, effect.outcome);
+        const published = this.#publication?.fetched(this.#now, effect.ticket, effect.outcome);
         if (settled !== undefined) this.#settle(settled);
+        else if (published !== undefined) this.#overlayInputs.push(...published);
         else if (office !== undefined) this.#followOffice(office);
         else this.#follow(this.#desk.fetched(effect.ticket, effect.outcome));
         return;
@@ -293,7 +309,9 @@ export class Peer {
       case "stored": {
         const settled = this.#location.stored(effect.ticket, effect.outcome, this.#overlay.wall());
         const office = this.#office.stored(effect.ticket, effect.outcome);
+        const published = this.#publication?.stored(this.#now, effect.ticket, effect.outcome);
         if (settled !== undefined) this.#settle(settled);
+        else if (published !== undefined) this.#overlayInputs.push(...published);
         else if (office !== undefined) this.#followOffice(office);
         else this.#follow(this.#desk.stored(effect.ticket, effect.outcome));
         return;
@@ -326,6 +344,7 @@ export class Peer {
       case "phase-changed":
         this.#isServing = effect.phase === "serving";
         this.#tellServing();
+        if (this.#isServing) this.#publication?.serving(this.#now);
         if (effect.phase === "left") this.#isGoing = true;
         else this.#outward.push(effect);
         return;

@@ -11,10 +11,12 @@ import type { ControlReply, PeerRequest } from "./control.ts";
 export type PeerInput =
   | Exclude<SipInput, { type: "user-found" | "bindings-changed" | "tick" }>
   | Exclude<OverlayInput, { type: "fetch" | "store" | "list" | "leave" | "configure" | "revoke" | "credential" | "tick" }>
-  /** This box's new certificate, the credential that issues now, and the secret that follows from it. */
+  /** This box's new certificate, and the secret that follows from the credential that issues now. */
   | (Extract<OverlayInput, { type: "credential" }> & { readonly fleetSecret: Uint8Array })
   /** A reading of the wall clock, at the instant of the step. The first input of a box's life. */
   | { readonly type: "clock"; readonly wall: WallTime }
+  /** How it stands with this box's certificate; `trouble`: why it was not renewed though it should be. */
+  | { readonly type: "certificate-state"; readonly endsAt: WallTime; readonly trouble: string | undefined }
   /** SIP is served on these local addresses now. */
   | { readonly type: "local-addresses"; readonly addresses: readonly string[]; readonly streams?: StreamPorts }
   /** From the command line or the agent; answered by `replied` with the same ticket. */
@@ -62,6 +64,8 @@ export interface PeerSettings {
   readonly localAddresses: readonly string[];
   /** Whether whoever can reach the box may register as anybody. */
   readonly openRegistration: boolean;
+  /** Whether the box publishes its certificate in the ring. */
+  readonly publishesCertificate?: boolean;
   /** What the fleet has decided. */
   readonly rules?: FleetRulesSettings;
   /** Waiting times of the overlay if not the usual ones: a simulated day of many boxes has rarer chores. */

@@ -44,6 +44,8 @@ export interface StatusReport {
   /** Entries for which this box is the responsible peer; all entries it holds, those included. */
   readonly entries: { readonly owned: number; readonly held: number };
   readonly uptimeSeconds: number;
+  /** When this box's certificate ends, milliseconds since 1970; it is renewed long before. `null`: not known. */
+  readonly certificateEndsAt: number | null;
   readonly conditions: readonly ConditionReport[];
   readonly counters: Readonly<Record<string, number>>;
 }
@@ -75,6 +77,14 @@ export interface ConfigurationReport {
     /** Whether whoever can reach a box may register as anybody. */
     readonly open: boolean;
   };
+  /** When the document ends, as it says: `2046-01-01T00:00:00Z`; `null` without one. */
+  readonly expiration: string | null;
+  /** Links that a message may go over; bytes of one; what one place of the ring holds of each kind. `null` without a document. */
+  readonly limits: {
+    readonly initialTtl: number;
+    readonly maxMessageSize: number;
+    readonly kinds: readonly { readonly name: string; readonly maxCount: number; readonly maxSize: number }[];
+  } | null;
   /** Rises with each revocation. */
   readonly revocationEpoch: number;
   /** `revokedAt`: milliseconds since 1970, `null` if only the document names the box. */

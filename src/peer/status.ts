@@ -1,12 +1,15 @@
 // Renders what a box knows of itself into the reports of reports.ts.
 
-import { between, instant, type Instant } from "../base/time.ts";
+import { between, hours, instant, type Instant, type WallTime, wallAfter } from "../base/time.ts";
 import { conditionOf, type ConditionCode, type Values } from "../health/catalogue.ts";
 import type { NodeId, OverlaySnapshot, PeerInfo } from "../overlay/ports.ts";
+import { formatDay } from "../provision/calendar.ts";
 import type { Binding, StreamPorts } from "../sip/ports.ts";
 import type { SipSnapshot } from "../sip/sip-core.ts";
-import type { PeerSettings } from "./ports.ts";
+import type { PeerInput, PeerSettings } from "./ports.ts";
 import type { BindingReport, BoxReference, ConditionReport, PeerReport, StatusReport } from "./reports.ts";
+
+export type CertificateState = Pick<Extract<PeerInput, { type: "certificate-state" }>, "endsAt" | "trouble">;
 
 /** RFC 6940 section 10.4: the responsible peer and its two successors. */
 export const COPIES_WANTED = 3;
@@ -19,6 +22,8 @@ export function statusReport(
   sip: Pick<SipSnapshot, "counts" | "draining" | "streamPorts">,
   counters: ReadonlyMap<string, number>,
   now: Instant,
+  certificate: CertificateState | undefined,
+  wall: WallTime,
 ): StatusReport {
   const { self } = snapshot;
   const serving = servingBoxes(snapshot);
@@ -40,7 +45,11 @@ export function statusReport(
     boxes: { serving, known: snapshot.members.filter(({ state }) => state !== "left").length + 1 },
     entries: { owned: snapshot.owned, held: snapshot.held },
     uptimeSeconds: Math.floor(between(PROCESS_START, now) / 1_000),
-    conditions: [...(sip.draining ? [conditionOf("draining")] : []), ...conditions(snapshot, serving)],
+    certificateEndsAt: certificate?.endsAt ?? null,
+    conditions: [
+      ...(sip.draining ? [conditionOf("draining")] : []), ...conditions(snapshot, serving), ...certificateConditions(certificate),
+      ...configurationConditions(snapshot, wall),
+    ],
     counters: { ...snapshot.counters, ...sip.counts, ...Object.fromEntries(counters) },
   };
 }
@@ -84,6 +93,18 @@ function conditions(snapshot: OverlaySnapshot, serving: number): ConditionReport
 
 /** A wall clock that is further from the ring's time is told of, milliseconds. */
 const CLOCK_ERROR_SHOWN = 60_000;
+
+/** So long before its end an operator is told. */
+const END_TOLD = hours(24 * 30);
+
+function configurationConditions({ rules: { configuration } }: OverlaySnapshot, wall: WallTime): readonly ConditionReport[] {
+  const end = configuration?.expiration.slice(0, 10);
+  if (end === undefined || end >= formatDay(wallAfter(wall, END_TOLD))) return [];
+  return [conditionOf(end < formatDay(wall) ? "configuration-ended" : "configuration-ends", { day: end })];
+}
+
+const certificateConditions = (certificate: CertificateState | undefined): readonly ConditionReport[] =>
+  certificate?.trouble === undefined ? [] : [conditionOf("certificate-not-renewed", { trouble: certificate.trouble })];
 
 export function peerReports(snapshot: OverlaySnapshot): PeerReport[] {
   const { self, phase } = snapshot;

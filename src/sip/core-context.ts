@@ -3,7 +3,10 @@
 import type { Crypto } from "../base/crypto.ts";
 import type { Random } from "../base/random.ts";
 import type { Instant, WallTime } from "../base/time.ts";
+import { isEmergencyUri } from "./emergency.ts";
 import type { FlowTokens } from "./flow-token.ts";
+import type { Gruus } from "./gruu.ts";
+import { CORE_LIMITS } from "./limits.ts";
 import { type NameAndValue, type ResponseOptions, responseTo } from "./message/build.ts";
 import type { SipRequest, ValidRequest } from "./message/message.ts";
 import type { Outbox } from "./outbox.ts";
@@ -12,6 +15,7 @@ import type { Questions } from "./questions.ts";
 import { statelessTag } from "./transaction/transaction-key.ts";
 import type { ServerTransaction, ServerUser, TransactionLayer } from "./transaction/transaction-layer.ts";
 import type { LocalEnds } from "./transport/local-ends.ts";
+import type { SourceBudgets } from "./transport/source-budgets.ts";
 import { responseFlow, type Transport } from "./transport/transport.ts";
 
 export interface CoreParts {
@@ -21,7 +25,9 @@ export interface CoreParts {
   readonly wallClock: () => WallTime;
   readonly outbox: Outbox;
   readonly ends: LocalEnds;
+  readonly budgets: SourceBudgets;
   readonly tokens: FlowTokens;
+  readonly gruus: Gruus;
   readonly transport: Transport;
   readonly transactions: TransactionLayer;
   readonly questions: Questions;
@@ -34,7 +40,9 @@ export class CoreContext implements CoreParts {
   readonly wallClock: () => WallTime;
   readonly outbox: Outbox;
   readonly ends: LocalEnds;
+  readonly budgets: SourceBudgets;
   readonly tokens: FlowTokens;
+  readonly gruus: Gruus;
   readonly transport: Transport;
   readonly transactions: TransactionLayer;
   readonly questions: Questions;
@@ -46,7 +54,9 @@ export class CoreContext implements CoreParts {
     this.wallClock = parts.wallClock;
     this.outbox = parts.outbox;
     this.ends = parts.ends;
+    this.budgets = parts.budgets;
     this.tokens = parts.tokens;
+    this.gruus = parts.gruus;
     this.transport = parts.transport;
     this.transactions = parts.transactions;
     this.questions = parts.questions;
@@ -65,7 +75,7 @@ export class CoreContext implements CoreParts {
 
   /** A server transaction for the request, or a stateless 503 where there is no room for one. */
   serve(now: Instant, request: ValidRequest, flow: Flow, user?: ServerUser): ServerTransaction | undefined {
-    if (this.transactions.hasRoom()) return this.transactions.serve(now, request, flow, user);
+    if (this.transactions.hasRoom(reserveFor(request))) return this.transactions.serve(now, request, flow, user);
     this.outbox.count("transactions-at-limit");
     this.answer(request, flow, 503, "", [this.retryAfter()]);
     return undefined;
@@ -76,3 +86,7 @@ export class CoreContext implements CoreParts {
     return ["Retry-After", String(5 + this.random.below(10))];
   }
 }
+
+/** Calls for help find room when others do not. */
+export const reserveFor = ({ method, uri }: ValidRequest): number =>
+  method === "INVITE" && isEmergencyUri(uri) ? CORE_LIMITS.emergencyTransactions : 0;

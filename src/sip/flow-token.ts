@@ -136,7 +136,7 @@ function readHost(reader: ByteReader): string {
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-function encodeBase64Url(octets: string): string {
+export function encodeBase64Url(octets: string): string {
   let text = "";
   for (let i = 0; i < octets.length; i += 3) {
     const rest = octets.length - i;
@@ -148,7 +148,7 @@ function encodeBase64Url(octets: string): string {
   return text;
 }
 
-function decodeBase64Url(text: string): Uint8Array | undefined {
+export function decodeBase64Url(text: string): Uint8Array | undefined {
   if (text.length > 400 || text.length % 4 === 1) return undefined;
   const bytes = new Uint8Array(Math.floor((text.length * 3) / 4));
   let word = 0;

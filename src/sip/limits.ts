@@ -2,6 +2,10 @@
 export const CORE_LIMITS = {
   /** Transactions alive: above it the oldest answered non-INVITE server transactions go, then 503 statelessly. */
   transactions: 60_000,
+  /** Transactions of emergency calls beyond that bound. */
+  emergencyTransactions: 1_000,
+  /** Addresses whose messages are counted: above it the oldest begins anew. */
+  sources: 50_000,
   /** TCP connections: above it a new one is closed. */
   connections: 20_000,
   /** Questions to the location service and the resolver under way: above it 503. */
@@ -10,6 +14,8 @@ export const CORE_LIMITS = {
   waitingRegisters: 16,
   /** Bindings of one AoR: above it 403. */
   bindings: 10,
+  /** AoRs registered over one connection whose bindings go when it closes: above it they go when they are called. */
+  registeredOverConnection: 1_000,
   /** Contact values in one REGISTER: above it 403. */
   contacts: 20,
   /** Branches of one response context at once: further targets wait their turn. */

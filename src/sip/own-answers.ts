@@ -30,7 +30,7 @@ export function answerOptions(core: CoreContext, request: ValidRequest, flow: Fl
   const fields: NameAndValue[] = [
     ["Allow", ALLOWED],
     ["Accept", "*/*"],
-    ["Supported", "path"],
+    ["Supported", "path, outbound, gruu"],
   ];
   if (page !== "") fields.push(["Call-Info", `<${page}>;purpose=info`]);
   if (!serving) fields.push(core.retryAfter());

@@ -158,6 +158,8 @@ export interface SipSettings {
   readonly fleetSecret: Uint8Array;
   /** Host names and addresses, besides the domain, by which requests may name this box; with the SIP port. */
   readonly sipPort: number;
+  /** A port of this box on which no SIP is served and none may be relayed to. */
+  readonly overlayPort?: number;
   /** The local addresses on which SIP is served now; changed by `SipCore.setLocalAddresses`. */
   readonly localAddresses: readonly string[];
   readonly software: string;

@@ -8,7 +8,9 @@ import { toHex } from "../base/bytes.ts";
 import { earliest, type Instant, type WallTime } from "../base/time.ts";
 import { Gatekeeper } from "./auth/gatekeeper.ts";
 import { CoreContext } from "./core-context.ts";
+import { looksLikeEmergency } from "./emergency.ts";
 import { FlowTokens } from "./flow-token.ts";
+import { Gruus } from "./gruu.ts";
 import type { ValidRequest } from "./message/message.ts";
 import { type ParseFault, readMessage } from "./message/parse.ts";
 import { Outbox } from "./outbox.ts";
@@ -18,6 +20,8 @@ import { Questions } from "./questions.ts";
 import { Registrar } from "./registrar/registrar.ts";
 import { TransactionLayer } from "./transaction/transaction-layer.ts";
 import { LocalEnds } from "./transport/local-ends.ts";
+import { SourceBudgets } from "./transport/source-budgets.ts";
+import { isStun, stunAnswer } from "./transport/stun.ts";
 import { Transport } from "./transport/transport.ts";
 
 /** What there is at this moment, and what was counted since the start. */
@@ -46,6 +50,7 @@ export class SipCore implements Machine<SipInput, SipEffect> {
   /** `wallClock` is asked where a protocol prints or compares wall time; in simulation it is a function of the seed. */
   constructor(settings: SipSettings, crypto: Crypto, random: Random, wallClock: () => WallTime) {
     const outbox = new Outbox();
+    const ends = new LocalEnds(settings);
     const transport = new Transport(outbox);
     this.#core = new CoreContext({
       settings,
@@ -54,15 +59,18 @@ export class SipCore implements Machine<SipInput, SipEffect> {
       wallClock,
       outbox,
       transport,
-      ends: new LocalEnds(settings),
+      ends,
+      budgets: new SourceBudgets((host) => ends.isFleetHost(host)),
       tokens: new FlowTokens(crypto, settings.fleetSecret, settings.nodeId),
+      gruus: new Gruus(crypto, settings.fleetSecret, settings.domain),
       transactions: new TransactionLayer(outbox, transport),
       questions: new Questions(outbox),
     });
-    const gatekeeper = new Gatekeeper(settings, crypto, wallClock);
+    const life = toHex(random.bytes(6));
+    const gatekeeper = new Gatekeeper(settings, crypto, wallClock, life);
     this.#gatekeeper = gatekeeper;
     this.#registrar = new Registrar(this.#core, gatekeeper);
-    this.#proxy = new StatefulProxy(this.#core, gatekeeper, this.#registrar, toHex(random.bytes(6)));
+    this.#proxy = new StatefulProxy(this.#core, gatekeeper, this.#registrar, life);
   }
 
   /** The addresses on which SIP is served now. */
@@ -88,10 +96,12 @@ export class SipCore implements Machine<SipInput, SipEffect> {
   /** Nonces and flow tokens are made with this from here on; those of the former secret are still taken. */
   setFleetSecret(secret: Uint8Array): void {
     this.#core.tokens.setSecret(secret);
+    this.#core.gruus.setSecret(secret);
     this.#gatekeeper.setSecret(secret);
   }
   forgetFormerSecret(): void {
     this.#core.tokens.forgetFormerSecret();
+    this.#core.gruus.forgetFormerSecret();
   }
 
   /** Whether OPTIONS to this box may say that it serves. */
@@ -145,8 +155,7 @@ export class SipCore implements Machine<SipInput, SipEffect> {
         transport.opened(input.flow);
         return transactions.connected(input.ticket, input.flow);
       case "connection-closed":
-        transport.closed(input.connection);
-        return transactions.connectionClosed(now, input.connection);
+        return this.#closed(now, input.connection);
       case "transport-error":
         return transactions.transportError(now, input.ticket);
       case "resolved":
@@ -172,10 +181,19 @@ export class SipCore implements Machine<SipInput, SipEffect> {
 
   #close(now: Instant, connection: number): void {
     this.#core.transport.close(connection);
+    this.#closed(now, connection);
+  }
+
+  /** RFC 5626 section 5.3.1: what was registered over it is not to be reached any more. */
+  #closed(now: Instant, connection: number): void {
+    this.#core.transport.closed(connection);
     this.#core.transactions.connectionClosed(now, connection);
+    this.#registrar.connectionClosed(now, connection);
   }
 
   #receive(now: Instant, flow: Flow, octets: string): void {
+    if (!this.#core.budgets.take(now, flow.remote.host) && !looksLikeEmergency(octets)) return this.#overBudget(now, flow);
+    if (flow.transport === "udp" && isStun(octets)) return this.#receiveStun(flow, octets);
     for (const piece of this.#core.transport.receive(now, flow, octets)) {
       if (piece.type === "message") this.#receiveMessage(now, flow, piece.octets);
       if (piece.type !== "broken") continue;
@@ -185,11 +203,26 @@ export class SipCore implements Machine<SipInput, SipEffect> {
     }
   }
 
+  /** Dropped unread; a connection that is this busy is closed. */
+  #overBudget(now: Instant, flow: Flow): void {
+    this.#core.outbox.count("source-over-budget");
+    if (flow.transport !== "udp") this.#close(now, flow.connection);
+  }
+
+  #receiveStun(flow: Flow, octets: string): void {
+    const answer = stunAnswer(octets, flow.remote);
+    this.#core.outbox.count(answer === undefined ? "stun-ignored" : "stun-answered");
+    if (answer !== undefined) this.#core.transport.send(flow, answer);
+  }
+
   #receiveMessage(now: Instant, flow: Flow, octets: string): void {
     const read = readMessage(octets);
     if (!read.ok) return this.#refuse(flow, read.fault);
     const message = read.value;
-    if (message.type === "response") return this.#core.transactions.receiveResponse(now, message);
+    if (message.type === "response") {
+      if (this.#core.transactions.receiveResponse(now, message)) this.#core.budgets.wanted(flow.remote.host);
+      return;
+    }
     message.stampReceived(flow.remote);
     this.#receiveRequest(now, flow, message);
   }

@@ -1,6 +1,7 @@
 // CPU time of the SIP core alone, without sockets and ring: what one REGISTER and one proxied request cost.
 // node test/bench/sip-core.ts
 
+import { toHex } from "../../src/base/bytes.ts";
 import { hours, instant, seconds, wallTime } from "../../src/base/time.ts";
 import { digestHa1, digestResponse } from "../../src/sip/message/digest.ts";
 import { issueNonce } from "../../src/sip/message/nonce.ts";
@@ -15,6 +16,8 @@ const CREDENTIALS = { username: "alice", realm: DOMAIN, ha1Md5: HA1, ha1Sha256: 
 const FLOW: Flow = { transport: "udp", local: { host: "10.0.0.1", port: 5060 }, remote: { host: "10.0.1.1", port: 5060 }, connection: 0 };
 
 const SETTINGS = settingsOf("10.0.0.1", "1".repeat(32), { expiry: { minimum: seconds(60), standard: hours(1), maximum: hours(2) } });
+/** As the core reckons it. */
+const ISSUER = SETTINGS.nodeId.slice(0, 8) + toHex(countingRandom().bytes(6)).slice(0, 4);
 const core = new SipCore(SETTINGS, hashCrypto, countingRandom(), () => wallTime(1_700_000_000_000));
 let now = 0;
 let binding: Binding | undefined;
@@ -34,7 +37,7 @@ function step(input: SipInput): readonly SipEffect[] {
 }
 
 function register(i: number, withDigest: boolean): string {
-  const nonce = issueNonce(hashCrypto, SETTINGS.fleetSecret, wallTime(1_700_000_000_000), DOMAIN);
+  const nonce = issueNonce(hashCrypto, SETTINGS.fleetSecret, wallTime(1_700_000_000_000), DOMAIN, ISSUER);
   const nc = i.toString(16).padStart(8, "0");
   const parts = { username: "alice", realm: DOMAIN, nonce, uri: `sip:${DOMAIN}`, algorithm: "MD5", qop: "auth", cnonce: "1", nc, opaque: undefined } as const;
   const response = digestResponse(hashCrypto, parts, "REGISTER", HA1);

@@ -99,6 +99,7 @@ export class Box<Place extends Home = Host> {
   get pid(): number | undefined {
     return this.#program?.pid;
   }
+
   get isRunning(): boolean {
     return this.#program !== undefined && this.#program.exitCode === null && this.#program.signalCode === null;
   }

@@ -21,6 +21,11 @@ const LONG_FORMS: readonly LongForm[] = [
     environment: { RINGBOX_DECISIONS: "400" },
   },
   {
+    name: "SIP: ten thousand idle connections",
+    command: ["--test", "test/integration/box/idle-connections.test.ts"],
+    environment: { RINGBOX_CONNECTIONS: "10000" },
+  },
+  {
     name: "durability storms: some 600 kills of real boxes under load",
     command: ["--test", "test/integration/durability/storm.test.ts"],
     environment: { RINGBOX_STORMS: "30" },

@@ -82,12 +82,14 @@ export class FakeBox {
         return { ok: true, op: "configuration", configuration: SAMPLE_CONFIGURATION };
       case "configure":
         return { ok: true, op: "configure", sequence: 2, told: 2, linked: 2 };
+      case "published":
+        return { ok: true, op: "published", certificates: [] };
       case "known-boxes":
         return { ok: true, op: "known-boxes", boxes: [] };
       case "rotate":
         return { ok: true, op: "rotate", sequence: 2, told: 2, linked: 2 };
       case "revoke":
-        return { ok: true, op: "revoke", nodeId: request.box, told: 1, linked: 1 };
+        return { ok: true, op: "revoke", nodeId: request.nodeId, told: 1, linked: 1 };
     }
   }
 

@@ -19,7 +19,7 @@ export async function identityOf(box: BuiltBox, nodeId: NodeId, privateKeyPem: s
   if (membership === undefined) throw new Error("the box belongs to no fleet");
   const { overlayName, enrolled } = membership;
   const certificate = await issueBoxCertificate(enrolled.issuing, { publicKey: await publicKeyOf(privateKeyPem), nodeId, overlayName });
-  return { overlayName, privateKeyPem, enrolled: { ...enrolled, nodeId, certificate } };
+  return { overlayName, privateKeyPem, nodeId, certificate };
 }
 
 export async function linkTo(box: BuiltBox, identity: ClientIdentity): Promise<ReloadClient> {

@@ -11,11 +11,11 @@ import { type Boot, type Box, type BoxEffect, type BoxInput, type BoxMachine, Wo
 class OpenBox implements BoxMachine {
   readonly peer: Peer;
 
-  constructor({ self, certificate, rows, members, mayStandAlone, random }: Boot) {
+  constructor({ self, certificate, rows, members, mayStandAlone, random }: Boot, publishesCertificate: boolean) {
     this.peer = new Peer(
       {
         fleetName: "test", domain: "fleet.example", overlayName: "fleet.example", self, certificate, fleetSecret: new Uint8Array(32),
-        rows, members, mayStandAlone, localAddresses: [self.sip.host], openRegistration: true,
+        rows, members, mayStandAlone, localAddresses: [self.sip.host], openRegistration: true, publishesCertificate,
       },
       new SimulatedCrypto(certificate), random, simulatedTrust,
     );
@@ -31,14 +31,14 @@ class OpenBox implements BoxMachine {
   }
 }
 
-export function openWorld(seed = 5): { readonly world: World; readonly replies: object[]; readonly sent: string[] } {
+export function openWorld(seed = 5, publishesCertificate = false): { readonly world: World; readonly replies: object[]; readonly sent: string[] } {
   const replies: object[] = [];
   const sent: string[] = [];
   const world = new World({
     seed,
     network: { delayLeast: 1, delayMost: 5, loss: 0, duplicate: 0 },
     disk: { syncLeast: 2, syncMost: 10, batch: 1_000 },
-    makeMachine: (boot) => new OpenBox(boot),
+    makeMachine: (boot) => new OpenBox(boot, publishesCertificate),
   });
   world.observers.push({
     effect(_, effect) {

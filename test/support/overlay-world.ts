@@ -7,7 +7,7 @@ import type { Crypto } from "../../src/base/crypto.ts";
 import { DeadlineQueue } from "../../src/base/deadline-queue.ts";
 import type { Random } from "../../src/base/random.ts";
 import { instant, type Instant, milliseconds, minutes, seconds, wallTime } from "../../src/base/time.ts";
-import { CERTIFICATE_BY_NODE } from "../../src/peer/kinds.ts";
+import { CERTIFICATE_BY_NODE, CERTIFICATE_BY_USER } from "../../src/peer/kinds.ts";
 import type { FleetRulesSettings } from "../../src/overlay/configuration/fleet-rules.ts";
 import { OverlayCore } from "../../src/overlay/overlay-core.ts";
 import type {
@@ -38,7 +38,12 @@ export const VERSIONED: KindDefinition = { ...DURABLE, id: 0xf0000004, name: "VE
 export const SIBLINGS: KindDefinition = {
   ...DURABLE, id: 0xf0000005, name: "SIBLINGS", model: "dictionary", signed: false, maxEntries: 16, siblingsOf: VERSIONED.id,
 };
-export const TEST_KINDS: readonly KindDefinition[] = [SOFT, DURABLE, VERSIONED, SIBLINGS, CERTIFICATE_BY_NODE];
+/** One kind for each access policy of the RFC; NODE-MATCH is that of CERTIFICATE_BY_NODE. */
+export const BY_USER_NODE: KindDefinition = { ...DURABLE, id: 0xf0000010, name: "BY-USER-NODE", model: "dictionary", maxEntries: 10, access: "USER-NODE-MATCH" };
+export const BY_NODE_MULTIPLE: KindDefinition = { ...DURABLE, id: 0xf0000011, name: "BY-NODE-MULTIPLE", access: "NODE-MULTIPLE", maxNodeMultiple: 3 };
+export const TEST_KINDS: readonly KindDefinition[] = [
+  SOFT, DURABLE, VERSIONED, SIBLINGS, CERTIFICATE_BY_NODE, CERTIFICATE_BY_USER, BY_USER_NODE, BY_NODE_MULTIPLE,
+];
 
 export const TIMING: OverlayTiming = {
   attempt: milliseconds(500),
@@ -348,7 +353,7 @@ export class OverlayWorld {
   }
 
   /** What came of a decision for the whole fleet. */
-  decideNow(box: WorldBox, decision: { readonly type: "configure"; readonly document: Uint8Array } | { readonly type: "revoke"; readonly nodeId: NodeId }): RuleOutcome {
+  decideNow(box: WorldBox, decision: { readonly type: "configure"; readonly document: Uint8Array } | { readonly type: "revoke"; readonly statement: Uint8Array }): RuleOutcome {
     let outcome: RuleOutcome | undefined;
     const ticket = this.#nextTicket++;
     box.answers.set(ticket, (effect) => {

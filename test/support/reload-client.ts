@@ -1,14 +1,19 @@
 // A RELOAD client (RFC 6940 section 3.2.1) as a softphone would be one: a certificate by the enrollment POST, one
 // TLS link to a member, requests over it, and nothing of the ring to be responsible for.
 
+import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
+import { request as httpsRequest } from "node:https";
 import { connect, type TLSSocket } from "node:tls";
 import type { Address } from "../../src/base/address.ts";
 import { systemClock } from "../../src/io/clock.ts";
 import { NodeCrypto } from "../../src/io/crypto.ts";
-import type { Enrolled } from "../../src/io/enrolled.ts";
+import { formatMultipart } from "../../src/io/multipart.ts";
+import { certificatePem, makeCertificateRequest, makePrivateKey } from "../../src/io/pki.ts";
 import { SystemRandom } from "../../src/io/random.ts";
-import { LINK_ALPN, tlsIdentity } from "../../src/io/tls-identity.ts";
+import { LINK_ALPN } from "../../src/io/tls-identity.ts";
+import { nodeIdIn } from "../../src/io/trust.ts";
 import { type LinkInput, LinkMachine } from "../../src/overlay/link/link-machine.ts";
 import type { KindId, NodeId, ResourceId } from "../../src/overlay/ports.ts";
 import type { Destination } from "../../src/overlay/wire/destination.ts";
@@ -17,17 +22,43 @@ import { newTransactionId, overlayHash } from "../../src/overlay/wire/identifier
 import { decodeMessage, type DecodedMessage, encodeSignedMessage, type MessageExtension } from "../../src/overlay/wire/message.ts";
 import type { MessageBody } from "../../src/overlay/wire/message-body.ts";
 import { makeSigner, type Signer } from "../../src/overlay/wire/security-block.ts";
+import type { AdmissionTicket } from "../../src/provision/ticket.ts";
 import { ALL_OF, type DataModel, encodeSelection, signStoredData, type StoredData } from "../../src/overlay/wire/stored-data.ts";
 
 export interface ClientIdentity {
   readonly overlayName: string;
-  readonly enrolled: Enrolled;
+  readonly nodeId: NodeId;
+  /** DER. */
+  readonly certificate: Uint8Array;
   readonly privateKeyPem: string;
 }
 
 export interface MessageWishes {
   readonly header?: Partial<ForwardingHeader>;
   readonly extensions?: readonly MessageExtension[];
+}
+
+/** The enrollment POST as RFC 6940 section 11.3 has it: the answer is the certificate alone. */
+export async function enrollClient(to: Address, ticket: AdmissionTicket): Promise<ClientIdentity> {
+  const privateKeyPem = makePrivateKey();
+  const text = (name: string, value: string) => ({ name, contentType: "text/plain", body: Buffer.from(value) });
+  const csr = { name: "csr", contentType: "application/pkcs10", body: await makeCertificateRequest(privateKeyPem) };
+  const body = formatMultipart([csr, text("username", ticket.overlayName), text("password", ticket.token)], "b");
+  const answer = await postAs(to, "/enroll", {}, body, { "content-type": "multipart/form-data; boundary=b", accept: "application/pkix-cert" });
+  if (answer.type !== "application/pkix-cert") throw new Error(`${answer.type}: ${answer.body.toString()}`);
+  const nodeId = nodeIdIn(new X509Certificate(answer.body).subjectAltName ?? "", ticket.overlayName);
+  if (nodeId === undefined) throw new Error("a certificate without a Node-ID");
+  return { overlayName: ticket.overlayName, nodeId, certificate: Uint8Array.from(answer.body), privateKeyPem };
+}
+
+/** An HTTPS POST to the overlay port, perhaps with a certificate of one's own. */
+export async function postAs(to: Address, path: string, identity: { readonly cert?: string; readonly key?: string }, body: Uint8Array, headers: Record<string, string>) {
+  const request = httpsRequest({ ...to, path, method: "POST", agent: false, headers, rejectUnauthorized: false, ...identity, ...{ ALPNProtocols: ["http/1.1"] } });
+  request.end(body);
+  const [response] = (await once(request, "response")) as [IncomingMessage];
+  const chunks: Buffer[] = [];
+  for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);
+  return { status: response.statusCode ?? 0, type: response.headers["content-type"] ?? "", body: Buffer.concat(chunks) };
 }
 
 /** An unanswered request fails after this. */
@@ -45,11 +76,11 @@ export class ReloadClient {
   /** configuration_sequence of the fleet: a member says so when it is another. */
   sequence = 1;
 
-  private constructor(socket: TLSSocket, remote: NodeId, { overlayName, enrolled, privateKeyPem }: ClientIdentity) {
+  private constructor(socket: TLSSocket, remote: NodeId, { overlayName, nodeId, certificate, privateKeyPem }: ClientIdentity) {
     const crypto = new NodeCrypto(privateKeyPem);
-    this.nodeId = enrolled.nodeId;
+    this.nodeId = nodeId;
     this.#socket = socket;
-    this.#signer = makeSigner(enrolled.certificate, crypto);
+    this.#signer = makeSigner(certificate, crypto);
     this.#overlay = overlayHash(overlayName, crypto);
     this.#machine = new LinkMachine({ overlay: this.#overlay, remote, maxMessageBytes: 262_144, random: this.#random }, systemClock.now());
     socket.on("data", (bytes: Buffer) => this.#step({ type: "bytes", bytes, wall: systemClock.wall() }));
@@ -59,9 +90,8 @@ export class ReloadClient {
 
   /** Over a link to a member whose Node-ID is known. */
   static async open(to: Address, remote: NodeId, identity: ClientIdentity): Promise<ReloadClient> {
-    const { enrolled, privateKeyPem } = identity;
     const socket = connect({
-      ...to, ...tlsIdentity({ certificate: enrolled.certificate, issuingCertificate: enrolled.issuing.certificate, privateKeyPem }),
+      ...to, minVersion: "TLSv1.3", cert: certificatePem(identity.certificate), key: identity.privateKeyPem,
       ALPNProtocols: [LINK_ALPN], rejectUnauthorized: false,
     });
     await once(socket, "secureConnect");

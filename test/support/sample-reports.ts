@@ -25,6 +25,7 @@ export const SAMPLE_STATUS: StatusReport = {
   boxes: { serving: 5, known: 5 },
   entries: { owned: 412, held: 1_230 },
   uptimeSeconds: 273_600,
+  certificateEndsAt: 1_802_592_000_000,
   conditions: [],
   counters: { "sip-requests": 17 },
 };
@@ -79,6 +80,8 @@ export const SAMPLE_CONFIGURATION: ConfigurationReport = {
   sequence: 3,
   signed: true,
   registration: { minimumSeconds: 60, standardSeconds: 3_600, maximumSeconds: 7_200, open: false },
+  expiration: "2046-01-01T00:00:00Z",
+  limits: { initialTtl: 100, maxMessageSize: 262_144, kinds: [{ name: "EDGE-BINDING", maxCount: 64, maxSize: 8_192 }] },
   revocationEpoch: 1,
   revoked: [{ nodeId: sampleBox(7).nodeId, revokedAt: 1_800_000_000_000 }],
   issuing: "ab".repeat(32),

@@ -153,9 +153,10 @@ export class SipWorld {
     if (there === undefined || !there.isAlive) return undefined;
     this.#connections += 1;
     const near = { host: from.hostTowards(to.host), port: 30_000 + this.#connections };
+    const transport = from instanceof Phone && from.transport !== "udp" ? from.transport : "tcp";
     const end = (owner: Box | Phone, local: Address, remote: Address): TcpEnd => {
       const number = this.#connections * 2 + (owner === from ? 0 : 1);
-      return { owner, number, flow: { transport: "tcp", local, remote, connection: number }, peer: undefined };
+      return { owner, number, flow: { transport, local, remote, connection: number }, peer: undefined };
     };
     const a = end(from, near, to);
     const b = end(there, to, near);
@@ -342,7 +343,7 @@ export class Phone {
     return `sip:${this.user}@${DOMAIN}`;
   }
   get contact(): string {
-    return `<sip:${this.user}@${formatAddress(this.address)}${this.transport === "tcp" ? ";transport=tcp" : ""}>`;
+    return `<sip:${this.user}@${formatAddress(this.address)}${this.transport === "udp" ? "" : `;transport=${this.transport}`}>`;
   }
 
   request(method: string, uri: string, options: RequestOptions = {}): string {

@@ -35,7 +35,7 @@ export function readTicket(text: string): AdmissionTicket {
 
 export async function makeBox({ ticket }: TestFleet): Promise<TestBox> {
   const privateKeyPem = makePrivateKey();
-  const enrolled = await foundFleet({ ticket, privateKeyPem, random: new SystemRandom() });
+  const enrolled = await foundFleet({ ticket, privateKeyPem, random: new SystemRandom(), clock: systemClock });
   const trust = new CertificateTrust({
     root: ticket.rootCertificate, issuing: [ticket.issuingCertificate], overlayName: ticket.overlayName, wall: () => systemClock.wall(),
   });

@@ -114,7 +114,7 @@ export function consoleLines(report: ScreenReport | string, address: string, not
   const left = width - (picture[0]?.length ?? 0) - 3;
   const isBeside = left >= 44 && picture.length <= height - 2;
   const words = [
-    ...(typeof report === "string" ? wrapped(report, isBeside ? left : width) : [...wrapped(report.firstLine, isBeside ? left : width), "", `Box ${report.box.words}${report.fleet === "" ? "" : `, fleet ${report.fleet}`}`]),
+    ...(typeof report === "string" ? wrapped(report, isBeside ? left : width) : [...wrapped(report.firstLine, isBeside ? left : width), ...(report.fleet === "" ? [] : ["", `Box ${report.box.words}, fleet ${report.fleet}`])]),
     ...(address === "" ? [] : ["", "Page of this box:", address]),
     ...(typeof report === "string" || report.peer.code === null ? [] : ["", `Waiting to be let in. Code: ${codeWithDash(report.peer.code)}`]),
     "",

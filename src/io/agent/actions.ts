@@ -78,7 +78,7 @@ export class Actions {
       case "admit":
         return this.#admit(wish.target);
       case "revoke":
-        return this.#revoke(wish.target, wish.confirmed);
+        return revoked(wish.target);
     }
   }
 
@@ -214,15 +214,12 @@ export class Actions {
     if (last !== undefined && last.outcome !== "answered") return unanswered(last);
     return { ok: true, text: "No box has shown this code yet; the code waits for it for ten minutes." };
   }
+}
 
-  /** `target`: a Node-ID. */
-  async #revoke(target: string, confirmed: boolean): Promise<Done> {
-    if (!/^[0-9a-f]{32}$/.test(target)) return notDone("This is not a Node-ID.");
-    if (!confirmed) return notDone(`Every box will refuse ${boxWords(target)} from now on. Confirm to revoke it.`);
-    const asked = await this.#ports.ask<"revoke">({ op: "revoke", box: target });
-    if (asked.outcome !== "answered") return unanswered(asked);
-    return { ok: true, text: `The box ${boxWords(target)} is revoked; ${asked.answer.told} of ${asked.answer.linked} boxes have said that they know.` };
-  }
+/** Only the fleet's key revokes, and no box has it: whoever steals a box could throw out all the others. `target`: a Node-ID. */
+function revoked(target: string): Done {
+  if (!/^[0-9a-f]{32}$/.test(target)) return notDone("This is not a Node-ID.");
+  return notDone(`Only the fleet's key can revoke ${boxWords(target)}. Where that key is kept, type: ringbox revoke ${target.slice(0, 8)} --fleet DIRECTORY`);
 }
 
 /** Phones of one AoR that ring at once. */

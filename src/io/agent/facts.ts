@@ -1,7 +1,7 @@
 // What the machine says of itself, read from /proc and /sys once a second: files that the kernel makes up while they
 // are read, and no other program. What a machine does not tell is not known, and not zero.
 
-import { readdirSync, readFileSync, statfsSync } from "node:fs";
+import { readdirSync, readFileSync, statfs } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { resolve } from "node:path";
 import type { MachineView } from "../../health/ports.ts";
@@ -12,6 +12,8 @@ export class FactReader {
   #cpu: { readonly busy: number; readonly total: number } | undefined;
   #hottest: readonly string[] | undefined;
   readonly #link = new LinkReader();
+  #space: { readonly free: number; readonly used: number } | undefined;
+  #asking = false;
 
   /** `directory`: whose disk is measured. */
   constructor(directory: string) {
@@ -62,13 +64,18 @@ export class FactReader {
     return Math.round((100 * (busy - before.busy)) / (total - before.total));
   }
 
+  /** As of the last look that came back: a disk that hangs must not hold the agent. */
   #disk(): { readonly free: number; readonly used: number } | undefined {
-    try {
-      const { bsize, blocks, bavail, bfree } = statfsSync(this.#directory);
-      return { free: bavail * bsize, used: blocks === 0 ? 0 : Math.round((100 * (blocks - bfree)) / blocks) };
-    } catch {
-      return undefined; // there is no such directory yet
+    if (!this.#asking) {
+      this.#asking = true;
+      statfs(this.#directory, (error, found) => {
+        this.#asking = false;
+        if (error !== null) return void (this.#space = undefined); // there is no such directory yet
+        const { bsize, blocks, bavail, bfree } = found;
+        this.#space = { free: bavail * bsize, used: blocks === 0 ? 0 : Math.round((100 * (blocks - bfree)) / blocks) };
+      });
     }
+    return this.#space;
   }
 
   /** The hottest of what the machine measures. */

@@ -20,6 +20,8 @@ const KEY_FILE = "page.key";
 export interface PageIdentitySettings {
   /** The box's data directory; it need not be there. */
   readonly directory: string;
+  /** Numeric address that the page is served on; `undefined`: all of this machine. */
+  readonly listen: string | undefined;
   /** Names besides the box's own: those that an operator gave it in DNS. */
   readonly extraNames: readonly string[];
   /** The box's words, for `WORDS.local`; empty while it has none. */
@@ -60,7 +62,8 @@ export class PageIdentity {
     const own = hostname().toLowerCase();
     const words = this.#settings.words();
     const names = [own, `${own}.local`, ...this.#settings.extraNames, ...(words === "" || words.includes(" ") ? [] : [`${words}.local`])];
-    return new Set([...names.filter(isHostName), ...localAddresses().map(({ address }) => address.toLowerCase())]);
+    const { listen } = this.#settings;
+    return new Set([...names.filter(isHostName), ...(listen === undefined ? [] : [listen]), ...localAddresses().map(({ address }) => address.toLowerCase())]);
   }
 
   async #look(): Promise<void> {

@@ -4,6 +4,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import type { IPty } from "node-pty";
 import { seconds } from "../../base/time.ts";
 
+type NodePty = typeof import("node-pty");
+
 const KILLED_AFTER = seconds(1);
 
 export interface PtySettings {
@@ -26,7 +28,9 @@ export class Pty {
 
   /** The module is loaded when the first terminal is opened. */
   static async open(settings: PtySettings): Promise<Pty> {
-    const { spawn } = await import("node-pty");
+    // Bundled, a CommonJS module has its names below `default`.
+    const module: NodePty & { readonly default?: NodePty } = await import("node-pty");
+    const { spawn } = module.default ?? module;
     const { file, args, columns, rows, directory, environment, user } = settings;
     const pty = spawn(file, [...args], { name: "xterm-256color", cols: columns, rows, cwd: directory, env: { ...environment }, encoding: null, ...(user === undefined ? {} : user) });
     return new Pty(pty, settings);

@@ -19,6 +19,8 @@ interface Events {
   configured(): void;
   /** These are believed no more; this box itself may be among them. */
   revoked(nodeIds: readonly NodeId[]): void;
+  /** A linked box has a new certificate; it is a good one, and its own. */
+  renewed(member: Member, certificate: Uint8Array): void;
 }
 
 /** How many of the boxes that are linked have said that they know. */
@@ -49,13 +51,13 @@ export class ConfigUpdates {
   }
 
   /** Tells a linked box what this one knows, until it answers or has no link. `known` hears of the first attempt. */
-  tell(member: Member, known: (outcome: Outcome) => void = () => {}): void {
+  tell(member: Member, known: (outcome: Outcome) => void = () => {}, more: readonly MessageExtension[] = []): void {
     const body = this.#body();
     const { attempt } = this.#context.settings.timing;
     if (body === undefined) return this.#context.soon(() => known({ type: "unreachable" }));
-    const request = { hop: member.nodeId, body, extensions: this.#extensions(), sequence: ANY_SEQUENCE, timeout: attempt };
+    const request = { hop: member.nodeId, body, extensions: [...this.#extensions(), ...more], sequence: ANY_SEQUENCE, timeout: attempt };
     this.#exchanges.request(request, (outcome) => {
-      if (outcome.type === "timeout") this.tell(member);
+      if (outcome.type === "timeout") this.tell(member, () => {}, more);
       known(outcome);
     });
   }
@@ -72,6 +74,14 @@ export class ConfigUpdates {
         if (outcome.type === "answer") told++;
         if (--waiting === 0) done({ told, linked: linked.length });
       });
+    }
+  }
+
+  /** This box's certificate is a new one: those that saw the one before over a link go on with this. */
+  showCertificate(certificate: Uint8Array): void {
+    const extension = { type: EXTENSION.certificate, critical: false, contents: certificate };
+    for (const member of this.#membership.members) {
+      if (this.#membership.isLinked(member.nodeId) && !this.#rules.isRevoked(member.nodeId)) this.tell(member, undefined, [extension]);
     }
   }
 
@@ -92,8 +102,10 @@ export class ConfigUpdates {
     received.respond({ type: "config_update_ans" });
     const sender = received.direct ? received.hop : undefined;
     const outcome = update.type === "config" ? this.#takeDocument(update.document, sender) : undefined;
-    const extension = received.message.extensions.find(({ type }) => type === EXTENSION.revocations);
-    const added = extension === undefined ? [] : this.#takeRevocations(extension.contents, sender);
+    const contentsOf = (wanted: number): Uint8Array | undefined => received.message.extensions.find(({ type }) => type === wanted)?.contents;
+    const [revocations, certificate] = [contentsOf(EXTENSION.revocations), contentsOf(EXTENSION.certificate)];
+    const added = revocations === undefined ? [] : this.#takeRevocations(revocations, sender);
+    if (certificate !== undefined && sender !== undefined) this.#takeCertificate(certificate, sender);
     if (outcome === "newer" || added.length > 0) this.#changed(outcome === "newer", added, sender);
     else if (outcome === "older" && sender !== undefined) this.tell(sender);
   }
@@ -121,6 +133,13 @@ export class ConfigUpdates {
       this.#tookDocument(before);
     }
     return outcome.value;
+  }
+
+  /** That it holds the key, the link has proved with the one before: who has the link compares the two. */
+  #takeCertificate(certificate: Uint8Array, sender: Member): void {
+    const inspected = this.#context.trust.inspect(certificate);
+    if ("nodeId" in inspected && inspected.nodeId === sender.nodeId) return this.#events.renewed(sender, certificate.slice());
+    this.#context.count("certificate-refused");
   }
 
   #tookDocument(revokedBefore: readonly NodeId[]): void {

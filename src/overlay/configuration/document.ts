@@ -9,6 +9,7 @@ import { fault, ok, type Result } from "../../base/result.ts";
 import { type Duration, seconds } from "../../base/time.ts";
 import type { KindDefinition, NodeId } from "../ports.ts";
 import { certificateOf, ECDSA_WITH_SHA256, isEcdsaWithSha256, makeSigner, readCertificates, readSignature, type SecurityBlock, writeIdentity, writeSecurityBlock } from "../wire/security-block.ts";
+import { type FleetLimits, limited, limitsIn, wholeNumber } from "./limits.ts";
 import { escapeXml, parseXml, type XmlElement } from "./xml.ts";
 
 /** How long phones may register for, and who may (RFC 3261 section 10.3). */
@@ -48,6 +49,7 @@ export interface FleetConfiguration {
   readonly kept: readonly KeptBox[];
   /** Serials of tickets that admit nobody any more. */
   readonly refusedTickets: readonly string[];
+  readonly limits: FleetLimits;
 }
 
 /** ECDSA P-256 with SHA-256, DER: by the fleet's root key. */
@@ -81,8 +83,6 @@ const ACCESS_CONTROL = "ENROLLED-PEER";
 /** What the program itself does and a document says for those who read it; a document cannot change it. */
 export interface ProgramFacts {
   readonly kinds: readonly KindDefinition[];
-  readonly maxMessageSize: number;
-  readonly initialTtl: number;
   readonly reliabilityTimer: Duration;
   readonly updateInterval: Duration;
 }
@@ -121,8 +121,8 @@ function configurationElement(configuration: FleetConfiguration, facts: ProgramF
     "  <no-ice>true</no-ice>",
     `  <chord:chord-update-interval>${facts.updateInterval / 1_000}</chord:chord-update-interval>`,
     "  <chord:chord-reactive>true</chord:chord-reactive>",
-    `  <max-message-size>${facts.maxMessageSize}</max-message-size>`,
-    `  <initial-ttl>${facts.initialTtl}</initial-ttl>`,
+    `  <max-message-size>${configuration.limits.maxMessageSize}</max-message-size>`,
+    `  <initial-ttl>${configuration.limits.initialTtl}</initial-ttl>`,
     `  <overlay-reliability-timer>${facts.reliabilityTimer}</overlay-reliability-timer>`,
     "  <overlay-link-protocol>TLS</overlay-link-protocol>",
     `  <configuration-signer>${signer}</configuration-signer>`,
@@ -130,7 +130,7 @@ function configurationElement(configuration: FleetConfiguration, facts: ProgramF
     ...configuration.badNodes.map((nodeId) => `  <bad-node>${nodeId}</bad-node>`),
     `  <mandatory-extension>${RINGBOX}</mandatory-extension>`,
     "  <required-kinds>",
-    ...facts.kinds.map(kindBlock),
+    ...facts.kinds.map((kind) => kindBlock(limited(kind, configuration.limits))),
     "  </required-kinds>",
     `  <ringbox:registration minimum="${registration.minimum / 1_000}" standard="${registration.standard / 1_000}" ` +
       `maximum="${registration.maximum / 1_000}" open="${registration.open ? "yes" : "no"}"/>`,
@@ -213,13 +213,14 @@ class ConfigurationReader {
     const retired = listOf(this.#all("ringbox:retired-issuing-cert"), RETIRED_MAX, ({ text }) => parseBase64(text.trim()));
     const kept = listOf(this.#all("ringbox:kept-node"), KEPT_MAX, keptIn);
     const refusedTickets = listOf(this.#all("ringbox:refused-ticket"), REFUSED_TICKETS_MAX, ({ text }) => text.trim());
+    const limits = limitsIn(this.#element);
     const extensions = this.#all("mandatory-extension").map(({ text }) => text.trim());
     if (sequence === undefined || overlayName === undefined || expiration === undefined || registration === undefined) return undefined;
     if (rootCertificate === undefined || issuingCertificate === undefined || bootstrapNodes === undefined) return undefined;
-    if (badNodes === undefined || retired === undefined || kept === undefined || refusedTickets === undefined) return undefined;
+    if (badNodes === undefined || retired === undefined || kept === undefined || refusedTickets === undefined || limits === undefined) return undefined;
     if (extensions.some((name) => name !== RINGBOX) || this.#text("node-id-length") !== "16") return undefined;
     return {
-      overlayName, sequence, expiration, rootCertificate, issuingCertificate, registration, bootstrapNodes, badNodes, retired, kept, refusedTickets,
+      overlayName, sequence, expiration, rootCertificate, issuingCertificate, registration, bootstrapNodes, badNodes, retired, kept, refusedTickets, limits,
     };
   }
 
@@ -290,9 +291,4 @@ function hex(text: string | undefined, digits: number): string | undefined {
     if (!((code >= 48 && code <= 57) || (code >= 97 && code <= 102))) return undefined;
   }
   return text;
-}
-
-function wholeNumber(text: string | undefined, most: number): number | undefined {
-  const value = Number(text);
-  return text !== undefined && String(value) === text && Number.isInteger(value) && value >= 0 && value <= most ? value : undefined;
 }

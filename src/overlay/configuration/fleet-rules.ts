@@ -2,14 +2,14 @@
 // of. It judges what is offered to it and says what changed; who tells whom is the business of updates.ts.
 
 import { BoundedMap } from "../../base/bounded-map.ts";
-import { equalBytes, toHex } from "../../base/bytes.ts";
+import { toHex } from "../../base/bytes.ts";
 import type { Crypto } from "../../base/crypto.ts";
 import { fault, ok, type Result } from "../../base/result.ts";
-import type { WallTime } from "../../base/time.ts";
+import { minutes, type WallTime } from "../../base/time.ts";
 import type { NodeId } from "../ports.ts";
 import { compareSequences, FIRST_SEQUENCE, type FleetConfiguration, readDocument } from "./document.ts";
 import {
-  decodeRevocations, encodeRevocations, isGenuine, MAX_REVOCATIONS, type Revocation, type RevocationSigner, signRevocation,
+  decodeRevocations, encodeRevocations, isGenuine, MAX_REVOCATIONS, type Revocation,
 } from "./revocations.ts";
 
 /** What a box is told at its start of what its fleet has decided. */
@@ -20,8 +20,6 @@ export interface FleetRulesSettings {
   readonly document: Uint8Array | undefined;
   /** The set as it lies on disk; empty if there was none. */
   readonly revocations: Uint8Array;
-  /** The credential that this box may sign revocations with. */
-  readonly issuing: RevocationSigner;
 }
 
 /** What came of a document that was offered. */
@@ -31,7 +29,6 @@ export class FleetRules {
   readonly #overlayName: string;
   readonly #crypto: Crypto;
   readonly #rootCertificate: Uint8Array | undefined;
-  #issuing: RevocationSigner | undefined;
   #document: Uint8Array | undefined;
   #configuration: FleetConfiguration | undefined;
   /** Those that the document names. */
@@ -43,9 +40,8 @@ export class FleetRules {
     this.#overlayName = overlayName;
     this.#crypto = crypto;
     this.#rootCertificate = settings?.rootCertificate;
-    this.#issuing = settings?.issuing;
     if (settings?.document !== undefined) this.offerDocument(settings.document);
-    // They were judged before they were written; a credential that signed them may have been retired since.
+    // They were judged before they were written.
     for (const revocation of decodeRevocations(settings?.revocations ?? NOTHING) ?? []) this.#revocations.set(revocation.nodeId, revocation);
   }
 
@@ -80,11 +76,6 @@ export class FleetRules {
   revokedAt(nodeId: NodeId): WallTime | undefined {
     return this.#revocations.get(nodeId)?.revokedAt;
   }
-  /** The credential that issues certificates has changed: further revocations are signed with the new one. */
-  issueWith(issuing: RevocationSigner): void {
-    this.#issuing = issuing;
-  }
-
   /** Takes a document that is genuine and newer; at one number the one with the larger hash, so that all agree. */
   offerDocument(document: Uint8Array): Result<DocumentOutcome, string> {
     if (this.#rootCertificate === undefined) return fault("this box knows no key of the fleet");
@@ -106,36 +97,31 @@ export class FleetRules {
     const offered = decodeRevocations(bytes);
     if (offered === undefined) return { added: [], refused: 1 };
     const unknown = offered.filter(({ nodeId }) => !this.#revocations.has(nodeId));
-    const genuine = unknown.filter((revocation) => isGenuine(revocation, this.#overlayName, this.#signersOf(revocation), this.#crypto));
+    const genuine = unknown.filter((revocation) => this.#isGenuine(revocation));
     const added = genuine.filter((revocation) => this.#revocations.set(revocation.nodeId, revocation));
     return { added: added.map(({ nodeId }) => nodeId), refused: unknown.length - added.length };
   }
 
-  /** Signs and takes in; why not, as a sentence. */
-  revoke(nodeId: NodeId, at: WallTime): Result<Revocation, string> {
-    if (this.#issuing === undefined) return fault("This box holds no credential to sign a revocation with.");
-    const known = this.#revocations.get(nodeId);
-    if (known !== undefined && isGenuine(known, this.#overlayName, this.#signers(), this.#crypto)) return ok(known);
-    if (!this.#signers().includes(this.#issuing.certificate)) {
-      return fault("This box has not received the fleet's new issuing credential yet; ask again in a moment, or ask another box.");
-    }
-    const revocation = signRevocation(this.#issuing, { overlayName: this.#overlayName, nodeId, revokedAt: known?.revokedAt ?? at }, this.#crypto);
+  /** A statement that its operator brings: of one box, as of now. Why it is not taken, as a sentence. */
+  revoke(statement: Uint8Array, now: WallTime): Result<NodeId, string> {
+    const [revocation, ...others] = decodeRevocations(statement) ?? [];
+    if (revocation === undefined || others.length > 0 || !this.#isGenuine(revocation)) return fault("The fleet's key has not signed this.");
+    const { nodeId, revokedAt } = revocation;
+    if (this.#revocations.has(nodeId)) return ok(nodeId);
+    // What the box signed before stays good, what it signed since does not: so the time must be right.
+    const apart = Math.abs(revokedAt - now);
+    if (apart > STATEMENT_AGE) return fault(`The clock of the computer that signed this is ${Math.round(apart / 60_000)} minutes away from the ring's time; set it and try again.`);
     if (!this.#revocations.set(nodeId, revocation)) return fault(`This fleet has revoked ${MAX_REVOCATIONS} boxes, and remembers no more.`);
-    return ok(revocation);
+    return ok(nodeId);
   }
 
-  /** What a retired credential signed still counts for a box that the fleet's key has named since. */
-  #signersOf({ nodeId }: Revocation): readonly Uint8Array[] {
-    return this.#badNodes.has(nodeId) ? [...this.#signers(), ...(this.#configuration?.retired ?? [])] : this.#signers();
-  }
-
-  /** Whose word counts: the fleet's key, and the credential that issues now. */
-  #signers(): readonly Uint8Array[] {
-    const own = this.#issuing?.certificate;
-    const named = this.#configuration?.issuingCertificate;
-    const issuing = own !== undefined && named !== undefined && equalBytes(own, named) ? own : (named ?? own);
-    return [this.#rootCertificate, issuing].filter((certificate) => certificate !== undefined);
+  /** Only the fleet's key puts a box out: every box holds what issues certificates, a stolen one too. */
+  #isGenuine(revocation: Revocation): boolean {
+    const root = this.#rootCertificate;
+    return root !== undefined && isGenuine(revocation, this.#overlayName, [root], this.#crypto);
   }
 }
 
+/** How far from the ring's time a revocation may be when it is brought. */
+const STATEMENT_AGE = minutes(5);
 const NOTHING = new Uint8Array(0);

@@ -1,5 +1,5 @@
 // Revocations without a server: a set that only grows. Each statement says of one box that it is believed no
-// more, since when, and is signed by the credential that issues certificates or by the fleet's key. The epoch
+// more, since when, and is signed by the fleet's key. The epoch
 // is the number of statements; two boxes have the same set when epoch and digest are equal.
 
 import { ByteReader, ByteWriter, concatBytes, DecodeError, fromOctets, toHex, utf8Octets } from "../../base/bytes.ts";

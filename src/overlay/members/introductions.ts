@@ -229,7 +229,8 @@ export class Introductions {
   #know(member: Member, { info, inRing, time, ringAge }: Introduction, link: LinkId): void {
     this.#membership.heardInfo(member, info, link);
     member.introducedAs = inRing ? "in the ring" : "outside";
-    this.#membership.heardClock(member, time);
+    // Whoever is not in the ring yet has still to take its time from those who are.
+    if (inRing) this.#membership.heardClock(member, time);
     this.#events.introduced(member, ringAge);
   }
 

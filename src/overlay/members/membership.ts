@@ -29,6 +29,8 @@ export interface Member {
   info: PeerInfo | undefined;
   /** DER; empty for a box that is only remembered. */
   certificate: Uint8Array;
+  /** Its certificate is a client's: it stores nothing, and may do less than a box. */
+  isClient: boolean;
   /** Links in the order of preference: what is sent goes over the first. BOUNDED: MAX_LINKS. */
   links: readonly OpenLink[];
   /** How it stood when it introduced itself over its present links; whether it is in the ring is `state`'s to say. */
@@ -165,6 +167,8 @@ export class Membership {
       return;
     }
     member.certificate = certificate;
+    const inspected = this.#context.trust.inspect(certificate);
+    member.isClient = "nodeId" in inspected && inspected.isClient === true;
     this.#byLink.set(link, member);
     const first = member.links.length === 0;
     this.#rank(member, [{ id: link, outbound, silent: false }, ...member.links]);
@@ -331,7 +335,7 @@ export class Membership {
       const spare = [...this.#members.values()].find(({ state }) => state === "gone" || state === "left");
       if (spare !== undefined) this.#members.delete(spare.nodeId);
     }
-    const member: Member = { nodeId, state: "gone", info: undefined, certificate, links: [], introducedAs: undefined, clockDifference: undefined, roundTrip: undefined, relay: undefined };
+    const member: Member = { nodeId, state: "gone", info: undefined, certificate, isClient: false, links: [], introducedAs: undefined, clockDifference: undefined, roundTrip: undefined, relay: undefined };
     return this.#members.set(nodeId, member) ? member : undefined;
   }
 

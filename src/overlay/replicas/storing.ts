@@ -158,7 +158,10 @@ export class Storing {
         return { error: "Error_Generation_Counter_Too_Low", info: currentGenerations([{ kind: id, generation: current, replicas: [] }]) };
       }
       const kind = this.#context.kind(id);
-      if (kind !== undefined && this.#isTooMany(resource, kind, entries)) return { error: "Error_Data_Too_Large", info: "entries" };
+      if (kind === undefined) continue;
+      const limits = this.#context.limited(kind);
+      if (this.#isTooMany(resource, limits, entries)) return { error: "Error_Data_Too_Large", info: "entries" };
+      if (entries.some((entry) => entry.kind === id && entry.exists && entry.value.length > limits.maxValueBytes)) return { error: "Error_Data_Too_Large", info: "value" };
     }
     for (const entry of entries) {
       const held = this.#holdings.store.find(entry.resource, entry.kind, entry.key);

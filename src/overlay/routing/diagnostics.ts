@@ -7,6 +7,7 @@ import type { CoreContext } from "../core-context.ts";
 import type { Membership } from "../members/membership.ts";
 import type { Phase } from "../ports.ts";
 import type { Topology } from "../ring/topology.ts";
+import type { Holdings } from "../storage/holdings.ts";
 import { EXTENSION } from "../wire/code-points.ts";
 import type { Destination } from "../wire/destination.ts";
 import { decodeDiagnosticsRequest, encodeDiagnosticsResponse } from "../wire/diagnostics-bodies.ts";
@@ -21,6 +22,7 @@ interface Parts {
   readonly context: CoreContext;
   readonly membership: Membership;
   readonly topology: Topology;
+  readonly holdings: Holdings;
   readonly phase: () => Phase;
 }
 
@@ -78,12 +80,13 @@ export class Diagnostics {
 
   /** What this box tells of the kinds of RFC 7851 section 5.3; others are left out, as the RFC allows. */
   #known(): readonly (readonly [number, Uint8Array])[] {
-    const { context, membership, phase } = this.#parts;
+    const { context, membership, holdings, phase } = this.#parts;
     return [
       [STATUS_INFO, new ByteWriter(1).u8(phase() === "serving" ? 0 : 1).finish()],
       [ROUTING_TABLE_SIZE, new ByteWriter(4).u32(membership.view.without(context.self).size).finish()],
       [SOFTWARE_VERSION, fromOctets(utf8Octets(context.settings.self.software))],
       [APP_UPTIME, new ByteWriter(8).u64(context.uptimeSeconds).finish()],
+      [DATASIZE_STORED, new ByteWriter(8).u64(holdings.store.bytes).finish()],
     ];
   }
 }
@@ -92,3 +95,4 @@ const STATUS_INFO = 1;
 const ROUTING_TABLE_SIZE = 2;
 const SOFTWARE_VERSION = 6;
 const APP_UPTIME = 8;
+const DATASIZE_STORED = 10;

@@ -7,7 +7,7 @@ import type { LinkId, NodeId } from "../ports.ts";
 import { ERROR } from "../wire/code-points.ts";
 import { UNSIGNED } from "../wire/security-block.ts";
 import type { Destination } from "../wire/destination.ts";
-import { type ForwardingHeader, type ForwardingOption, INITIAL_TTL, OPTION_FLAG } from "../wire/forwarding-header.ts";
+import { type ForwardingHeader, type ForwardingOption, OPTION_FLAG } from "../wire/forwarding-header.ts";
 import { MAX_MESSAGE_BYTES } from "../wire/framing.ts";
 import { newTransactionId, type TransactionId } from "../wire/identifiers.ts";
 import {
@@ -154,7 +154,7 @@ export class Exchanges {
     return {
       overlay: this.#context.overlay,
       configurationSequence: sequence,
-      ttl: INITIAL_TTL,
+      ttl: this.#context.initialTtl,
       transactionId,
       maxResponseLength: 0,
       via: [],

@@ -5,7 +5,7 @@ import type { CoreContext } from "../core-context.ts";
 import type { Introductions } from "../members/introductions.ts";
 import type { Member, Membership } from "../members/membership.ts";
 import type { Neighborhood } from "../members/neighborhood.ts";
-import type { Phase } from "../ports.ts";
+import type { KindDefinition, KindId, Phase } from "../ports.ts";
 import type { Reading } from "../operations/reading.ts";
 import type { Repair } from "../replicas/repair.ts";
 import { shareOf } from "../ring/ring.ts";
@@ -66,6 +66,7 @@ export class Responder {
     const critical = received.message.extensions.find(({ type, critical: must }) => must && !KNOWN_EXTENSIONS.has(type));
     if (critical !== undefined) return received.refuse("Error_Unknown_Extension", new ByteWriter(3).u8(2).u16(critical.type).finish());
     const { body } = received.message;
+    if (received.isClient && !this.#isForClients(received)) return received.refuse("Error_Forbidden", "not for clients");
     switch (body.type) {
       case "ping_req":
         return this.#ping(received);
@@ -100,6 +101,34 @@ export class Responder {
         return received.refuse("Error_Not_Found", "no such application");
       default:
         return received.refuse("Error_Forbidden", "not offered here");
+    }
+  }
+
+  /** What a client may ask for: it writes where a kind says who may, and is no part of the ring. */
+  #isForClients({ message: { body, extensions } }: Received): boolean {
+    const kindIs = (id: KindId, allowed: (kind: KindDefinition) => boolean): boolean => {
+      const kind = this.#parts.context.kind(id);
+      return kind === undefined || allowed(kind);
+    };
+    switch (body.type) {
+      case "attach_req":
+        return !extensions.some(({ type }) => type === EXTENSION.peer_info);
+      case "store_req":
+        return body.replicaNumber === 0 && body.kinds.every(({ kind }) => kindIs(kind, ({ access }) => access !== undefined));
+      case "fetch_req":
+      case "stat_req":
+        return body.specifiers.every(({ kind }) => kindIs(kind, ({ boxesOnly }) => boxesOnly !== true));
+      case "find_req":
+        return body.kinds.every((id) => kindIs(id, ({ boxesOnly }) => boxesOnly !== true));
+      case "ping_req":
+      case "probe_req":
+      case "path_track_req":
+      case "route_query_req":
+      case "config_update_req":
+      case "app_attach_req":
+        return true;
+      default:
+        return false;
     }
   }
 

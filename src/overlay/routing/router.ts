@@ -7,7 +7,7 @@ import type { Topology } from "../ring/topology.ts";
 import { ERROR, type ErrorName, MESSAGE_CODE } from "../wire/code-points.ts";
 import { rewriteForForwarding } from "../wire/forwarding.ts";
 import { FragmentCollector } from "../wire/fragments.ts";
-import { type DecodedHeader, decodeHeader, INITIAL_TTL, unsupportedOption } from "../wire/forwarding-header.ts";
+import { type DecodedHeader, decodeHeader, unsupportedOption } from "../wire/forwarding-header.ts";
 import type { Destination } from "../wire/destination.ts";
 import { MAX_MESSAGE_BYTES } from "../wire/framing.ts";
 import { WILDCARD_NODE_ID } from "../wire/identifiers.ts";
@@ -23,12 +23,19 @@ export interface Received {
   readonly link: LinkId;
   /** Who made the request: the hop itself, or the signer if it travelled. */
   readonly sender: NodeId;
+  /** The sender's certificate is a client's. */
+  readonly isClient: boolean;
   /** Came over one hop from its sender. */
   readonly direct: boolean;
   /** The sender as a neighbor: it came over its own link, or through the member by which we reach each other. */
   readonly neighbor: Member | undefined;
   respond(body: MessageBody, extensions?: readonly MessageExtension[], certificates?: readonly Uint8Array[]): void;
   refuse(error: ErrorName, info?: string | Uint8Array): void;
+}
+
+interface Sender {
+  readonly nodeId: NodeId;
+  readonly isClient?: boolean;
 }
 
 /** What comes over links: forwarded, matched with its request, or handed to `deliver` (RFC 6940 section 6.1). */
@@ -60,7 +67,9 @@ export class Router {
     const header = decodeHeader(bytes, this.#context.overlay);
     if (!header.ok) return this.#unreadable(link, hop, bytes, header.fault);
     const { destinations, ttl } = header.value;
-    if (ttl > INITIAL_TTL) return this.#turnBack(link, hop, bytes, "Error_TTL_Exceeded", "ttl above the initial one");
+    // Whoever goes by another document is told of ours first.
+    const knowsOurs = header.value.configurationSequence === this.#context.rules.sequence;
+    if (knowsOurs && ttl > this.#context.initialTtl) return this.#turnBack(link, hop, bytes, "Error_TTL_Exceeded", "ttl above the initial one");
     let mine = 0;
     while (this.#isSelf(destinations[mine])) mine++;
     const next = destinations[mine];
@@ -143,16 +152,17 @@ export class Router {
     this.#exchanges.respondTo(hop, link, header, { type: "error", code: ERROR[error], info: textBytes(fault.reason) });
   }
 
-  #receivedFrom(link: LinkId, hop: Member, message: DecodedMessage, sender: NodeId): Received {
+  #receivedFrom(link: LinkId, hop: Member, message: DecodedMessage, sender: Sender): Received {
     const respond = (body: MessageBody, extensions: readonly MessageExtension[] = [], certificates: readonly Uint8Array[] = []): void =>
       this.#exchanges.respondTo(hop, link, message.header, body, extensions, certificates);
     return {
       message,
       hop,
       link,
-      sender,
+      sender: sender.nodeId,
+      isClient: sender.isClient === true,
       direct: message.header.via.length === 0,
-      neighbor: this.#neighbor(hop, message, sender),
+      neighbor: this.#neighbor(hop, message, sender.nodeId),
       respond,
       refuse: (error, info = "") =>
         respond({ type: "error", code: ERROR[error], info: typeof info === "string" ? textBytes(info) : info }),
@@ -166,12 +176,12 @@ export class Router {
   }
 
   /** Over one hop the link says who sends; what was forwarded must be signed by an enrolled box. */
-  #senderOf(hop: Member, message: DecodedMessage): NodeId | undefined {
-    if (message.header.via.length === 0) return hop.nodeId;
+  #senderOf(hop: Member, message: DecodedMessage): Sender | undefined {
+    if (message.header.via.length === 0) return hop;
     const verified = verifyMessage(message, this.#context.crypto);
     if (!verified.ok) return undefined;
     const signer = this.#context.trust.inspect(verified.value);
-    return "nodeId" in signer && !this.#context.rules.isRevoked(signer.nodeId) ? signer.nodeId : undefined;
+    return "nodeId" in signer && !this.#context.rules.isRevoked(signer.nodeId) ? signer : undefined;
   }
 }
 

@@ -65,9 +65,12 @@ export class Holdings {
   readonly #certificates: KeptCertificates;
   /** BOUNDED: as many as members; beyond it the part of the oldest begins anew. */
   readonly #bringers = new BoundedMap<NodeId, Bringer>(MAX_BRINGERS, "evict");
+  /** Told of values that are kept without a certificate to check their signatures by. */
+  readonly #ofUnknownWriter: (entry: StoredEntry) => void;
 
-  constructor(context: CoreContext, persistence: Persistence) {
+  constructor(context: CoreContext, persistence: Persistence, ofUnknownWriter: (entry: StoredEntry) => void) {
     this.#context = context;
+    this.#ofUnknownWriter = ofUnknownWriter;
     this.#persistence = persistence;
     this.#certificates = new KeptCertificates(context, persistence);
     this.disk = new DiskRepair(context, persistence, this.store, this.#certificates);
@@ -103,17 +106,29 @@ export class Holdings {
 
   /** A disk is believed no more than a neighbor; a portion at a time, so that a box with many values starts as fast. */
   #verifyRestored(entries: StoredEntry[]): void {
-    for (const entry of entries.splice(0, VERIFIED_AT_ONCE)) {
-      const { resource, kind: id, key, bytes } = entry;
-      const kind = this.#context.kind(id);
-      if (kind === undefined || this.store.find(resource, id, key) !== entry) continue;
-      const refused = this.#decodeOne(resource, kind, bytes, []);
-      if (refused.ok || refused.fault.info !== WRONG_SIGNATURE) continue;
-      this.store.remove(entry);
-      this.#context.count("row-wrongly-signed");
-      this.disk.damaged(entry);
-    }
+    for (const entry of entries.splice(0, VERIFIED_AT_ONCE)) if (!this.prove(entry)) this.#ofUnknownWriter(entry);
     if (entries.length > 0) this.#context.later("verify what was on disk", VERIFYING_PAUSE, () => this.#verifyRestored(entries));
+  }
+
+  /**
+   * Checks the signature of a value that is held; one that is wrong is dropped, and asked back from the others.
+   * False if there is no certificate to check it by.
+   */
+  prove(entry: StoredEntry): boolean {
+    const { resource, kind: id, key, bytes } = entry;
+    const kind = this.#context.kind(id);
+    if (kind === undefined || this.store.find(resource, id, key) !== entry) return true;
+    const writers = writersOf(entry, kind);
+    if (!writers.every((hash) => this.#certificates.named(hash) !== undefined)) return false;
+    const refused = this.#decodeOne(resource, kind, bytes, []);
+    if (refused.ok || refused.fault.info !== WRONG_SIGNATURE) {
+      this.#keepCertificateOf(entry, kind.durability);
+      return true;
+    }
+    this.store.remove(entry);
+    this.#context.count("row-wrongly-signed");
+    this.disk.damaged(entry);
+    return true;
   }
 
   /** Why this box would not keep an entry even if it is the newest: then it must not say that it has it. */
@@ -252,7 +267,14 @@ export class Holdings {
   #keepCertificateOf(entry: StoredEntry, durability: KindDefinition["durability"]): void {
     const kind = this.#context.kind(entry.kind);
     if (kind === undefined || durability !== "durable") return;
-    for (const hash of writersOf(entry, kind)) this.#certificates.keep(hash);
+    const hashes = writersOf(entry, kind);
+    for (const hash of hashes) this.#certificates.keep(hash);
+    if (!hashes.every((hash) => this.#certificates.named(hash) !== undefined)) this.#ofUnknownWriter(entry);
+  }
+  /** A certificate that was published as this box's: believed if it is. */
+  offerCertificate(certificate: Uint8Array, nodeId: NodeId): void {
+    const inspected = this.#context.trust.inspect(certificate, "author");
+    if ("nodeId" in inspected && inspected.nodeId === nodeId) this.knowCertificate(certificate);
   }
   /** The certificates that values of these resources are signed with, as far as they are known. */
   certificatesFor(kinds: readonly StoreKindData[]): readonly Uint8Array[] {

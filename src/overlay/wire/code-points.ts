@@ -3,7 +3,7 @@
 // How Wireshark 4.0.17 shows what is private to the profile (none of it is "malformed"):
 // - message codes 0x23 and 0x24: the code as exp_a_req and exp_a_ans, the column as "Exp_B", the body
 //   as bytes that are not looked into;
-// - extension types 0xf001 to 0xf003: "Unknown (61441)", their contents as opaque bytes;
+// - extension types 0xf001 to 0xf004: "Unknown (61441)", their contents as opaque bytes;
 // - SignerIdentity none: right, yet with the expert note "Unknown identity type";
 // - private kinds: their values are skipped, unless the preference reload_kindids names them:
 //   -o 'uat:reload_kindids:"4026531841","EDGE-BINDING","DICTIONARY"'.
@@ -78,6 +78,9 @@ export const MESSAGE_CODE = {
 
 export type MessageName = keyof typeof MESSAGE_CODE;
 
+/** Kinds of the RFC that the core itself knows (section 14.6). */
+export const KIND = { CERTIFICATE_BY_NODE: 3, CERTIFICATE_BY_USER: 16 } as const;
+
 /** Types of message extensions: RFC 7851, RFC 7363, and three of this profile. */
 export const EXTENSION = {
   diagnostic_ping: 2,
@@ -88,6 +91,8 @@ export const EXTENSION = {
   replica_read: 0xf002,
   /** On a ConfigUpdate: all revocations. Not critical. */
   revocations: 0xf003,
+  /** On a ConfigUpdate: the sender's new certificate (DER). Not critical. */
+  certificate: 0xf004,
   /** On a RouteQuery, empty: tell your Chord lists; on its answer: see `chord-lists.ts`. Not critical. */
   chord_lists: 0xf010,
   /** On an Update: its sender knows only a part of its ring. Empty, not critical. */

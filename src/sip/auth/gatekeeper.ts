@@ -1,5 +1,6 @@
-// Digest authentication at this box (RFC 3261 22, 7616, 8760). Nonces need no memory and are good at
-// every box; what is remembered is only which counts of a nonce were used here.
+// Digest authentication at this box (RFC 3261 22, 7616, 8760). Nonces need no memory; what is
+// remembered is which of their counts were used. Only the box that issued a nonce can know that, and only in the
+// same life: elsewhere the phone is challenged again, with stale=true (decision 22).
 
 import { BoundedMap } from "../../base/bounded-map.ts";
 import type { Crypto } from "../../base/crypto.ts";
@@ -7,7 +8,7 @@ import { minutes, type WallTime } from "../../base/time.ts";
 import { CORE_LIMITS } from "../limits.ts";
 import { type DigestCredentials, formatChallenge, isRightResponse } from "../message/digest.ts";
 import type { ValidRequest } from "../message/message.ts";
-import { checkNonce, issueNonce } from "../message/nonce.ts";
+import { checkNonce, ISSUER_DIGITS, issuedAt, issueNonce } from "../message/nonce.ts";
 import type { Credentials, SipSettings } from "../ports.ts";
 
 /** What can be said of a request's credentials before anybody is looked up. */
@@ -39,10 +40,16 @@ export class Gatekeeper {
   #renewedAt = 0;
   readonly #realm: string;
   readonly #wallClock: () => WallTime;
+  readonly #issuer: string;
   #issued = 0;
-  readonly #used = new BoundedMap<string, Used>(CORE_LIMITS.nonces, "evict");
+  /** Nonces up to this time may have been used and forgotten, milliseconds. */
+  #forgottenUntil = 0;
+  readonly #used: BoundedMap<string, Used>;
 
-  constructor(settings: SipSettings, crypto: Crypto, wallClock: () => WallTime) {
+  /** `life`: hex digits, others with each start of the process: what was used in an earlier one is not known. */
+  constructor(settings: SipSettings, crypto: Crypto, wallClock: () => WallTime, life: string, limit: number = CORE_LIMITS.nonces) {
+    this.#issuer = (settings.nodeId.slice(0, 8) + life).slice(0, ISSUER_DIGITS).padEnd(ISSUER_DIGITS, "0");
+    this.#used = new BoundedMap(limit, "evict");
     this.#crypto = crypto;
     this.#secret = settings.fleetSecret;
     this.#realm = settings.domain;
@@ -74,10 +81,10 @@ export class Gatekeeper {
 
   #check(nonce: string): ReturnType<typeof checkNonce> {
     const wall = this.#wallClock();
-    const verdict = checkNonce(this.#crypto, this.#secret, wall, this.#realm, nonce, NONCE_LIFETIME);
+    const verdict = checkNonce(this.#crypto, this.#secret, wall, this.#realm, this.#issuer, nonce, NONCE_LIFETIME);
     if (verdict !== "foreign" || this.#formerSecret === undefined) return verdict;
     if (Math.abs(wall - this.#renewedAt) > NONCE_LIFETIME) this.#formerSecret = undefined;
-    return this.#formerSecret === undefined ? verdict : checkNonce(this.#crypto, this.#formerSecret, wall, this.#realm, nonce, NONCE_LIFETIME);
+    return this.#formerSecret === undefined ? verdict : checkNonce(this.#crypto, this.#formerSecret, wall, this.#realm, this.#issuer, nonce, NONCE_LIFETIME);
   }
 
   /**
@@ -94,7 +101,7 @@ export class Gatekeeper {
 
   /** Values of WWW-Authenticate or Proxy-Authenticate for this request, the best first (RFC 8760). */
   challenges(request: ValidRequest, stale: boolean): readonly string[] {
-    const nonce = issueNonce(this.#crypto, this.#secret, this.#wallClock(), this.#realm, ++this.#issued);
+    const nonce = issueNonce(this.#crypto, this.#secret, this.#wallClock(), this.#realm, this.#issuer, ++this.#issued);
     const opaque = nonce.slice(-8);
     const algorithms = this.#mayChoose(request) ? (["SHA-256", "MD5"] as const) : (["MD5"] as const);
     return algorithms.map((algorithm) => formatChallenge({ realm: this.#realm, nonce, algorithm, stale, opaque }));
@@ -116,6 +123,8 @@ export class Gatekeeper {
     if (!Number.isSafeInteger(count) || count < 0) return false;
     const used = this.#used.get(key);
     if (used === undefined) {
+      if (issuedAt(credentials.nonce) <= this.#forgottenUntil) return false;
+      if (this.#used.size >= this.#used.limit) this.#forgottenUntil = Math.max(this.#forgottenUntil, issuedAt(this.#used.takeOldest() ?? ""));
       this.#used.set(key, { highest: count, seen: 1 });
       return true;
     }

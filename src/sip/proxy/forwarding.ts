@@ -5,6 +5,7 @@ import type { CoreContext } from "../core-context.ts";
 import { RequestEdit } from "../message/edit.ts";
 import type { SipRequest, ValidRequest } from "../message/message.ts";
 import { parseDigestCredentials } from "../message/digest.ts";
+import { parseUnsigned } from "../message/scan.ts";
 import { isSipUri, parseUri } from "../message/uri.ts";
 import type { Flow } from "../ports.ts";
 import { type Hop, hopRemote, hopTransport } from "../transport/transport.ts";
@@ -12,7 +13,11 @@ import { isLooseRouter, type Preprocessed } from "./route-preprocessing.ts";
 import type { ProxyTarget } from "./target-set.ts";
 
 /** Fields by which a phone could claim what only the fleet may say (RFC 3325), and kin. */
-const TRUST_FIELDS = ["p-asserted-identity", "p-preferred-identity", "remote-party-id", "p-charging-vector", "p-access-network-info"];
+const TRUST_FIELDS: ReadonlySet<string> = new Set([
+  "p-asserted-identity", "p-preferred-identity", "remote-party-id", "p-asserted-service", "p-preferred-service",
+  "p-charging-vector", "p-charging-function-addresses", "p-access-network-info", "p-visited-network-id", "p-called-party-id",
+  "p-served-user", "p-profile-key", "p-user-database", "p-private-network-indication",
+]);
 
 /** Requests that make a dialog; only these are record-routed. */
 const DIALOG_METHODS = ["INVITE", "SUBSCRIBE", "REFER", "NOTIFY"];
@@ -25,8 +30,17 @@ export interface Forwarding {
   readonly route: Preprocessed;
 }
 
+/** RFC 5393 5.3.3: as many branches as a request may still become. */
+const USUAL_BREADTH = 60;
+
+/** What a request brings, at most the usual; what cannot be read counts as the usual. */
+export function breadthOf(request: ValidRequest): number {
+  const written = parseUnsigned((request.header("max-breadth") ?? "").trim(), Number.MAX_SAFE_INTEGER);
+  return Math.min(written ?? USUAL_BREADTH, USUAL_BREADTH);
+}
+
 /** The request for one target, one hop and one branch. */
-export function forwardedRequest(core: CoreContext, forwarding: Forwarding, target: ProxyTarget, hop: Hop, branch: string): SipRequest {
+export function forwardedRequest(core: CoreContext, forwarding: Forwarding, target: ProxyTarget, hop: Hop, branch: string, breadth?: number): SipRequest {
   const { request, route } = forwarding;
   const edit = new RequestEdit(request);
   if (route.takesLastRoute) edit.removeLastRoute();
@@ -35,7 +49,8 @@ export function forwardedRequest(core: CoreContext, forwarding: Forwarding, targ
   edit.setUri(target.uriText);
   fixForStrictRouter(edit, target, route);
   edit.setMaxForwards((request.maxForwards ?? 71) - 1);
-  for (const name of TRUST_FIELDS) if (request.has(name)) edit.remove(name);
+  for (const { name } of request.fields) if (TRUST_FIELDS.has(name) || name === "max-breadth") edit.remove(name);
+  if (breadth !== undefined) edit.append("Max-Breadth", String(breadth));
   removeOwnCredentials(core, edit, request);
   if (request.toTag === "" && DIALOG_METHODS.includes(request.method)) {
     for (const value of recordRoutes(core, forwarding, hop)) edit.pushRecordRoute(value);

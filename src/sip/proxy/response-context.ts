@@ -3,7 +3,7 @@
 
 import { DeadlineQueue } from "../../base/deadline-queue.ts";
 import { after, type Duration, type Instant, milliseconds } from "../../base/time.ts";
-import type { CoreContext } from "../core-context.ts";
+import { type CoreContext, reserveFor } from "../core-context.ts";
 import { CORE_LIMITS } from "../limits.ts";
 import { cancelOf, type NameAndValue, responseTo } from "../message/build.ts";
 import { ResponseEdit } from "../message/edit.ts";
@@ -13,7 +13,7 @@ import type { ClientTransaction, ClientUser, ServerTransaction, ServerUser } fro
 import { TIMER_C } from "../transaction/timers.ts";
 import type { Hop } from "../transport/transport.ts";
 import { bestFailure, type Failure, outwardStatus } from "./best-response.ts";
-import { type Forwarding, forwardedRequest } from "./forwarding.ts";
+import { breadthOf, type Forwarding, forwardedRequest } from "./forwarding.ts";
 import type { ProxyTarget, Turns } from "./target-set.ts";
 
 /** A larger request goes by TCP to whoever has not shown by registering that UDP of any size arrives (18.1.1). */
@@ -30,6 +30,8 @@ interface Attempt {
 
 interface Branch {
   readonly turns: Turns;
+  /** The Max-Breadth that it hands on. */
+  readonly breadth: number;
   turn: number;
   /** Hops still to try for the present target. */
   attempts: Attempt[];
@@ -76,6 +78,7 @@ export class ResponseContext implements ClientUser, ServerUser {
   readonly #timersC = new Map<Branch, (now: Instant) => void>();
   readonly #patience = new Map<Branch, (now: Instant) => void>();
   readonly #failures: BranchFailure[] = [];
+  readonly #breadth: number;
   #started = false;
   #cancelled = false;
   #ended = false;
@@ -86,6 +89,7 @@ export class ResponseContext implements ClientUser, ServerUser {
     this.#forwarding = forwarding;
     this.#server = server;
     this.#routingHash = routingHash;
+    this.#breadth = breadthOf(forwarding.request);
     this.#isInvite = forwarding.request.method === "INVITE";
     clockwork.alive += 1;
   }
@@ -137,15 +141,19 @@ export class ResponseContext implements ClientUser, ServerUser {
   #startNextGroup(now: Instant): void {
     const [group, ...rest] = this.#groups;
     if (group === undefined) return this.#endIfDone(now);
-    const later = group.slice(CORE_LIMITS.branches);
+    // RFC 5393 5.3.3.1: what came may become so many branches at once, and each hands on its share.
+    const atOnce = Math.min(CORE_LIMITS.branches, this.#breadth);
+    if (atOnce === 0) return this.refuse(now, 440);
+    const later = group.slice(atOnce);
     this.#groups = later.length > 0 ? [later, ...rest] : rest;
-    const started = group.slice(0, CORE_LIMITS.branches).map((turns) => this.#newBranch(turns));
+    const breadth = Math.floor(this.#breadth / Math.min(atOnce, group.length));
+    const started = group.slice(0, atOnce).map((turns) => this.#newBranch(turns, breadth));
     for (const branch of started) this.#startTurn(now, branch);
     this.#endIfDone(now);
   }
 
-  #newBranch(turns: Turns): Branch {
-    const branch: Branch = { turns, turn: 0, attempts: [], client: undefined, id: "", provisional: false, cancel: "no", finished: false };
+  #newBranch(turns: Turns, breadth: number): Branch {
+    const branch: Branch = { turns, breadth, turn: 0, attempts: [], client: undefined, id: "", provisional: false, cancel: "no", finished: false };
     this.#branches.push(branch);
     return branch;
   }
@@ -175,7 +183,7 @@ export class ResponseContext implements ClientUser, ServerUser {
   #launch(now: Instant, branch: Branch, target: ProxyTarget): void {
     const attempt = branch.attempts.shift();
     if (attempt === undefined) return;
-    const hop = this.#usableHop(attempt.hop);
+    const hop = this.#usableHop(attempt.hop, target);
     if (hop === undefined) {
       if (attempt.hop.type === "address") {
         return this.#branchFailed(now, branch, { status: 403, response: undefined }, "transport-error");
@@ -183,14 +191,15 @@ export class ResponseContext implements ClientUser, ServerUser {
       this.#forgetBinding(now, target);
       return this.#branchFailed(now, branch, { status: 430, response: undefined }, "response");
     }
-    if (!this.#core.transactions.hasRoom()) {
+    if (!this.#core.transactions.hasRoom(reserveFor(this.#forwarding.request))) {
       return this.#branchFailed(now, branch, { status: 503, response: undefined }, "response");
     }
     this.#send(now, branch, target, { hop, fallback: attempt.fallback });
   }
 
-  #usableHop(hop: Hop): Hop | undefined {
-    if (hop.type === "address") return this.#core.ends.mayReach(hop.remote) ? hop : undefined;
+  #usableHop(hop: Hop, { isNamed = false }: ProxyTarget): Hop | undefined {
+    const { ends } = this.#core;
+    if (hop.type === "address") return (isNamed ? ends.mayRelayTo(hop.remote) : ends.mayReach(hop.remote)) ? hop : undefined;
     const { flow } = hop;
     // A datagram from an address that this box has no more goes from another; it may still pass.
     if (flow.transport === "udp" && !this.#core.ends.isLocal(flow.local.host)) {
@@ -202,12 +211,12 @@ export class ResponseContext implements ClientUser, ServerUser {
 
   #send(now: Instant, branch: Branch, target: ProxyTarget, { hop, fallback }: Attempt): void {
     branch.id = this.#clockwork.nextBranch(this.#routingHash);
-    let request = forwardedRequest(this.#core, this.#forwarding, target, hop, branch.id);
+    let request = forwardedRequest(this.#core, this.#forwarding, target, hop, branch.id, branch.breadth);
     let way = hop;
     if (hop.type === "address" && hop.transport === "udp" && !fallback && request.octets.length > LARGEST_DATAGRAM) {
       branch.attempts.unshift({ hop, fallback: true });
       way = { ...hop, transport: "tcp" };
-      request = forwardedRequest(this.#core, this.#forwarding, target, way, branch.id);
+      request = forwardedRequest(this.#core, this.#forwarding, target, way, branch.id, branch.breadth);
     }
     branch.provisional = false;
     branch.client = this.#core.transactions.request(now, request, branch.id, way, this);
@@ -221,7 +230,7 @@ export class ResponseContext implements ClientUser, ServerUser {
     this.#startTimer(now, this.#patience, branch, BOX_PATIENCE, (at) => {
       if (branch.finished || branch.provisional || branch.cancel !== "no") return;
       this.#core.outbox.count("box-silent");
-      this.#startTurn(at, this.#newBranch([rescue]));
+      this.#startTurn(at, this.#newBranch([rescue], branch.breadth));
     });
   }
 

@@ -5,6 +5,7 @@ import type { Gatekeeper } from "../auth/gatekeeper.ts";
 import { isProofUser } from "../auth/proof-user.ts";
 import type { CoreContext } from "../core-context.ts";
 import { CORE_LIMITS } from "../limits.ts";
+import type { GruuTarget } from "../gruu.ts";
 import { type NameAndValue, responseTo } from "../message/build.ts";
 import type { DigestCredentials } from "../message/digest.ts";
 import type { ValidRequest } from "../message/message.ts";
@@ -12,7 +13,7 @@ import { addressOfRecord, isSipUri, type SipUri } from "../message/uri.ts";
 import { MAGIC_COOKIE } from "../message/via.ts";
 import { NO_TICKET } from "../outbox.ts";
 import { answerForBox, answerOptions } from "../own-answers.ts";
-import type { Flow, UserLookup } from "../ports.ts";
+import type { Flow, FoundBinding, UserLookup } from "../ports.ts";
 import type { Registrar } from "../registrar/registrar.ts";
 import { statelessTag, textHash } from "../transaction/transaction-key.ts";
 import { type Hop, responseFlow } from "../transport/transport.ts";
@@ -26,9 +27,17 @@ type Destination =
   | { readonly type: "registrar" }
   | { readonly type: "box" }
   /** A user of our domain. */
-  | { readonly type: "user"; readonly aor: string }
+  | { readonly type: "user"; readonly aor: string; readonly gruu: GruuTarget | undefined }
   /** One place that the request itself names: a flow of ours, a Route, or a Request-URI outside. */
   | { readonly type: "target"; readonly target: ProxyTarget };
+
+interface Asker {
+  /** Whether it is to be TLS all the way. */
+  readonly secure: boolean;
+  readonly isKnownCaller: boolean;
+}
+
+type UserDestination = Extract<Destination, { type: "user" }>;
 
 /** A request on its way through the checks. */
 interface Passage {
@@ -98,19 +107,20 @@ export class StatefulProxy {
     const route = preprocessRoutes(request, flow, this.#core.ends, this.#core.tokens);
     if (request.maxForwards === 0 || route === "tampered") return this.#core.outbox.count("ack-dropped");
     const destination = this.#destination(request, route);
+    if (route.vouched) this.#core.budgets.wanted(flow.remote.host);
     const forwarding: Forwarding = { request, source: flow, callerFlow: undefined, route };
     if (typeof destination === "number") return this.#core.outbox.count("ack-dropped");
-    if (destination.type === "user") return this.#findAckers(now, destination.aor, forwarding);
+    if (destination.type === "user") return this.#findAckers(now, destination, forwarding);
     if (destination.type !== "target" || !route.vouched) return this.#core.outbox.count("ack-dropped");
     this.#routeAck(now, forwarding, destination.target);
   }
 
   /** A caller that ignores Record-Route sends its ACK to the AoR again; the phones that know nothing of it drop it. */
-  #findAckers(now: Instant, aor: string, forwarding: Forwarding): void {
+  #findAckers(now: Instant, { aor, gruu }: UserDestination, forwarding: Forwarding): void {
     this.#core.questions.findUser(now, aor, (at, lookup) => {
       if (lookup.outcome === "unavailable") return;
       const { ends, tokens } = this.#core;
-      const turns = targetGroups(aor, lookup.bindings, this.#core.wallClock(), ends, tokens, isSecure(forwarding.request)).flat();
+      const turns = targetGroups(aor, meant(lookup.bindings, gruu), this.#core.wallClock(), ends, tokens, isSecure(forwarding.request)).flat();
       for (const [target] of turns.slice(0, CORE_LIMITS.branches)) {
         if (target !== undefined) this.#routeAck(at, forwarding, target);
       }
@@ -129,7 +139,8 @@ export class StatefulProxy {
 
   #sendAck(forwarding: Forwarding, target: ProxyTarget, hop: Hop): void {
     const { request } = forwarding;
-    if (hop.type === "address" && !this.#core.ends.mayReach(hop.remote)) return;
+    const { ends } = this.#core;
+    if (hop.type === "address" && !(target.isNamed === true ? ends.mayRelayTo(hop.remote) : ends.mayReach(hop.remote))) return;
     const alive = hop.type === "flow" ? this.#core.transport.alive(hop.flow) : undefined;
     if (hop.type === "flow" && alive === undefined) return;
     const branch = `${MAGIC_COOKIE}ack${textHash([request.topVia.branch, request.fromTag, request.toTag, request.callId])}`;
@@ -158,6 +169,9 @@ export class StatefulProxy {
   #destination(request: ValidRequest, route: Preprocessed): Destination | number {
     const { uri, uriText, flow, remaining } = route;
     if (!isSipUri(uri)) return 416;
+    const gruu = remaining.length === 0 && this.#core.ends.isOurs(uri.host, uri.port) ? this.#core.gruus.read(uri) : undefined;
+    if (gruu === "void") return 404;
+    if (gruu !== undefined) return { type: "user", aor: gruu.aor, gruu };
     if (flow !== undefined) {
       // Another box's flow: that box is gone, and this one has taken its address.
       return flow.ours ? { type: "target", target: flowTarget(uriText, flow.flow) } : 430;
@@ -169,11 +183,11 @@ export class StatefulProxy {
     if (!this.#core.ends.isOurs(uri.host, uri.port)) return { type: "target", target: this.#outside(uriText, uri) };
     if (request.method === "REGISTER") return { type: "registrar" };
     const aor = addressOfRecord({ ...uri, host: this.#core.settings.domain });
-    return aor === undefined ? { type: "box" } : { type: "user", aor };
+    return aor === undefined ? { type: "box" } : { type: "user", aor, gruu: undefined };
   }
 
   #outside(uriText: string, uri: SipUri): ProxyTarget {
-    return { uriText, routes: [], way: wayToSipUri(uri), binding: undefined };
+    return { uriText, routes: [], way: wayToSipUri(uri), binding: undefined, isNamed: true };
   }
 
   // Who may
@@ -189,7 +203,10 @@ export class StatefulProxy {
     }
     // To a flow of ours anybody may come who was given its token. For the way onward a token counts only
     // within a dialog: else a stranger could have a new call relayed by the token of his own last one.
-    if (passage.route.flow !== undefined || (passage.route.vouched && !isNew)) return this.#begin(now, passage);
+    if (passage.route.flow !== undefined || (passage.route.vouched && !isNew)) {
+      this.#core.budgets.wanted(flow.remote.host);
+      return this.#begin(now, passage);
+    }
     const isLocalTarget = destination.type === "user";
     if (!this.#isOurCaller(request)) {
       return isLocalTarget ? this.#begin(now, passage) : this.#core.answer(request, flow, 403, "Relaying Denied");
@@ -234,12 +251,13 @@ export class StatefulProxy {
     });
   }
 
-  #isProved(now: Instant, { request }: Passage, context: ResponseContext, credentials: DigestCredentials, lookup: UserLookup): boolean {
+  #isProved(now: Instant, { request, flow }: Passage, context: ResponseContext, credentials: DigestCredentials, lookup: UserLookup): boolean {
     if (lookup.outcome === "unavailable") {
       context.refuse(now, 503, "", [this.#core.retryAfter()]);
       return false;
     }
     const verdict = this.#gatekeeper.verify(request, credentials, lookup.credentials);
+    if (verdict === "right") this.#core.budgets.proved(flow.remote.host);
     if (verdict !== "right") {
       this.#core.outbox.count(verdict === "wrong" ? "request-wrong-credentials" : "request-replayed");
       context.refuse(now, 407, "", this.#challenge(request, verdict === "replayed"));
@@ -278,18 +296,23 @@ export class StatefulProxy {
   #route(now: Instant, { request, destination }: Passage, context: ResponseContext): void {
     if (destination.type === "target") context.start(now, [[[destination.target]]]);
     if (destination.type !== "user") return;
-    const { aor } = destination;
-    this.#core.questions.findUser(now, aor, (at, lookup) => this.#fork(at, aor, isSecure(request), lookup, context));
+    const asker = { secure: isSecure(request), isKnownCaller: this.#isOurCaller(request) };
+    this.#core.questions.findUser(now, destination.aor, (at, lookup) => this.#fork(at, destination, asker, lookup, context));
   }
 
-  #fork(now: Instant, aor: string, secure: boolean, lookup: UserLookup, context: ResponseContext): void {
+  #fork(now: Instant, { aor, gruu }: UserDestination, { secure, isKnownCaller }: Asker, lookup: UserLookup, context: ResponseContext): void {
     if (lookup.outcome === "unavailable") return context.refuse(now, 503, "", [this.#core.retryAfter()]);
-    if (lookup.credentials === undefined && !this.#isOpen) return context.refuse(now, 404);
+    // To a stranger nobody's name is told from that of somebody who is not there.
+    if (lookup.credentials === undefined && !this.#isOpen) return context.refuse(now, isKnownCaller ? 404 : 480);
     const { ends, tokens } = this.#core;
-    const groups = targetGroups(aor, lookup.bindings, this.#core.wallClock(), ends, tokens, secure);
-    if (groups.length === 0) return context.refuse(now, 480);
+    const groups = targetGroups(aor, meant(lookup.bindings, gruu), this.#core.wallClock(), ends, tokens, secure);
+    if (groups.length === 0) return context.refuse(now, gruu?.absent ?? 480);
     context.start(now, groups);
   }
 }
 
 const isSecure = ({ uri }: ValidRequest): boolean => isSipUri(uri) && uri.scheme === "sips";
+
+/** Of a user's phones the one that a GRUU means, or all. */
+const meant = (bindings: readonly FoundBinding[], gruu: GruuTarget | undefined): readonly FoundBinding[] =>
+  gruu === undefined ? bindings : bindings.filter(gruu.means);

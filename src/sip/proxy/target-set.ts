@@ -24,6 +24,8 @@ export interface ProxyTarget {
   readonly way: Way;
   /** The binding that it comes from. */
   readonly binding: { readonly aor: string; readonly key: string } | undefined;
+  /** Whether somebody named the place, instead of having been seen there. */
+  readonly isNamed?: boolean;
   /** Tried beside it when the box on the way says nothing: it may have died a moment ago. */
   readonly rescue?: ProxyTarget;
 }
@@ -59,7 +61,7 @@ const newestFirst = (a: FoundBinding, b: FoundBinding): number =>
 
 function bindingTarget(aor: string, binding: FoundBinding, ends: LocalEnds, tokens: FlowTokens, secure: boolean): ProxyTarget {
   const base = { uriText: binding.contact, binding: { aor, key: binding.key } };
-  if (binding.flowToken === "") return { ...base, routes: binding.path, way: wayToUri(binding.path[0] ?? binding.contact) };
+  if (binding.flowToken === "") return { ...base, isNamed: true, routes: binding.path, way: wayToUri(binding.path[0] ?? binding.contact) };
   switch (binding.reach.at) {
     case "here":
       return { ...base, routes: binding.path, way: wayOfFlow(binding, ends, tokens) };

@@ -181,10 +181,10 @@ function isSameContact(stored: string, contact: NameAddress): boolean {
   return uri !== undefined && sameUri(uri, contact.uri);
 }
 
-const instanceOf = (contact: NameAddress): string => parameterValue(contact.parameters, "+sip.instance") ?? "";
+export const instanceOf = (contact: NameAddress): string => parameterValue(contact.parameters, "+sip.instance") ?? "";
 
 /** 0: none. Without an instance a reg-id means nothing (RFC 5626 6). */
-function regIdOf(contact: NameAddress): number {
+export function regIdOf(contact: NameAddress): number {
   const text = parameterValue(contact.parameters, "reg-id");
   if (text === undefined || instanceOf(contact) === "") return 0;
   const value = parseSeconds(text);
@@ -198,7 +198,7 @@ function preferenceOf(contact: NameAddress): number | undefined {
 
 const isKept = ({ name }: Parameter): boolean => {
   const lower = name.toLowerCase();
-  return lower !== "q" && lower !== "expires";
+  return lower !== "q" && lower !== "expires" && lower !== "pub-gruu" && lower !== "temp-gruu"; // GRUUs are ours to say (RFC 5627 5.1)
 };
 
 /** A whole number of 0 to 2^32-1; `undefined` if it is none. Larger ones are cut to that. */

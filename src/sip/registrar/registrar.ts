@@ -10,14 +10,24 @@ import { formatDate } from "../message/date.ts";
 import type { DigestCredentials } from "../message/digest.ts";
 import type { ValidRequest } from "../message/message.ts";
 import { formatQ, serializeNameAddress } from "../message/name-address.ts";
-import { addressOfRecord, isSipUri } from "../message/uri.ts";
+import { addressOfRecord, formatHostPort, isSipUri, uriParameter } from "../message/uri.ts";
 import { validateRegister } from "../message/validate.ts";
 import type { Binding, Flow, UserLookup } from "../ports.ts";
 import type { ServerTransaction } from "../transaction/transaction-layer.ts";
-import { type Origin, planRegistration } from "./contact-rules.ts";
+import { instanceOf, type Origin, planRegistration, regIdOf } from "./contact-rules.ts";
 
 /** Option tags that a REGISTER may require of us. */
-const OPTIONS_HERE: readonly string[] = ["path"];
+const OPTIONS_HERE: readonly string[] = ["path", "outbound", "gruu"];
+const SUPPORTED: NameAndValue = ["Supported", OPTIONS_HERE.join(", ")];
+
+/** A phone may stay silent so long, seconds, before its connection is taken for dead (RFC 5626 section 5.4). */
+const FLOW_TIMER = 120;
+
+/** A connection is closed: what was registered over it goes. */
+interface Voiding {
+  readonly aor: string;
+  readonly connection: number;
+}
 
 interface Registration {
   readonly server: ServerTransaction;
@@ -28,11 +38,43 @@ interface Registration {
   readonly credentials: DigestCredentials | undefined;
 }
 
+/** Which AoRs were registered over which connection. */
+class RegisteredFlows {
+  /** BOUNDED: by the open connections, each list by AORS. */
+  readonly #aors = new Map<number, Set<string>>();
+
+  add(connection: number, aor: string, isOpen: boolean): void {
+    if (!isOpen) return;
+    const known = this.#aors.get(connection);
+    if (known === undefined) this.#aors.set(connection, new Set([aor]));
+    else if (known.size < CORE_LIMITS.registeredOverConnection) known.add(aor);
+  }
+
+  take(connection: number): ReadonlySet<string> {
+    const aors = this.#aors.get(connection) ?? NO_AORS;
+    this.#aors.delete(connection);
+    return aors;
+  }
+}
+
+const NO_AORS: ReadonlySet<string> = new Set();
+
+/** Whether the phone keeps flows by RFC 5626 and names the one that this is. */
+const isOutbound = (request: ValidRequest): boolean =>
+  request.has("supported") && request.supported.includes("outbound") && request.contacts !== "*" && request.contacts.some((contact) => regIdOf(contact) !== 0 && instanceOf(contact) !== "");
+
+/** The proxy next to the phone, which is the last of the Path, keeps the flow (RFC 5626 section 6). */
+const hasOutboundFirstHop = ({ paths }: ValidRequest): boolean => {
+  const uri = paths?.at(-1)?.uri;
+  return uri !== undefined && isSipUri(uri) && uriParameter(uri, "ob") !== undefined;
+};
+
 export class Registrar {
   readonly #core: CoreContext;
   readonly #gatekeeper: Gatekeeper;
   /** By AoR: the one under way, then those that wait. BOUNDED: by the transactions, each list by waitingRegisters. */
-  readonly #queues = new Map<string, Registration[]>();
+  readonly #queues = new Map<string, (Registration | Voiding)[]>();
+  readonly #registered = new RegisteredFlows();
 
   constructor(core: CoreContext, gatekeeper: Gatekeeper) {
     this.#core = core;
@@ -74,13 +116,13 @@ export class Registrar {
     return this.#gatekeeper.challenges(request, stale).map((value) => ["WWW-Authenticate", value]);
   }
 
-  #enqueue(now: Instant, registration: Registration): void {
+  #enqueue(now: Instant, registration: Registration | Voiding): void {
     const { aor } = registration;
     const queue = this.#queues.get(aor);
     if (queue === undefined) {
       this.#queues.set(aor, [registration]);
       this.#lookUp(now, aor, registration);
-    } else if (queue.length >= CORE_LIMITS.waitingRegisters) {
+    } else if ("server" in registration && queue.length >= CORE_LIMITS.waitingRegisters) {
       this.#answer(now, registration, 503, "", [this.#core.retryAfter()]);
     } else queue.push(registration);
   }
@@ -93,8 +135,28 @@ export class Registrar {
     else this.#lookUp(now, aor, next);
   }
 
-  #lookUp(now: Instant, aor: string, registration: Registration): void {
-    this.#core.questions.findUser(now, aor, (at, lookup) => this.#judge(at, aor, registration, lookup));
+  #lookUp(now: Instant, aor: string, registration: Registration | Voiding): void {
+    this.#core.questions.findUser(now, aor, (at, lookup) => {
+      if ("server" in registration) this.#judge(at, aor, registration, lookup);
+      else this.#void(at, registration, lookup);
+    });
+  }
+
+  connectionClosed(now: Instant, connection: number): void {
+    for (const aor of this.#registered.take(connection)) this.#enqueue(now, { aor, connection });
+  }
+
+  /** Only what is still registered over it: the phone may have come back over another one. */
+  #void(now: Instant, { aor, connection }: Voiding, lookup: UserLookup): void {
+    const { settings, tokens } = this.#core;
+    const isOver = ({ edge, flowToken }: Binding): boolean => {
+      const reading = edge === settings.nodeId ? tokens.read(flowToken, "") : undefined;
+      return reading?.type === "flow" && reading.ours && reading.flow.connection === connection;
+    };
+    const removals = lookup.outcome === "found" ? lookup.bindings.filter(isOver).map(({ key }) => key) : [];
+    if (removals.length === 0) return this.#finish(now, aor);
+    this.#core.outbox.count("binding-connection-closed");
+    this.#core.questions.changeBindings(now, aor, { upserts: [], removals }, (at) => this.#finish(at, aor));
   }
 
   #judge(now: Instant, aor: string, registration: Registration, lookup: UserLookup): void {
@@ -105,6 +167,7 @@ export class Registrar {
       this.#core.outbox.count(verdict === "wrong" ? "register-wrong-credentials" : "register-replayed");
       return this.#end(now, aor, registration, 401, "", this.#challenge(request, verdict === "replayed"));
     }
+    this.#core.budgets.proved(registration.server.source.remote.host);
     const to = this.#aorOf(request, "to");
     if (to === undefined) return this.#end(now, aor, registration, 404);
     if (to !== aor || this.#aorOf(request, "from") !== aor) {
@@ -124,6 +187,8 @@ export class Registrar {
   #change(now: Instant, aor: string, registration: Registration, stored: readonly Binding[]): void {
     const { request } = registration;
     const { settings, crypto } = this.#core;
+    const refusal = this.#contactRefusal(request, aor);
+    if (refusal !== undefined) return this.#end(now, aor, registration, ...refusal);
     const plan = planRegistration(request, stored, this.#origin(registration), settings.expiry, crypto);
     switch (plan.type) {
       case "refuse": {
@@ -131,12 +196,14 @@ export class Registrar {
         return this.#end(now, aor, registration, plan.status, plan.reason, fields);
       }
       case "list":
-        return this.#end(now, aor, registration, 200, "", this.#listing(request, plan.bindings));
+        return this.#end(now, aor, registration, 200, "", this.#listing(registration, plan.bindings));
       case "change":
         this.#core.questions.changeBindings(now, aor, plan.changes, (at, result) => {
           if (result.outcome === "unavailable") return this.#end(at, aor, registration, 503, "", [this.#core.retryAfter()]);
           this.#core.outbox.count("registered");
-          this.#end(at, aor, registration, 200, "", this.#listing(request, plan.bindings));
+          const { transport, connection } = registration.server.back;
+          if (transport !== "udp" && plan.changes.upserts.length > 0) this.#registered.add(connection, aor, this.#core.transport.isOpen(connection));
+          this.#end(at, aor, registration, 200, "", this.#listing(registration, plan.bindings));
         });
     }
   }
@@ -154,17 +221,50 @@ export class Registrar {
     };
   }
 
-  #listing(request: ValidRequest, bindings: readonly Binding[]): readonly NameAndValue[] {
+  #listing({ request, server, aor }: Registration, bindings: readonly Binding[]): readonly NameAndValue[] {
+    const withGruus = request.has("supported") && request.supported.includes("gruu");
     const wall = this.#core.wallClock();
     const fields: NameAndValue[] = [];
     for (const binding of bindings) {
       const remaining = Math.max(0, Math.round((binding.expiresAt - wall) / 1_000));
       const q = binding.preference === 1_000 ? "" : `;q=${formatQ(binding.preference)}`;
-      fields.push(["Contact", serializeNameAddress(binding.contact, `${binding.parameters}${q};expires=${remaining}`)]);
+      fields.push(["Contact", serializeNameAddress(binding.contact, `${binding.parameters}${withGruus ? this.#gruus(aor, binding) : ""}${q};expires=${remaining}`)]);
     }
     for (const path of request.headers("path")) fields.push(["Path", path]);
-    fields.push(["Date", formatDate(wall)], ["Supported", "path"]);
+    if (isOutbound(request)) {
+      fields.push(["Require", "outbound"]);
+      if (server.back.transport !== "udp") fields.push(["Flow-Timer", String(FLOW_TIMER)]);
+    }
+    fields.push(["Service-Route", this.#serviceRoute(request, server.source)]);
+    fields.push(["Date", formatDate(wall)], SUPPORTED);
     return fields;
+  }
+
+  #gruus(aor: string, binding: Binding): string {
+    if (binding.instance === "") return "";
+    const { gruus } = this.#core;
+    return `;pub-gruu="${gruus.publicGruu(aor, binding.instance)}";temp-gruu="${gruus.temporaryGruu(aor, binding)}"`;
+  }
+
+  /** RFC 3608: this box, by the name or address under which the phone knows it, since that may be outside a NAT of ours. */
+  #serviceRoute(request: ValidRequest, { local, transport }: Flow): string {
+    const { ends } = this.#core;
+    const known = [request.routes?.[0]?.uri, request.uri].find((uri) => uri !== undefined && isSipUri(uri) && ends.isThisBox(uri.host, uri.port));
+    const place = known !== undefined && isSipUri(known) ? known : { host: local.host, port: ends.portOf(transport) };
+    return `<sip:${formatHostPort(place.host, place.port)}${transport === "udp" ? "" : `;transport=${transport}`};lr>`;
+  }
+
+  /** What is wrong with the Contacts of a REGISTER whatever is registered already. */
+  #contactRefusal(request: ValidRequest, aor: string): readonly [status: number, reason: string] | undefined {
+    const contacts = request.contacts === "*" ? [] : request.contacts;
+    for (const { uri } of contacts) {
+      if (!isSipUri(uri) || !this.#core.ends.isOurs(uri.host, uri.port)) continue;
+      // RFC 5627 section 5.1: a phone that named its AoR or a GRUU of it would be called in a circle.
+      const isOwnAddress = addressOfRecord({ ...uri, host: this.#core.settings.domain }) === aor && uri.host === this.#core.settings.domain;
+      if (isOwnAddress || this.#core.gruus.read(uri) !== undefined) return [403, "Contact Is The Address Itself"];
+    }
+    if (isOutbound(request) && (request.vias?.length ?? 1) > 1 && !hasOutboundFirstHop(request)) return [439, ""];
+    return undefined;
   }
 
   #end(now: Instant, aor: string, registration: Registration, status: number, reason = "", fields: readonly NameAndValue[] = []): void {

@@ -113,8 +113,9 @@ export class TransactionLayer {
     return this.#actForServer(server, machine.run.step(now, "ack"), "") ? "ack-for-2xx" : "absorbed";
   }
 
-  hasRoom(): boolean {
-    if (this.#servers.size + this.#clients.size < this.#limit) return true;
+  /** `reserve`: how far beyond the bound this one may go. */
+  hasRoom(reserve = 0): boolean {
+    if (this.#servers.size + this.#clients.size < this.#limit + reserve) return true;
     const oldest = this.#answered.takeOldest();
     if (oldest === undefined) return false;
     this.#forget(oldest);
@@ -190,12 +191,12 @@ export class TransactionLayer {
     if (machine.type === "invite") this.#actForClient(now, client, machine.run.step(now, "cancel"), undefined);
   }
 
-  /** A response: to its client transaction, or nowhere (RFC 6026 section 7). */
-  receiveResponse(now: Instant, response: ValidResponse): void {
+  /** A response: to its client transaction, or nowhere (RFC 6026 section 7). Whether it had one. */
+  receiveResponse(now: Instant, response: ValidResponse): boolean {
     const client = this.#clients.get(responseKey(response));
     if (client === undefined) {
       this.#outbox.count("stray-response");
-      return;
+      return false;
     }
     const { machine } = client;
     const actions =
@@ -203,6 +204,7 @@ export class TransactionLayer {
         ? machine.run.step(now, inviteResponseClass(response.status))
         : machine.run.step(now, response.status < 200 ? "1xx" : "200-699");
     this.#actForClient(now, client, actions, response);
+    return true;
   }
 
   connected(ticket: Ticket, flow: Flow): void {

@@ -3,20 +3,25 @@
 
 import { type Address, formatAddress, isIpv6 } from "../../base/address.ts";
 import { NO_STREAM_PORTS, type SipSettings, type StreamPorts, type TransportName } from "../ports.ts";
-import { canonicalHost, isLoopback, isNoPlace, parseNumericHost } from "./numeric-host.ts";
+import { canonicalHost, isLinkLocal, isLoopback, isNoPlace, parseNumericHost } from "./numeric-host.ts";
 
 export class LocalEnds {
   readonly #domain: string;
   readonly #port: number;
+  /** A port of this box that is none of SIP. */
+  readonly #otherPort: number | undefined;
   #streams: StreamPorts = NO_STREAM_PORTS;
   /** BOUNDED: by the interfaces of this machine. */
   #addresses: readonly string[];
   /** BOUNDED: by the members of the fleet. */
   #fleet: ReadonlySet<string> = new Set();
+  /** BOUNDED: by the members of the fleet. */
+  #fleetHosts: ReadonlySet<string> = new Set();
 
   constructor(settings: SipSettings) {
     this.#domain = settings.domain;
     this.#port = settings.sipPort;
+    this.#otherPort = settings.overlayPort;
     this.#addresses = settings.localAddresses.map(canonicalHost);
   }
 
@@ -45,7 +50,12 @@ export class LocalEnds {
 
   /** The SIP addresses of the other boxes. */
   setFleetAddresses(addresses: readonly Address[]): void {
+    this.#fleetHosts = new Set(addresses.map(({ host }) => canonicalHost(host)));
     this.#fleet = new Set(addresses.map(({ host, port }) => formatAddress({ host: canonicalHost(host), port })));
+  }
+
+  isFleetHost(host: string): boolean {
+    return this.#fleetHosts.has(canonicalHost(host));
   }
 
   /** Whether a Route's host and port name this box. */
@@ -81,6 +91,14 @@ export class LocalEnds {
   }
 
   /**
+   * Whether a request may be sent there because somebody named the place: no link-local one, which means another
+   * machine on each link, unless it is a box of ours.
+   */
+  mayRelayTo(remote: Address): boolean {
+    return this.mayReach(remote) && (!isLinkLocal(remote.host) || this.isFleetHost(remote.host));
+  }
+
+  /**
    * Whether a request may be sent there: not to multicast or broadcast, not to loopback unless SIP is
    * served on it, not to ourselves, and only where we have an address of that family.
    */
@@ -88,7 +106,7 @@ export class LocalEnds {
     const host = canonicalHost(remote.host);
     if (remote.port < 1 || remote.port > 65_535 || isNoPlace(host)) return false;
     if (isLoopback(host) && !this.#addresses.some(isLoopback)) return false;
-    if (this.#addresses.includes(host) && this.#isOwnPort(remote.port)) return false;
+    if (this.#addresses.includes(host) && (this.#isOwnPort(remote.port) || remote.port === this.#otherPort)) return false;
     return this.#addresses.some((address) => isIpv6(address) === isIpv6(host));
   }
 }

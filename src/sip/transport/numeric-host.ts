@@ -126,3 +126,11 @@ export function isNoPlace(host: string): boolean {
   const first = bytes[0] ?? 0;
   return first === 0 || first >= 224;
 }
+
+/** 169.254.0.0/16 and fe80::/10. */
+export function isLinkLocal(host: string): boolean {
+  const zone = host.indexOf("%");
+  const bytes = parseNumericHost(zone < 0 ? host : host.slice(0, zone));
+  if (bytes === undefined) return false;
+  return bytes.length === 4 ? bytes[0] === 169 && bytes[1] === 254 : bytes[0] === 0xfe && ((bytes[1] ?? 0) & 0xc0) === 0x80;
+}

@@ -97,6 +97,10 @@ export class Transport {
     this.#unfinished.delete(connection);
   }
 
+  isOpen(connection: number): boolean {
+    return this.#connections.has(connection);
+  }
+
   /**
    * The flow to use for one that was remembered: itself for UDP, the living connection for TCP. Numbers of
    * connections start anew with the process, so the far end must be the same as well.

@@ -64,6 +64,8 @@ export class Door {
   greet(request: IncomingMessage, way: Way, port: number): Refusal | undefined {
     if (way === "local") return undefined;
     const { host } = request.headers;
+    // Node goes by the first; somebody before it may go by the last.
+    if (request.rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === "host").length > 1) return { status: 400, text: "One Host, not two." };
     const address = addressOf(request);
     const names = this.#settings.names();
     if (!isOwnHost(host, { names, port, fromHere: isLoopback(address) })) return { status: 421, text: "This box does not go by that name." };

@@ -1,10 +1,10 @@
 // What anybody on the LAN may read: the page and the documents behind it.
 
 import type { HealthReport, Phone } from "../../health/report.ts";
+import { pageOf } from "../page/views.ts";
 import { send, sendJson, sendText } from "./answers.ts";
 import type { EventStream } from "./event-stream.ts";
 import { METRICS_TYPE, metricsText } from "./metrics.ts";
-import { sendPlainPage } from "./plain-page.ts";
 import type { Route } from "./routes.ts";
 
 export interface Readings {
@@ -15,7 +15,11 @@ export interface Readings {
 
 export function readingRoutes({ report, phones, events }: Readings): readonly Route[] {
   return [
-    reading("/", ({ response }) => sendPlainPage(response, report())),
+    reading("/", ({ response, url }) => {
+      const query = (url.searchParams.get("q") ?? "").slice(0, 100);
+      const now = report();
+      send(response, 200, "text/html; charset=utf-8", pageOf(now, query, query === "" ? now.phones.list : phones(query)));
+    }),
     reading("/api/report", ({ response }) => sendJson(response, 200, report())),
     reading("/api/phones", ({ response, url }) => sendJson(response, 200, phones((url.searchParams.get("q") ?? "").slice(0, 100)))),
     reading("/api/events", ({ response }) => {

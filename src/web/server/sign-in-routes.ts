@@ -20,7 +20,7 @@ export interface SignInSettings {
   readonly onEvent: (text: string) => void;
   /** SHA-256 of the page's certificate, for people to compare. */
   readonly fingerprint: () => string;
-  /** `https://host:port/`. */
+  /** Where to type the code: `https://host:port/…`. */
   readonly page: string;
 }
 

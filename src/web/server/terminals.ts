@@ -37,7 +37,7 @@ export interface TerminalsSettings {
   /** The box's data directory, where recordings are kept. */
   readonly directory: string;
   /** What runs in a terminal: a command with its arguments. */
-  readonly program: (right: Session["right"]) => { readonly file: string; readonly args: readonly string[]; readonly environment: Readonly<Record<string, string>> };
+  readonly program: (right: Session["right"]) => { readonly file: string; readonly args: readonly string[]; readonly directory: string; readonly environment: Readonly<Record<string, string>> };
   readonly user: { readonly uid: number; readonly gid: number } | undefined;
   readonly onEvent: (text: string) => void;
 }
@@ -80,7 +80,7 @@ export class Terminals {
   }
 
   #closed(terminal: Terminal): void {
-    if (this.#open.delete(terminal)) this.#settings.onEvent(`The terminal of ${terminal.session.who} is closed.`);
+    if (this.#open.delete(terminal)) this.#settings.onEvent(`The terminal of ${terminal.session.who} is closed: ${terminal.endedBy}.`);
   }
 }
 
@@ -95,6 +95,8 @@ class Terminal {
   readonly #recording: Recording;
   readonly #onClosed: () => void;
   readonly #timers: readonly NodeJS.Timeout[];
+  /** Why it is closed; empty while it is open. */
+  endedBy = "";
   #pty: Pty | undefined;
   #ended = false;
   #isPaused = false;
@@ -123,6 +125,7 @@ class Terminal {
   close(reason: string): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.endedBy = reason;
     for (const timer of this.#timers) clearInterval(timer);
     this.#pty?.close();
     this.#recording.end();
@@ -132,10 +135,10 @@ class Terminal {
     this.#onClosed();
   }
 
-  async #start({ directory, program, user }: TerminalsSettings, { columns, rows }: Size): Promise<void> {
-    const { file, args, environment } = program(this.session.right);
+  async #start({ program, user }: TerminalsSettings, { columns, rows }: Size): Promise<void> {
+    const { file, args, directory, environment } = program(this.session.right);
     const pty = await Pty.open({
-      file, args, environment, user, columns, rows, directory: user === undefined ? directory : "/",
+      file, args, environment, user, columns, rows, directory,
       onOutput: (bytes) => this.#send(bytes),
       onExit: () => this.close("it has ended"),
     });

@@ -55,6 +55,7 @@ export class WebFront {
     const random = new SystemRandom();
     this.#identity = new PageIdentity({
       directory: settings.directory,
+      listen: settings.listen,
       extraNames: settings.names,
       words: settings.words,
       onChanged: ({ key, certificate }) => this.#renew(key, certificate),
@@ -67,7 +68,7 @@ export class WebFront {
       onEnded: (session) => this.#ended(session),
     });
     this.#terminals = new Terminals({ ...settings.terminal, directory: settings.directory, onEvent: settings.onEvent });
-    const page = `https://${formatAddress({ host: ownAddress(settings.listen), port: settings.httpsPort })}/`;
+    const page = `https://${formatAddress({ host: ownAddress(settings.listen), port: settings.httpsPort })}/operate`;
     this.#routes = [
       ...settings.routes,
       ...terminalRoutes(this.#door, settings.directory),

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ByteReader, ByteWriter, fromHex, fromOctets } from "../../../src/base/bytes.ts";
+import { ByteReader, ByteWriter, fromHex, fromOctets, toHex } from "../../../src/base/bytes.ts";
 import { wallTime } from "../../../src/base/time.ts";
 import type { NodeId, ResourceId } from "../../../src/overlay/ports.ts";
 import { ERROR, type ErrorName } from "../../../src/overlay/wire/code-points.ts";
@@ -217,4 +217,18 @@ test("Path_Track says who is next, and its last answer comes from whom it names"
   assert.ok(last?.body.type === "path_track_ans");
   assert.deepEqual(last.body.nextHop, node(third));
   assert.equal(last.body.response.hopCounter, INITIAL_TTL - 1);
+});
+
+test("Path_Track tells what it is asked for and this program knows, and leaves the rest out", () => {
+  const all = (1n << 63n) - 2n;
+  const answer = ask({ body: { ...track(wall() + 10_000), request: { expiration: wallTime(wall() + 10_000), initiated: wallTime(wall()), flags: all, extensions: [] } } as MessageBody });
+  assert.ok(answer?.body.type === "path_track_ans");
+  const { diagnostics } = answer.body.response;
+  assert.deepEqual(diagnostics.map(({ kind }) => kind), [1, 2, 6, 8, 10]);
+  const before = Number(`0x${toHex(diagnostics.at(-1)?.contents ?? fromHex(""))}`);
+  assert.ok(world.storeNow(world.boxes[0] as WorldBox, own, SOFT, "77", "a value").ok);
+  const later = ask({ body: { ...track(wall() + 10_000), request: { expiration: wallTime(wall() + 10_000), initiated: wallTime(wall()), flags: 1n << 10n, extensions: [] } } as MessageBody });
+  assert.ok(later?.body.type === "path_track_ans");
+  const [size] = later.body.response.diagnostics;
+  assert.ok(size?.kind === 10 && Number(`0x${toHex(size.contents)}`) > before, "what it holds has grown");
 });

@@ -71,10 +71,13 @@ suite("a fleet that decides", { skip: skipWithoutBox, timeout: 600_000 }, () => 
     await off.kill();
     await serving(first, 4);
 
-    assert.match(at(first, "revoke", await nodeIdOf(first)).stderr, /^ringbox: This is the box itself/);
+    assert.match(at(first, "revoke", await nodeIdOf(first), "--fleet", fleet.directory).stderr, /^ringbox: This is the box itself/);
     assert.match(at(first, "revoke", "ffff").stderr, /^ringbox: No box that this one knows is called ffff/);
+    assert.match(at(first, "revoke", nodeId).stderr, /^ringbox: only the fleet's key puts a box out/);
+    const stranger = makeFleet(scratch(t), "other");
+    assert.match(at(first, "revoke", nodeId, "--fleet", stranger.directory).stderr, /^ringbox: The fleet's key has not signed this/);
     const since = performance.now();
-    const said = succeed(at(first, "revoke", nodeId.slice(0, 12))).stdout;
+    const said = succeed(at(first, "revoke", nodeId.slice(0, 12), "--fleet", fleet.directory)).stdout;
     assert.match(said, new RegExp(`^Revoked ${nodeId}: 3 boxes refuse it now\\.`));
     const took = await Promise.all([first, second, third].map((box) => refuses(box, nodeId, since)));
     t.diagnostic(`every box refused it ${Math.max(...took).toFixed(2)} s after the command was given (promised: ${PROMISED} s)`);
@@ -102,7 +105,7 @@ suite("a fleet that decides", { skip: skipWithoutBox, timeout: 600_000 }, () => 
 
     // Its key and certificate get it nowhere.
     const answer = await requestEnrollment({
-      address: { host: second.address, port: OVERLAY_PORT }, ticket: ticketIn(fleet.ticket), clock: systemClock,
+      address: { host: second.address, port: OVERLAY_PORT }, ticket: ticketIn(fleet.ticket),
       privateKeyPem: readFileSync(join(bad.dataDirectory, "identity.key"), "utf8"),
       previousCertificate: new X509Certificate(readFileSync(join(bad.dataDirectory, "identity.crt"))).raw,
     });
@@ -141,14 +144,20 @@ suite("a fleet that decides", { skip: skipWithoutBox, timeout: 600_000 }, () => 
     await serving(first, 2);
     assert.equal(configuration(first).sequence, 2);
     assert.ok(existsSync(`${file}.damaged-1`));
-    for (const wrong of [["nothing=1"], ["registration-maximum=yes"], ["registration-maximum=10s"], ["open-registration=maybe"], ["open-registration"]]) {
+    succeed(at(first, "config", "set", "initial-ttl=32", "max-count.EDGE-BINDING=8", "max-size.SUBSCRIBER=1024", "max-message-size=300000", "expiration=2030-06-30", "--fleet", fleet.directory));
+    for (const box of [first, second]) {
+      const { sequence, limits, expiration, registration } = configuration(box);
+      assert.deepEqual([sequence, limits.initialTtl, limits.maxMessageSize, expiration, registration.maximumSeconds], [3, 32, 300_000, "2030-06-30T23:59:59Z", 1_800]);
+      assert.deepEqual(limits.kinds.find(({ name }: { name: string }) => name === "EDGE-BINDING"), { name: "EDGE-BINDING", maxCount: 8, maxSize: 8_192 });
+    }
+    for (const wrong of [["initial-ttl=1"], ["max-count.EDGE-BINDING=65"], ["max-size.NOTHING=1"], ["expiration=2099-01-01"], ["expiration=2020-01-01"], ["expiration=soon"], ["max-message-size=1000"], ["nothing=1"], ["registration-maximum=yes"], ["registration-maximum=10s"], ["open-registration=maybe"], ["open-registration"]]) {
       const run = at(first, "config", "set", ...wrong, "--fleet", fleet.directory);
       assert.equal(run.status, 1);
       assert.match(run.stderr, /^ringbox: [^\n]+\n$/);
     }
     const other = makeFleet(directory, "other");
     assert.match(at(first, "config", "set", "open-registration=no", "--fleet", other.directory).stderr, /not of this fleet/);
-    assert.equal(configuration(first).sequence, 2);
+    assert.equal(configuration(first).sequence, 3);
     for (const box of boxes) assertNoTrace(logOf(box));
   });
 
@@ -159,7 +168,7 @@ suite("a fleet that decides", { skip: skipWithoutBox, timeout: 600_000 }, () => 
     const oldTicket = join(directory, "old.ticket");
     copyFileSync(fleet.ticket, oldTicket);
     await off.kill();
-    succeed(at(first, "revoke", await nodeIdOf(bad)));
+    succeed(at(first, "revoke", await nodeIdOf(bad), "--fleet", fleet.directory));
     const since = performance.now();
     const said = succeed(at(second, "fleet", "rotate", "--fleet", fleet.directory));
     assert.match(said.stdout, /^The issuing credential is renewed: configuration 2, known to 2 boxes\./);
@@ -190,7 +199,7 @@ suite("a fleet that decides", { skip: skipWithoutBox, timeout: 600_000 }, () => 
     await until("it is refused", PATIENCE, () => assert.match(logOf(first), /refused: its certificate is of a credential that the fleet has retired/));
     assert.equal((await first.status()).boxes.known, 3);
     const declined = await requestEnrollment({
-      address: { host: first.address, port: OVERLAY_PORT }, ticket: ticketIn(oldTicket), clock: systemClock, privateKeyPem: makePrivateKey(),
+      address: { host: first.address, port: OVERLAY_PORT }, ticket: ticketIn(oldTicket), privateKeyPem: makePrivateKey(),
     });
     assert.deepEqual(declined, { outcome: "declined", reason: "the ticket was withdrawn; ask for a new one" });
     const fresh = makeBox(t, directory, { name: "fresh", ticket: fleet.ticket, hints: [first] });

@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { suite, test } from "node:test";
 import { seconds, wallTime } from "../../../src/base/time.ts";
-import { systemClock } from "../../../src/io/clock.ts";
 import { NodeCrypto } from "../../../src/io/crypto.ts";
 import { requestEnrollment } from "../../../src/io/enrollment.ts";
 import { makePrivateKey } from "../../../src/io/pki.ts";
@@ -22,7 +21,7 @@ function readTicket(file: string): AdmissionTicket {
 }
 
 const enroll = (box: BuiltBox, ticket: AdmissionTicket) =>
-  requestEnrollment({ address: { host: box.address, port: OVERLAY_PORT }, ticket, privateKeyPem: makePrivateKey(), clock: systemClock });
+  requestEnrollment({ address: { host: box.address, port: OVERLAY_PORT }, ticket, privateKeyPem: makePrivateKey() });
 
 const says = (box: BuiltBox, what: RegExp): Promise<unknown> => until(`${box.name} says ${what}`, PATIENCE, () => assert.match(logOf(box), what));
 

@@ -117,13 +117,28 @@ suite("npm start", { skip, timeout: 4 * START_LIMIT_MS }, () => {
     assert.match(metrics, /^ringbox_proof_success\{transport="UDP",by="[a-z-]+[0-9]{2}",outside="false"\} 1$/m);
   });
 
-  test("a box that is killed is there again, and its page tells both", async () => {
+  const signalBox = (name: NodeJS.Signals): void => {
     const found = spawnSync("pgrep", ["-f", `ringboxd.mjs.*${data}`], { encoding: "utf8" });
-    process.kill(Number(found.stdout.trim().split("\n")[0]), "SIGKILL");
+    process.kill(Number(found.stdout.trim().split("\n")[0]), name);
+  };
+
+  test("a box that is killed is there again, and its page tells both", async () => {
+    signalBox("SIGKILL");
     await until("it is over", 60, async () => {
       const texts = (await read()).timeLine.map(({ text }) => text);
       assert(texts.includes("Over: The program that serves phones, ringboxd, is not running."), texts.join("\n"));
       assert(texts.includes("The program that serves phones, ringboxd, is not running."), texts.join("\n"));
+      assert.match(ringbox(["status"]).stdout, /^Serving/);
+    });
+  });
+
+  test("a box that hangs is stopped by its agent and started again, and the page says why", async () => {
+    signalBox("SIGSTOP");
+    await until("it is over", 60, async () => {
+      const texts = (await read()).timeLine.map(({ text }) => text);
+      assert(texts.includes("ringboxd does not answer: it is stopped, to be started again."), texts.join("\n"));
+      assert(texts.includes("Over: The program that serves phones, ringboxd, does not answer."), texts.join("\n"));
+      assert.equal((await read()).peer.state, "answering");
       assert.match(ringbox(["status"]).stdout, /^Serving/);
     });
   });

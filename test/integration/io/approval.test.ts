@@ -51,7 +51,7 @@ async function selfMade() {
   return { cert: certificatePem(own.certificate), key: own.privateKeyPem, ALPNProtocols: ["http/1.1"] };
 }
 
-const blank = (code = CODE): Waiting => new Waiting({ code, privateKeyPem: makePrivateKey(), clock: systemClock });
+const blank = (code = CODE): Waiting => new Waiting({ code, privateKeyPem: makePrivateKey() });
 const portOf = (server: { address(): unknown }): number => (server.address() as { port: number }).port;
 
 /** A request on a connection of one's own, and the answer's status. */

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
+import { wallTime } from "../../../src/base/time.ts";
 import { DataDirectory, DataDirectoryError } from "../../../src/io/data-directory.ts";
 import type { FleetMembership } from "../../../src/io/identity-files.ts";
 import { issueBoxCertificate, makeIssuingAuthority, makeRootAuthority, publicKeyOf } from "../../../src/io/pki.ts";
@@ -153,4 +154,16 @@ describe("the data directory", { timeout: 30_000 }, () => {
       refuses(path, /this user may not write there/);
     }
   });
+});
+
+test("the time that the boxes agreed on is read back, and with a flipped digit is none", (t) => {
+  const path = join(temporaryDirectory(t), "box");
+  const { directory } = openDirectory(t, path);
+  assert.equal(directory.agreedTime(), undefined);
+  directory.saveAgreedTime(wallTime(1_800_000_000_000));
+  assert.equal(directory.agreedTime(), 1_800_000_000_000);
+  for (const damaged of ["1900000000000 1800000000000\n", "1800000000000", "", "x x\n"]) {
+    writeFileSync(join(path, "agreed-time"), damaged);
+    assert.equal(directory.agreedTime(), undefined, damaged);
+  }
 });

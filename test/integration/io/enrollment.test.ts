@@ -62,7 +62,7 @@ describe("enrollment", { timeout: 30_000 }, () => {
   const ticketFor = (expires: Duration): AdmissionTicket =>
     readTicket(createJoinTicket({ rootKeyPem: fleet.rootKeyPem, fleetTicket: fleet.text, expires, uses: 3, hints: [], zone: "z1" }));
   const ask = (at: Member, ticket: AdmissionTicket, privateKeyPem = makePrivateKey(), previousCertificate?: Uint8Array): Promise<EnrollmentAnswer> =>
-    requestEnrollment({ address: { host: "127.0.0.1", port: at.port }, ticket, privateKeyPem, clock: systemClock, previousCertificate });
+    requestEnrollment({ address: { host: "127.0.0.1", port: at.port }, ticket, privateKeyPem, previousCertificate });
 
   test("with a join ticket brings a certificate that the fleet believes, a place opposite, and the issuing credential", async (t) => {
     const at = await member(t, fleet, first);
@@ -75,6 +75,12 @@ describe("enrollment", { timeout: 30_000 }, () => {
     const share = Number((distance * 1000n) >> 128n);
     assert.ok(share >= 449 && share <= 551, `${share} thousandths of the ring after the first box`);
     assert.match(at.reports.join(), /enrolled the box at 127.0.0.1 as/);
+  });
+
+  test("is refused when the fleet's configuration has ended", async (t) => {
+    const at = await member(t, fleet, first, days(365 * 21));
+    const answer = await ask(at, fleet.ticket);
+    assert.ok(answer.outcome === "unreachable" && /503: the fleet's configuration ended on 20\d\d-/.test(answer.reason), JSON.stringify(answer));
   });
 
   test("with the fleet ticket works as well", async (t) => {

@@ -11,6 +11,8 @@ import { certificatePem, issueBoxCertificate, makePrivateKey, publicKeyOf } from
 import { SystemRandom } from "../../../src/io/random.ts";
 import type { NodeId } from "../../../src/overlay/ports.ts";
 import { overlayHash } from "../../../src/overlay/wire/identifiers.ts";
+import { wallTime } from "../../../src/base/time.ts";
+import { CertificateTrust } from "../../../src/io/trust.ts";
 import { makePing } from "../../../src/overlay/link/keep-alive.ts";
 import { NodeCrypto } from "../../../src/io/crypto.ts";
 import { makeBox, makeFleet, type TestBox, type TestFleet } from "../../support/test-fleet.ts";
@@ -182,6 +184,37 @@ describe("links", { timeout: 30_000 }, () => {
     await until(() => old.reports.length > 0);
     assert.match(old.reports.join(), /refused by the other side: your certificate expired/);
     assert.equal(a.find("link-opened") ?? old.find("link-opened"), undefined);
+  });
+
+  test("outlive the certificate they were opened with if a newer one of the same key was shown, and only then", async (t) => {
+    const issuing = { certificate: fleet.ticket.issuingCertificate, privateKeyPem: fleet.ticket.issuingKeyPem };
+    const { overlayName, rootCertificate } = fleet.ticket;
+    const clock = { at: systemClock.wall() };
+    const make = async (privateKeyPem: string, nodeId: NodeId, days: number): Promise<Uint8Array> =>
+      issueBoxCertificate(issuing, { publicKey: await publicKeyOf(privateKeyPem), nodeId, overlayName, notAfter: new Date(systemClock.wall() + days * 86_400_000) });
+    const trust = new CertificateTrust({ root: rootCertificate, issuing: [issuing.certificate], overlayName, wall: () => clock.at });
+    const a = await host(t, fleet, { ...one, trust });
+    const peers: { readonly side: Host; readonly privateKeyPem: string; readonly nodeId: NodeId }[] = [];
+    for (const digit of ["a", "b", "c"]) {
+      const [privateKeyPem, nodeId] = [makePrivateKey(), digit.repeat(32) as NodeId];
+      const side = await host(t, fleet, { privateKeyPem, trust: one.trust, enrolled: { nodeId, issuing, certificate: await make(privateKeyPem, nodeId, 30) } });
+      a.dial(side, peers.length + 1);
+      peers.push({ side, privateKeyPem, nodeId });
+    }
+    const opened = () => a.events.filter(({ type }) => type === "link-opened");
+    await until(() => opened().length === 3);
+    const [renewed, silent, other] = peers as [(typeof peers)[0], (typeof peers)[0], (typeof peers)[0]];
+    a.links.showed(renewed.nodeId, await make(renewed.privateKeyPem, renewed.nodeId, 60));
+    a.links.showed(other.nodeId, await make(makePrivateKey(), other.nodeId, 60));
+    a.links.judgeAnew();
+    assert.equal(a.find("link-closed"), undefined, "all three are good still");
+    clock.at = wallTime(clock.at + 31 * 86_400_000);
+    a.links.judgeAnew();
+    await until(() => silent.side.find("link-closed") !== undefined && other.side.find("link-closed") !== undefined);
+    const closed = a.events.flatMap((event) => (event.type === "link-closed" ? [event.reason] : []));
+    assert.equal(closed.length, 2);
+    for (const reason of closed) assert.match(reason, /its certificate expired on/);
+    assert.equal(renewed.side.find("link-closed"), undefined);
   });
 
   test("without a certificate, or with one that names no Node-ID of the overlay, do not open", async (t) => {

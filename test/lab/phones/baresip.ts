@@ -12,10 +12,11 @@ import { type Account, type CallOutcome, PATIENCE, type Phone } from "./phone.ts
 const MODULES = "/usr/lib/baresip/modules";
 
 /** Without a sound device it hangs up: here a bridge carries its own player to its own source. */
-function configuration(host: Host, sipPort: number, control: readonly string[]): string {
+function configuration(host: Host, sipPort: number, control: readonly string[], authority: string | undefined): string {
   return [
     "poll_method epoll",
     `sip_listen ${host.address}:${sipPort}`,
+    ...(authority === undefined ? [] : [`sip_cafile ${authority}`]),
     "call_max_calls 4",
     "audio_player aubridge,ear",
     "audio_source aubridge,ear",
@@ -34,10 +35,11 @@ function configuration(host: Host, sipPort: number, control: readonly string[]):
 }
 
 /** A line of baresip's accounts file: registers, calls through the box, answers by itself. */
-function accountLine({ username, password, domain, box, boxPort = 5060, transport = "udp", expires = 3600 }: Account): string {
+function accountLine({ username, password, domain, box, transport = "udp", boxPort = transport === "tls" ? 5061 : 5060, expires = 3600, secondBox }: Account): string {
+  const second = secondBox === undefined ? "" : `;sipnat=outbound;outbound2="sip:${secondBox}:${boxPort};transport=${transport}"`;
   return (
     `<sip:${username}@${domain}>;auth_user=${username};auth_pass=${password};answermode=auto` +
-    `;outbound="sip:${box}:${boxPort};transport=${transport}";regint=${expires};audio_codecs=PCMU/8000/1`
+    `;outbound="sip:${box}:${boxPort};transport=${transport}";regint=${expires};audio_codecs=PCMU/8000/1${second}`
   );
 }
 
@@ -45,7 +47,7 @@ function accountLine({ username, password, domain, box, boxPort = 5060, transpor
 function writeSettings(host: Host, account: Account, control: readonly string[], accounts: string): string {
   const directory = join(host.directory, `${host.name}-baresip-${account.username}`);
   mkdirSync(directory);
-  writeFileSync(join(directory, "config"), configuration(host, account.port ?? 5060, control));
+  writeFileSync(join(directory, "config"), configuration(host, account.port ?? 5060, control, account.authority));
   writeFileSync(join(directory, "accounts"), accounts);
   writeFileSync(join(directory, "contacts"), "");
   return directory;

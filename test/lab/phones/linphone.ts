@@ -11,17 +11,17 @@ import { type Account, type CallOutcome, PATIENCE, type Phone } from "./phone.ts
 
 /** Without a route to the world it would wait for a network; without a sound card it plays a file it does not find. */
 function configuration(account: Account): string {
-  const { username, password, domain, box, boxPort = 5060, port = 5060, transport = "udp", expires = 3600 } = account;
+  const { username, password, domain, box, port = 5060, transport = "udp", boxPort = transport === "tls" ? 5061 : 5060, expires = 3600 } = account;
   const route = `<sip:${box}:${boxPort};transport=${transport};lr>`;
   return `[sip]
 sip_port=${port}
 sip_tcp_port=${port}
-sip_tls_port=0
+sip_tls_port=${transport === "tls" ? port + 1 : 0}
 guess_hostname=1
 register_only_when_network_is_up=0
 default_proxy=0
 media_encryption=none
-[video]
+${account.authority === undefined ? "" : `root_ca=${account.authority}\nverify_server_certs=1\nverify_server_cn=1\n`}[video]
 automatically_initiate=0
 automatically_accept=0
 capture=0

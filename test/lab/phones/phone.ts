@@ -9,7 +9,11 @@ export interface Account {
   readonly box: string;
   readonly boxPort?: number;
   /** UDP if not given. */
-  readonly transport?: "udp" | "tcp";
+  readonly transport?: "udp" | "tcp" | "tls";
+  /** PEM file of the authority that the box's certificate is held against. */
+  readonly authority?: string;
+  /** A second box to register at over a flow of its own (RFC 5626). */
+  readonly secondBox?: string;
   /** The phone's own SIP port. */
   readonly port?: number;
   /** How long a registration is asked for, seconds. */

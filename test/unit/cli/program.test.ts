@@ -34,7 +34,7 @@ const STABLE = [
   "ringbox config",
   "ringbox config show --json",
   "ringbox config set <key=value> --fleet",
-  "ringbox revoke <box>",
+  "ringbox revoke <box> --fleet",
   "ringbox fleet",
   "ringbox fleet rotate --fleet",
   "ringbox fleet init <dir> --name --domain",

@@ -161,6 +161,20 @@ suite("what is said of phones", () => {
     assert.deepEqual(box.codes, ["phones-silent"]);
   });
 
+  test("a phone that did not answer is asked again soon, before it is said to be silent", () => {
+    const box = new Watched();
+    const flows = [{ aor: phone.aor, contact: SAMPLE_BINDING.contact }];
+    const due = () => box.health.duePhones(instant(box.now), flows).length;
+    box.tell({ type: "phones", phones: [phone] });
+    box.tell(asked(null));
+    assert.equal(due(), 0);
+    box.run(5);
+    assert.equal(due(), 1);
+    box.tell(asked(null));
+    box.run(5);
+    assert.equal(due(), 0);
+  });
+
   test("an answer long ago is not known, whoever has not asked since", () => {
     const box = new Watched();
     box.tell({ type: "phones", phones: [phone] });

@@ -4,7 +4,10 @@ import fc from "fast-check";
 import { fromOctets, toOctets } from "../../../../src/base/bytes.ts";
 import { seconds } from "../../../../src/base/time.ts";
 import { compareSequences, nextSequence, readDocument, registrationProblem } from "../../../../src/overlay/configuration/document.ts";
+import { limited, limitsIn, limitsProblem } from "../../../../src/overlay/configuration/limits.ts";
+import { parseXml, type XmlElement } from "../../../../src/overlay/configuration/xml.ts";
 import type { NodeId } from "../../../../src/overlay/ports.ts";
+import { DURABLE, SOFT } from "../../../support/overlay-world.ts";
 import { CONFIGURATION, CRYPTO, documentWith, ISSUING, ROOT } from "../../../support/fleet-rules.ts";
 
 const check = { rootCertificate: ROOT, overlayName: "test.ring", crypto: CRYPTO };
@@ -23,8 +26,32 @@ test("a document says what was written into it", () => {
     retired: [ISSUING, ROOT],
     kept: [{ nodeId: "0b".repeat(16) as NodeId, key: "0c".repeat(32) }],
     refusedTickets: ["one", "two & <three>"],
+    limits: { maxMessageSize: 300_000, initialTtl: 20, kinds: [{ id: SOFT.id, maxEntries: 3, maxValueBytes: 100 }, { id: DURABLE.id, maxEntries: 1, maxValueBytes: 7 }] },
   };
   assert.deepEqual(readDocument(documentWith(configuration), check), { ok: true, value: configuration });
+});
+
+test("limits are stricter than the program's or not at all, and what no fleet should decide is told", () => {
+  assert.deepEqual(limited(SOFT, { maxMessageSize: 1, initialTtl: 1, kinds: [{ id: SOFT.id, maxEntries: 3, maxValueBytes: 1e9 }] }), { ...SOFT, maxEntries: 3 });
+  assert.equal(limited(SOFT, undefined), SOFT);
+  const sound = { maxMessageSize: 262_144, initialTtl: 100, kinds: [] };
+  assert.equal(limitsProblem(sound, [SOFT]), undefined);
+  for (const change of [{ initialTtl: 7 }, { initialTtl: 256 }, { maxMessageSize: 262_143 }, { maxMessageSize: 4_194_305 }]) {
+    assert.equal(typeof limitsProblem({ ...sound, ...change }, [SOFT]), "string");
+  }
+  for (const [maxEntries, maxValueBytes] of [[0, 1], [11, 1], [1, 0], [1, 2_049]] as const) {
+    assert.match(limitsProblem({ ...sound, kinds: [{ id: SOFT.id, maxEntries, maxValueBytes }] }, [SOFT]) ?? "", /EDGE-BINDING/);
+  }
+});
+
+test("a limit that is no number makes the document unusable", () => {
+  const document = toOctets(documentWith());
+  for (const [from, to] of [["<initial-ttl>100<", "<initial-ttl>0<"], ["<initial-ttl>100<", "<initial-ttl>256<"], ["<max-size>2048<", "<max-size>x<"], ["<max-message-size>5000<", "<max-message-size>-1<"]] as const) {
+    assert.ok(document.includes(from), from);
+    const element = parseXml(document.replace(from, to));
+    assert.ok(element.ok);
+    assert.equal(limitsIn(element.value.children[0] as XmlElement), undefined, to);
+  }
 });
 
 test("it has the elements of RFC 6940 section 11.1", () => {

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { toHex } from "../../../../src/base/bytes.ts";
-import { documentWith, rulesWith } from "../../../support/fleet-rules.ts";
+import { documentWith, revoking, rulesWith } from "../../../support/fleet-rules.ts";
 import { OverlayWorld, SeededRandom, type WorldBox } from "../../../support/overlay-world.ts";
 
 const SEEDS = Number(process.env["RINGBOX_DECISIONS"] ?? 5);
@@ -36,7 +36,7 @@ function play(seed: number): void {
       const target = world.boxes[random.below(BOXES)] as WorldBox;
       if (target !== box) {
         targets.add(target.id);
-        const outcome = world.decideNow(box, { type: "revoke", nodeId: target.id });
+        const outcome = world.decideNow(box, revoking(box, target.id));
         assert.ok(outcome.ok);
         if (outcome.told + 1 > BOXES / 2) heard.add(target.id);
       }

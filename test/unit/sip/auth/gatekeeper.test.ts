@@ -14,9 +14,10 @@ const WALL = wallTime(1_700_000_000_000);
 const SETTINGS = settingsOf("10.0.0.1", "0".repeat(32));
 const HA1 = digestHa1(hashCrypto, "MD5", "alice", DOMAIN, "secret");
 const KNOWN = { username: "alice", realm: DOMAIN, ha1Md5: HA1, ha1Sha256: "" };
-const nonce = issueNonce(hashCrypto, SETTINGS.fleetSecret, WALL, DOMAIN);
+const ISSUER = "000000000000";
+const nonce = issueNonce(hashCrypto, SETTINGS.fleetSecret, WALL, DOMAIN, ISSUER);
 
-const gatekeeper = () => new Gatekeeper(SETTINGS, hashCrypto, () => WALL);
+const gatekeeper = () => new Gatekeeper(SETTINGS, hashCrypto, () => WALL, "0000");
 
 function request(): ValidRequest {
   const read = readMessage(message([
@@ -69,11 +70,26 @@ test("credentials of another realm, another qop or with a nonce that is not ours
 
 test("a nonce of the former secret is good for the rest of its life, and one of a stranger's never", () => {
   let wall = WALL;
-  const gate = new Gatekeeper(SETTINGS, hashCrypto, () => wall);
+  const gate = new Gatekeeper(SETTINGS, hashCrypto, () => wall, "0000");
   gate.setSecret(new Uint8Array(32).fill(9));
   assert.equal(gate.inspect([credentials("00000001")]).type, "credentials");
-  const foreign = issueNonce(hashCrypto, new Uint8Array(32).fill(8), WALL, DOMAIN);
+  const foreign = issueNonce(hashCrypto, new Uint8Array(32).fill(8), WALL, DOMAIN, ISSUER);
   assert.deepEqual(gate.inspect([credentials("00000001", { nonce: foreign })]), { type: "challenge", stale: false });
   wall = wallTime(WALL + 1_801_000);
   assert.equal(gate.inspect([credentials("00000001")]).type, "challenge");
+});
+
+test("a nonce of another box, or of this box before it was started, is stale: nobody here knows what was used of it", () => {
+  const elsewhere = new Gatekeeper({ ...SETTINGS, nodeId: "1".repeat(32) }, hashCrypto, () => WALL, "0000");
+  assert.deepEqual(elsewhere.inspect([credentials("00000002")]), { type: "challenge", stale: true });
+  const restarted = new Gatekeeper(SETTINGS, hashCrypto, () => WALL, "0001");
+  assert.deepEqual(restarted.inspect([credentials("00000002")]), { type: "challenge", stale: true });
+});
+
+test("a nonce whose counts had to be forgotten is good no more, and newer ones are", () => {
+  const gate = new Gatekeeper(SETTINGS, hashCrypto, () => WALL, "0000", 2);
+  const at = (ms: number) => credentials("00000001", { nonce: issueNonce(hashCrypto, SETTINGS.fleetSecret, wallTime(WALL + ms), DOMAIN, ISSUER) });
+  for (const ms of [0, 1, 2]) assert.equal(gate.verify(request(), at(ms), KNOWN), "right");
+  assert.equal(gate.verify(request(), at(0), KNOWN), "replayed");
+  assert.equal(gate.verify(request(), at(3), KNOWN), "right");
 });

@@ -38,8 +38,8 @@ function establish({ world, alice, bob }: Call): SipResponse {
 }
 
 for (const boxes of [1, 2] as const) {
-  for (const aliceBy of ["udp", "tcp"] as const) {
-    for (const bobBy of ["udp", "tcp"] as const) {
+  for (const aliceBy of ["udp", "tcp", "tls", "wss"] as const) {
+    for (const bobBy of ["udp", "tcp", "tls", "ws"] as const) {
       const way = `${aliceBy} phone to ${bobBy} phone over ${boxes === 1 ? "one box" : "two boxes"}`;
 
       test(`${way}: the call is set up, the ACK arrives, the caller hangs up`, () => {

@@ -246,13 +246,17 @@ test("a repeated REGISTER is absorbed by its transaction", () => {
   assert.equal(box.core.snapshot().serverTransactions, 0);
 });
 
-test("a nonce of one box is good at another with the same secret", () => {
+test("what was overheard at one box cannot be replayed at another, and a phone that moves is challenged once more, stale", () => {
   const { world, phone } = worldOfAlice();
   const other = world.box("10.0.0.2");
   const challenged = phone.exchange(phone.request("REGISTER", `sip:${DOMAIN}`, { to: `<${phone.aor}>` }));
   phone.box = other;
   const fields = [phone.credentials(challenged, "REGISTER", `sip:${DOMAIN}`)];
-  assert.equal(phone.exchange(phone.request("REGISTER", `sip:${DOMAIN}`, { to: `<${phone.aor}>`, fields })).status, 200);
+  const stale = phone.exchange(phone.request("REGISTER", `sip:${DOMAIN}`, { to: `<${phone.aor}>`, fields }));
+  assert.equal(stale.status, 401);
+  assert.match(stale.header("www-authenticate") ?? "", /stale=true/);
+  const renewed = [phone.credentials(stale, "REGISTER", `sip:${DOMAIN}`)];
+  assert.equal(phone.exchange(phone.request("REGISTER", `sip:${DOMAIN}`, { to: `<${phone.aor}>`, fields: renewed })).status, 200);
 });
 
 test("an old nonce is stale, not wrong", () => {

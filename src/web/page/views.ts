@@ -1,0 +1,101 @@
+// What people see of a report. Plain functions from the report to markup; no clock: ages count from `report.at`.
+
+import type { BoxHealth, Condition, HealthReport, Phone, Proof, Verdict, WallTime } from "../../health/report.ts";
+import { html, Markup } from "./markup.ts";
+import { STYLE } from "./style.ts";
+
+/** Phones shown when nobody asked for one; the search finds all. */
+const PHONES_SHOWN = 40;
+const EVENTS_SHOWN = 12;
+
+/** `found`: the phones of a search for `query`. */
+export function pageOf(report: HealthReport, query: string, found: readonly Phone[]): string {
+  const { box, fleet, domain, software, verdict, at } = report;
+  const page = html`<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${box.words}: ${SAID[verdict]}</title><link rel="icon" href="data:,"><style>${STYLE_MARKUP}</style></head><body>
+<header><p class="where">Box <b>${box.words}</b>${fleet === "" ? null : html` · ${fleet}`}${domain === "" ? null : html` · ${domain}`}</p>
+<h1 class="${verdict}">${report.firstLine}</h1><p class="soft">As of ${clockTime(at)} UTC. This page does not change by itself: <a href="/">load it anew</a>.</p></header>
+<main><div class="grid">${conditionsView(report)}${ringView(report)}${boxesView(report)}${phonesView(report, query, found)}${proofsView(report)}${timeLineView(report)}</div></main>
+<footer><p>${software}. Ages count from the time above. Actions need HTTPS and a code from the box's console or from <code>ringbox web-code</code>.</p></footer></body></html>`;
+  return page.html;
+}
+
+const STYLE_MARKUP = new Markup(STYLE);
+
+const SAID: Readonly<Record<Verdict, string>> = { works: "works", impaired: "impaired", broken: "does not work", "not-known": "not known" };
+/** A sign beside the colour, for those who see none. */
+const SIGN: Readonly<Record<Verdict, string>> = { works: "✓", impaired: "!", broken: "✗", "not-known": "?" };
+
+const state = (verdict: Verdict, text = SAID[verdict]): Markup => html`<b class="${verdict}"><span aria-hidden="true">${SIGN[verdict]} </span>${text}</b>`;
+
+function conditionsView({ conditions, at }: HealthReport): Markup {
+  return html`<section class="wide" aria-labelledby="matters"><h2 id="matters">What is the matter</h2>${conditions.length === 0 ? html`<p>Nothing is known to be the matter.</p>` : html`<ul>${conditions.map((condition) => conditionView(condition, at))}</ul>`}</section>`;
+}
+
+const conditionView = ({ severity, text, next, since }: Condition, at: WallTime): Markup =>
+  html`<li><p><b class="${severity}">${SEVERITY[severity]}</b> ${text} <small>began ${ago(since, at)}</small></p>${next === "" ? null : html`<p>→ ${next}</p>`}</li>`;
+
+const SEVERITY = { alarm: "Alarm:", warning: "Warning:", notice: "Notice:" } as const;
+
+/** Each box's share as an arc, in the report's order; the words beside it say the same. */
+function ringView({ ring, boxes }: HealthReport): Markup {
+  let from = 0;
+  const arcs = boxes.map(({ share, verdict }) => {
+    const arc = html`<circle class="${verdict}" cx="50" cy="50" r="40" fill="none" stroke="currentColor" stroke-width="10" pathLength="100" stroke-dasharray="${Math.max(0, share * 100 - 1)} 100" stroke-dashoffset="${-from}" transform="rotate(-90 50 50)"/>`;
+    from += share * 100;
+    return arc;
+  });
+  const moving = ring.moving === null ? null : html`<p>Receiving its share: ${ring.moving.received} of ${ring.moving.expected} entries.</p>`;
+  const picture = html`<svg viewBox="0 0 100 100" aria-hidden="true"><circle cx="50" cy="50" r="40" fill="none" stroke="var(--line)" stroke-width="2"/>${arcs}<text x="50" y="50" text-anchor="middle" dominant-baseline="central" font-size="9" fill="currentColor">${counted(boxes.length, "box", "boxes")}</text></svg>`;
+  return html`<section aria-labelledby="ring"><h2 id="ring">The ring</h2>${picture}<p>${ring.copies} of ${ring.copiesWanted} copies of everything, ${ring.inSync ? "all equal" : "not yet compared as equal"}${ring.comparedAt === null ? "" : " when last compared"}. ${ring.canLose > 0 ? `You can lose ${ring.canLose}.` : "You can lose none."}</p>${moving}</section>`;
+}
+
+function boxesView({ boxes, at }: HealthReport): Markup {
+  return html`<section aria-labelledby="boxes"><h2 id="boxes">Boxes</h2>${boxes.length === 0 ? html`<p>No box is known.</p>` : html`<ul>${boxes.map((box) => boxView(box, at))}</ul>`}</section>`;
+}
+
+function boxView({ words, self, state: phase, verdict, provedAt, share, zone, sip, page, roundTripMs }: BoxHealth, at: WallTime): Markup {
+  const name = page === null || !page.startsWith("http") ? html`<b>${words}</b>` : html`<a href="${page}"><b>${words}</b></a>`;
+  const more = [phase, `${Math.round(share * 100)} % of the ring`, ...(zone === "" ? [] : [zone]), sip, ...(roundTripMs === null ? [] : [`${roundTripMs.toFixed(1)} ms`])].join(" · ");
+  return html`<li class="row"><div>${name}${self ? " (this box)" : ""}<br><small>${more}</small></div><div>${state(verdict)}<br><small>${provedAt === null ? "never proved" : html`proved ${ago(provedAt, at)}`}</small></div></li>`;
+}
+
+function phonesView({ phones, at }: HealthReport, query: string, found: readonly Phone[]): Markup {
+  const shown = found.slice(0, PHONES_SHOWN);
+  const empty = html`<p>${query === "" ? "No phone is registered." : "No phone is found by that."}</p>`;
+  const more = found.length > shown.length ? html`<p class="soft">The first ${shown.length}; search for the others.</p>` : null;
+  return html`<section class="wide" aria-labelledby="phones"><h2 id="phones">Phones: ${phones.proved} of ${phones.registered} proved</h2><form action="/" method="get" role="search"><input name="q" value="${query}" aria-label="Where is this phone?" placeholder="Where is 204?" maxlength="100"><button>Find</button></form>${shown.length === 0 ? empty : html`<ul>${shown.map((phone) => phoneView(phone, at))}</ul>`}${more}</section>`;
+}
+
+function phoneView({ aor, displayName, flows, verdict }: Phone, at: WallTime): Markup {
+  const lines = flows.map((flow) => {
+    const answered = flow.answeredAt === null ? html`has not answered yet` : html`answered ${ago(flow.answeredAt, at)}${flow.answeredTo === null ? null : html` to ${flow.answeredTo.words}`}${flow.roundTripMs === null ? "" : `, ${Math.round(flow.roundTripMs)} ms`}`;
+    const nat = flow.nat === "rewritten" ? " · something between changes its SIP" : flow.nat === "translated" ? " · behind NAT" : "";
+    return html`<br><small>${answered} · ${flow.transport} from ${flow.received} at ${flow.box.words}${flow.model === "" ? "" : ` · ${flow.model}`}${nat}</small>`;
+  });
+  return html`<li class="row"><div><b>${aor}</b>${displayName === "" ? "" : ` ${displayName}`}${lines}</div><div>${state(verdict, verdict === "broken" ? "registered, does not answer" : SAID[verdict])}</div></li>`;
+}
+
+function proofsView({ proofs, at }: HealthReport): Markup {
+  return html`<section aria-labelledby="proofs"><h2 id="proofs">Proofs</h2>${proofs.length === 0 ? html`<p>Nothing has been proved yet.</p>` : html`<ul>${proofs.map((proof) => proofView(proof, at))}</ul>`}</section>`;
+}
+
+const DONE = { call: "A call", ring: "A question to the ring", page: "This page fetched" } as const;
+
+const proofView = ({ what, transport, by, outside, verdict, at: when, tookMs, detail }: Proof, at: WallTime): Markup =>
+  html`<li class="row"><div>${DONE[what]}${transport === null ? "" : ` over ${transport}`}, by ${by.words}${outside ? " from outside" : ""}<br><small>${detail}</small></div><div>${state(verdict)}<br><small>${when === null ? "never" : ago(when, at)}${tookMs === null ? "" : `, ${Math.round(tookMs)} ms`}</small></div></li>`;
+
+function timeLineView({ timeLine, at }: HealthReport): Markup {
+  const shown = timeLine.slice(0, EVENTS_SHOWN);
+  return html`<section aria-labelledby="line"><h2 id="line">What happened</h2>${shown.length === 0 ? html`<p>Nothing yet.</p>` : html`<ul>${shown.map((event) => html`<li>${event.text}<br><small>${ago(event.at, at)} · ${event.box.words}</small></li>`)}</ul>`}</section>`;
+}
+
+const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`;
+
+/** "3 s ago", with the exact time for programs. */
+function ago(then: WallTime, at: WallTime): Markup {
+  const seconds = Math.max(0, Math.round((at - then) / 1_000));
+  const words = seconds < 100 ? `${seconds} s` : seconds < 6_000 ? `${Math.round(seconds / 60)} min` : seconds < 172_800 ? `${Math.round(seconds / 3_600)} h` : `${Math.round(seconds / 86_400)} days`;
+  return html`<time datetime="${new Date(then).toISOString()}">${words} ago</time>`;
+}
+
+const clockTime = (at: WallTime): string => new Date(at).toISOString().slice(11, 19);

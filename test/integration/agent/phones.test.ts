@@ -1,0 +1,53 @@
+// A real box, its agent, and a phone: whether the phone is there is what it answers, not what it registered.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { suite, test } from "node:test";
+import type { HealthReport } from "../../../src/health/report.ts";
+import { SipClient } from "../../../src/io/agent/sip-client.ts";
+import { responseTo } from "../../../src/sip/message/build.ts";
+import { seconds } from "../../../src/base/time.ts";
+import { DIST } from "../../lab/box.ts";
+import { until } from "../../lab/until.ts";
+import { atEnd, DOMAIN, makeBox, makeFleet, PATIENCE, scratch, serving, SIP_PORT, skipWithoutBox } from "../../support/built-ring.ts";
+
+suite("phones as an agent sees them", { skip: skipWithoutBox, timeout: 120_000 }, () => {
+  test("a phone is proved by its answer, with its round trip; when it answers no more it is registered but broken", async (t) => {
+    const directory = scratch(t);
+    const box = makeBox(t, directory, { name: "a", ticket: makeFleet(directory).ticket, parameters: ["--open-registration"] });
+    box.start();
+    await serving(box, 1);
+    const agent = spawn(join(DIST, "ringbox-agent"), ["--data", box.dataDirectory, "--listen", box.address, "--http-port", "8080"], { stdio: "ignore" });
+    atEnd(t, () => agent.kill("SIGKILL"));
+    const read = async (): Promise<HealthReport> => (await (await fetch(`http://${box.address}:8080/api/report`)).json()) as HealthReport;
+
+    let answers = true;
+    const phone = await SipClient.open("UDP", { host: box.address, port: SIP_PORT }, (request, by) => {
+      if (answers && request.method === "OPTIONS") by.send(responseTo(request, 200, "", { toTag: "phone" }));
+    });
+    atEnd(t, () => phone.close());
+    const to = `<sip:204@${DOMAIN}>`;
+    const { response } = await phone.ask(phone.make("REGISTER", `sip:${DOMAIN}`, [
+      ["From", `${to};tag=1`], ["To", to], ["Call-ID", "phone"], ["CSeq", "1 REGISTER"], ["Contact", `<${phone.contact("204")}>`], ["User-Agent", "Desk/1"], ["Expires", "600"],
+    ]), seconds(5));
+    assert.equal(response.status, 200);
+
+    const { seconds: took } = await until("the page shows that it answers", PATIENCE, async () => {
+      const { phones, firstLine } = await read();
+      assert.deepEqual(phones.list.map(({ aor, verdict }) => [aor, verdict]), [[`204@${DOMAIN}`, "works"]], firstLine);
+      assert.match(firstLine, /1 of 1 phone proved in the last minute/);
+    });
+    const [flow] = (await read()).phones.list[0]?.flows ?? [];
+    assert.equal(flow?.model, "Desk/1");
+    assert(flow !== undefined && flow.answeredAt !== null && flow.roundTripMs !== null && flow.answeredTo?.nodeId === (await box.status()).nodeId);
+
+    answers = false;
+    const { seconds: silent } = await until("the page shows that it is registered and does not answer", 60, async () => {
+      const { phones, conditions } = await read();
+      assert.equal(phones.list[0]?.verdict, "broken");
+      assert(conditions.some(({ code }) => code === "phones-silent"));
+    });
+    t.diagnostic(`shown as answering ${took.toFixed(1)} s after it registered; as silent ${silent.toFixed(1)} s after its last answer`);
+  });
+});

@@ -15,7 +15,7 @@ export function pageOf(report: HealthReport, query: string, found: readonly Phon
 <p id="stale" role="alert" hidden></p>
 ${headerView(report, false)}
 <main><div class="grid">${sectionsOf(report, query, found)}</div></main>
-<footer><p>${software}. Ages count from the time above. <a href="/operate">Sign in</a> to ring a phone, to prove now, to drain or restart this box: over HTTPS, with a code from the box's screen or from <code>ringbox web-code</code>.</p></footer></body></html>`;
+<footer><p>${software}. Ages count from the time above. <a href="/sign-in">Sign in</a> to ring a phone, to prove now, to drain or restart this box: over HTTPS, with a code from the box's screen or from <code>ringbox web-code</code>.</p></footer></body></html>`;
   return page.html;
 }
 
@@ -44,7 +44,10 @@ function conditionsView({ conditions, at }: HealthReport): Markup {
 }
 
 const conditionView = ({ severity, text, next, since }: Condition, at: WallTime): Markup =>
-  html`<li><p><b class="${severity}">${SEVERITY[severity]}</b> ${text} <small>began ${ago(since, at)}</small></p>${next === "" ? null : html`<p>→ ${next}</p>`}</li>`;
+  html`<li><p><b class="${severity}">${SEVERITY[severity]}</b> ${text} <small>began ${ago(since, at)}</small></p>${next === "" ? null : html`<p>→ ${withCommands(next)}</p>`}</li>`;
+
+/** What stands between backticks is to be typed. */
+const withCommands = (text: string): readonly Markup[] => text.split("`").map((part, index) => (index % 2 === 1 ? html`<code>${part}</code>` : html`${part}`));
 
 const SEVERITY = { alarm: "Alarm:", warning: "Warning:", notice: "Notice:" } as const;
 

@@ -31,6 +31,16 @@ export function signInRoutes({ door, onEvent, fingerprint, page }: SignInSetting
   return [
     // Where the page is, for whoever has the report already.
     { method: "GET", path: "/api/address", access: "reading", answer: ({ response }) => sendJson(response, 200, { page }) },
+    // From the plain page to the one that can do something: by the name that the browser knows this box by.
+    {
+      method: "GET", path: "/sign-in", access: "reading",
+      answer: ({ request, response }) => {
+        const to = new URL(page);
+        if (request.headers.host !== undefined) to.hostname = new URL(`http://${request.headers.host}`).hostname;
+        response.writeHead(302, { location: to.href });
+        response.end();
+      },
+    },
     {
       method: "GET", path: "/api/session", access: "sign-in",
       answer: ({ request, response }) => {

@@ -30,6 +30,9 @@ suite("an open page", { skip }, () => {
     assert.equal(await page.locator("#stale").isHidden(), true);
     const loaded = await page.evaluate("performance.timeOrigin");
 
+    const { status, headers } = await agent.ask("/sign-in", { plain: true, headers: { host: `${box.address}:${HTTP_PORT}` } });
+    assert.deepEqual([status, headers["location"]], [302, `${agent.origin}/operate`], "signing in is over HTTPS");
+
     agent.process.kill("SIGKILL");
     await page.waitForSelector("#stale:not([hidden])");
     assert.match((await page.textContent("#stale")) ?? "", /^This page has not heard from the box for \d+ s/);

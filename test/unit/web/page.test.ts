@@ -25,7 +25,12 @@ suite("the page", () => {
   test("says the first line, what to do, and how old each proof is, without a script", () => {
     const page = pageOf(REPORT, "", []);
     for (const said of [REPORT.firstLine, "Plug in a second box.", "3 s ago", "never", "As of 03:04:05 UTC"]) assert(page.includes(said), said);
-    assert(!page.includes("<script"));
+    assert.deepEqual(page.match(/<script[^>]*>/g), ['<script type="module" src="/assets/live.js">'], "what keeps it true while it is open, and no other");
+  });
+
+  test("shows a command that is to be typed as one", () => {
+    const condition = { code: "x", severity: "notice", text: "A.", next: "Type `ringbox <peers>` now.", since: 0 } as const;
+    assert(pageOf({ ...REPORT, conditions: [condition] }, "", []).includes("Type <code>ringbox &lt;peers&gt;</code> now."));
   });
 
   test("shows names of phones as text, without control characters", () => {

@@ -7,6 +7,8 @@ import { concatBytes, fromOctets, toHex } from "../../src/base/bytes.ts";
 import type { NodeId, Trust } from "../../src/overlay/ports.ts";
 
 const SHA1_CACHE = 20_000;
+/** Of all boxes, which hash the same names. BOUNDED: emptied at SHA1_CACHE entries. */
+const SHA1 = new Map<string, Uint8Array>();
 const CERTIFICATE_LENGTH = 32;
 const SIGNATURE_LENGTH = 32;
 
@@ -50,8 +52,6 @@ export const simulatedTrust: Trust = {
 
 export class SimulatedCrypto implements Crypto {
   readonly #certificate: Uint8Array;
-  // BOUNDED: emptied at SHA1_CACHE entries.
-  readonly #sha1 = new Map<string, Uint8Array>();
 
   /** The cryptography of the box that owns `certificate`. */
   constructor(certificate: Uint8Array) {
@@ -67,11 +67,11 @@ export class SimulatedCrypto implements Crypto {
   /** The real one: it decides where a resource lies on the ring, and must spread. */
   sha1(bytes: Uint8Array): Uint8Array {
     const key = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
-    const known = this.#sha1.get(key);
+    const known = SHA1.get(key);
     if (known !== undefined) return known;
     const digest = new Uint8Array(createHash("sha1").update(bytes).digest());
-    if (this.#sha1.size >= SHA1_CACHE) this.#sha1.clear();
-    this.#sha1.set(key, digest);
+    if (SHA1.size >= SHA1_CACHE) SHA1.clear();
+    SHA1.set(key, digest);
     return digest;
   }
   sha256(bytes: Uint8Array): Uint8Array {

@@ -16,6 +16,9 @@ import { decodeIntroduction, encodeIntroduction, type Introduction } from "../wi
 /** Asked for through others so many times; then it is given up until it is named again. */
 const ATTEMPTS = 4;
 
+/** An Update that is refused is sent again so many times: it came through a third box, whose help is not needed any more. */
+const MAX_UPDATE_REPEATS = 8;
+
 /** A box that is joining is asked this often how it stands. */
 const JOIN_WATCH = seconds(5);
 
@@ -167,21 +170,25 @@ export class Introductions {
   }
 
   /** `known` is called when the other side has taken it in. */
-  sendUpdate(to: NodeId, update: UpdateReq["update"], known: () => void = () => {}): void {
+  sendUpdate(to: NodeId, update: UpdateReq["update"], known: () => void = () => {}, repeats = 0): void {
     if (!this.#membership.view.has(this.#context.self)) return;
     const body = { type: "update_req", uptime: this.#context.uptimeSeconds, update } as const;
     const extensions = this.#events.isPartial() ? [PARTIAL_VIEW] : [];
     this.#exchanges.request({ hop: to, body, extensions, timeout: this.#context.settings.timing.attempt }, (outcome) => {
       if (outcome.type === "timeout") this.sendUpdate(to, update, known);
       else if (outcome.type === "answer") known();
+      else if (outcome.type === "error" && repeats < MAX_UPDATE_REPEATS) this.#sendAgainLater(to, update, known, repeats + 1);
     });
+  }
+  #sendAgainLater(to: NodeId, update: UpdateReq["update"], known: () => void, repeats: number): void {
+    this.#context.later({ update }, this.#context.settings.timing.attempt, () => this.sendUpdate(to, update, known, repeats));
   }
   /** Everybody in the ring and on the way into it: so that those who join at the same time meet. */
   fullUpdate(): UpdateReq["update"] {
     const { self } = this.#context;
+    const fingers = this.#membership.view.without(self).ids;
     const joining = this.#membership.inState("joining").map(({ nodeId }) => nodeId);
-    const fingers = [...this.#membership.view.ids, ...joining].filter((id) => id !== self).sort();
-    return { ...this.#neighbors(), type: "full", fingers };
+    return { ...this.#neighbors(), type: "full", fingers: joining.length === 0 ? fingers : [...fingers, ...joining] };
   }
   neighborsUpdate(): UpdateReq["update"] {
     return { ...this.#neighbors(), type: "neighbors" };

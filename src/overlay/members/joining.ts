@@ -85,7 +85,8 @@ export class Joining {
     const { self } = this.#context;
     for (const id of [...this.#admitted]) if (!view.has(id)) this.#admitted.delete(id);
     // Boxes from another ring may have what will be ours wherever they stand; others only if they are near.
-    const isFarAway = (orderly || added.length === 0 || this.#parts.neighborhood.isPartial) && before.with(self).isSameAround(self, view.with(self));
+    const mayBeFar = orderly || added.length === 0 || this.#parts.neighborhood.isPartial;
+    const isFarAway = this.#sync === undefined || (mayBeFar && before.with(self).isSameAround(self, view.with(self)));
     if (!isFarAway) this.#abandonSync();
     this.proceed();
   }
@@ -115,6 +116,8 @@ export class Joining {
       this.#asked.delete(nodeId);
       if (!this.#active) return;
       if (outcome.type === "answer") this.#admitted.add(nodeId);
+      // Until all have answered there is nothing more to do: whoever comes meanwhile is heard of, and asked then.
+      if (outcome.type === "answer" && this.#asked.size > 0) return;
       if (outcome.type === "answer" || outcome.type === "timeout") return this.proceed();
       this.#context.later("join again", this.#context.settings.timing.attempt, () => this.proceed());
     });
@@ -135,7 +138,7 @@ export class Joining {
     const { self } = this.#context;
     const { view } = this.#membership;
     const push = this.#parts.holdings.store.size > 0;
-    const future = view.with(self).placements().filter(({ holders }) => holders.includes(self));
+    const future = view.with(self).heldBy(self);
     const donors = future.flatMap(({ arc }) => view.placementsIn(arc));
     this.#count.ask(donors);
     const tasks = donors.flatMap(({ arc, holders }) => holders.map((partner): SyncTask => ({ partner, arc, pull: true, push })));

@@ -97,21 +97,25 @@ export class Membership {
   }
   /** The link to send over: its own, or that of the member it is reached through. */
   linkTo(nodeId: NodeId): LinkId | undefined {
-    return this.#linkOfRelay(nodeId) ?? this.#members.get(nodeId)?.links[0]?.id;
+    const member = this.#members.get(nodeId);
+    return member === undefined ? undefined : (this.#linkOfRelay(member) ?? member.links[0]?.id);
   }
   isLinked(nodeId: NodeId): boolean {
     return this.linkTo(nodeId) !== undefined;
   }
   /** What is sent to it goes through another member, and is signed. */
   isRelayed(nodeId: NodeId): boolean {
-    return this.#linkOfRelay(nodeId) !== undefined;
+    const member = this.#members.get(nodeId);
+    return member !== undefined && this.#linkOfRelay(member) !== undefined;
   }
   /** A link of its own over which it is heard. */
   hasLiveLink(nodeId: NodeId): boolean {
     return this.#members.get(nodeId)?.links[0]?.silent === false;
   }
   inState(state: MemberState): readonly Member[] {
-    return [...this.#members.values()].filter((member) => member.state === state);
+    const found: Member[] = [];
+    for (const member of this.#members.values()) if (member.state === state) found.push(member);
+    return found;
   }
   isSilent(nodeId: NodeId): boolean {
     return this.#members.get(nodeId)?.links[0]?.silent === true && !this.isRelayed(nodeId);
@@ -136,9 +140,11 @@ export class Membership {
   /** How the clocks of the linked boxes differ from ours, as far as that was heard lately. */
   clockDifferences(): readonly number[] {
     const { now } = this.#context;
-    return [...this.#members.values()].flatMap(({ clockDifference: heard, links }) =>
-      heard === undefined || links.length === 0 || between(heard.at, now) > CLOCK_HEARD ? [] : [heard.by],
-    );
+    const differences: number[] = [];
+    for (const { clockDifference: heard, links } of this.#members.values()) {
+      if (heard !== undefined && links.length > 0 && between(heard.at, now) <= CLOCK_HEARD) differences.push(heard.by);
+    }
+    return differences;
   }
   /** Our clock was corrected: what was heard before is not so any more. */
   forgetClocks(): void {
@@ -268,9 +274,9 @@ export class Membership {
     return [...this.#members.values()].flatMap(({ info, state }) => (info === undefined || state === "left" ? [] : [info]));
   }
 
-  #linkOfRelay(nodeId: NodeId): LinkId | undefined {
-    const relay = this.#members.get(nodeId)?.relay;
-    const [link] = (relay === undefined ? undefined : this.#members.get(relay)?.links) ?? [];
+  #linkOfRelay({ relay }: Member): LinkId | undefined {
+    if (relay === undefined) return undefined;
+    const link = this.#members.get(relay)?.links[0];
     return link?.silent === false ? link.id : undefined;
   }
 
@@ -310,8 +316,8 @@ export class Membership {
     const view = new RingView(ids, (id) => this.#zoneOf(id));
     const added = view.ids.filter((id) => !before.has(id));
     const removed = before.ids.filter((id) => !view.has(id));
-    if (added.length === 0 && removed.length === 0 && sameHolders(before, view)) return;
     this.#view = view;
+    if (added.length === 0 && removed.length === 0 && sameHolders(before, view)) return;
     this.#events.viewChanged({ before, added, removed, orderly });
   }
 

@@ -44,11 +44,11 @@ export class Surplus {
   #foreignArcs(): readonly Placement[] {
     const { self } = this.#parts.context;
     const { store } = this.#parts.holdings;
-    const placements = this.#parts.membership.view.placements();
-    const own = placements.filter(({ holders }) => holders.includes(self));
+    const { view } = this.#parts.membership;
+    const own = view.has(self) ? view.heldBy(self) : [];
     // Nearly always everything is where it should be, and then the many other arcs need not be looked at.
     if (own.reduce((count, { arc }) => count + store.digest(arc).count, 0) === store.size) return [];
-    return placements.filter(({ arc, holders }) => !holders.includes(self) && store.digest(arc).count > 0);
+    return view.placements().filter(({ arc, holders }) => !holders.includes(self) && store.digest(arc).count > 0);
   }
 
   /**

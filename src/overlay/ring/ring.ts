@@ -97,10 +97,15 @@ export class RingView {
   with(id: NodeId): RingView {
     if (this.has(id)) return this;
     const at = this.ids.findIndex((other) => other > id);
-    return new RingView(this.ids.toSpliced(at < 0 ? this.ids.length : at, 0, id), this.#zoneOf, true);
+    const view = new RingView(this.ids.toSpliced(at < 0 ? this.ids.length : at, 0, id), this.#zoneOf, true);
+    if (this.ids.length > 0 && this.#hasZones !== undefined) view.#hasZones = this.#hasZones || this.#zoneOf(id) !== this.#zoneOf(this.#at(0));
+    return view;
   }
   without(id: NodeId): RingView {
-    return this.has(id) ? new RingView(this.ids.filter((other) => other !== id), this.#zoneOf, true) : this;
+    if (!this.has(id)) return this;
+    const view = new RingView(this.ids.filter((other) => other !== id), this.#zoneOf, true);
+    if (this.#hasZones === false) view.#hasZones = false;
+    return view;
   }
 
   /** The responsible peer: the first at or after the place. */
@@ -133,6 +138,15 @@ export class RingView {
   /** Every responsible peer's arc with its holders, in ring order. */
   placements(): readonly Placement[] {
     return (this.#placements ??= this.ids.map((id, index) => ({ arc: this.arcOf(id), holders: this.#holdersAt(index) })));
+  }
+  /** The pieces of which `id`, a member of this view, holds a copy. */
+  heldBy(id: NodeId): readonly Placement[] {
+    if (this.#spansZones()) return this.placements().filter(({ holders }) => holders.includes(id));
+    const own = this.#indexAt(id);
+    return Array.from({ length: Math.min(COPIES, this.ids.length) }, (_, back) => {
+      const owner = this.#at(own - back);
+      return { arc: this.arcOf(owner), holders: this.holders(owner) };
+    });
   }
   /** How the pieces of an arc are placed in this view, clockwise from its start. */
   placementsIn(arc: Arc): readonly Placement[] {

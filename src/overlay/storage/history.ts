@@ -43,7 +43,8 @@ export const versionName = ({ writer, stamp }: Version): string => writer + Math
 
 /** Whether whoever wrote `later` had seen `version`, or a later one of the same writer. */
 export const includes = (later: History, version: Version): boolean =>
-  [later.version, ...later.follows].some(({ writer, stamp }) => writer === version.writer && stamp >= version.stamp);
+  isAtLeast(later.version, version) || later.follows.some((followed) => isAtLeast(followed, version));
+const isAtLeast = (later: Version, { writer, stamp }: Version): boolean => later.writer === writer && later.stamp >= stamp;
 
 /** What a new value that comes after all of these is to name: the last version of each writer. */
 export function seenIn(histories: readonly History[]): readonly Version[] {

@@ -373,3 +373,29 @@ test("a copy that is over by the clock of the box it comes to is refused; what i
   assert.equal(errorOf(copy(1)), ERROR.Error_Request_Timeout);
   assert.equal(copy(3)?.body.type, "store_ans");
 });
+
+test("an Update that went through a third box and was refused is sent again over the box's own link", () => {
+  const world = OverlayWorld.ring(3, 45);
+  const [a, b, c] = world.boxes as [WorldBox, WorldBox, WorldBox];
+  const between = (x: WorldBox, y: WorldBox): number => world.links.find(({ ends }) => ends.includes(x) && ends.includes(y))?.id ?? 0;
+  // As if a did not hear b any more, for a moment: b says through c what it has to say, and a hears b well.
+  const ping: Message = {
+    header: {
+      overlay, configurationSequence: FIRST_SEQUENCE, ttl: 100, transactionId: "feedfacefeedface" as TransactionId, maxResponseLength: 0,
+      via: [{ type: "node", nodeId: a.id }], destinations: [{ type: "node", nodeId: b.id }], options: [],
+    },
+    body: { type: "ping_req", padding: new Uint8Array(0) },
+    extensions: [],
+  };
+  world.give(b, { type: "link-message", link: between(b, c), message: encodeSignedMessage(ping, makeSigner(certificateOf(a.id), cryptoFor(a.id))) });
+  const asked = { type: "route_query_req", sendUpdate: true, destination: { type: "resource", resource: resourceOf("any") }, overlayData: new Uint8Array(0) } as const;
+  assert.equal(ask(world, [{ type: "node", nodeId: b.id }], asked)?.body.type, "route_query_ans");
+  const outcomes: string[] = [];
+  world.overhear = (receiver, received) => {
+    const decoded = decodeMessage(received, overlay);
+    if (receiver === b && decoded.ok && ["update_ans", "error"].includes(decoded.value.body.type)) outcomes.push(decoded.value.body.type);
+  };
+  world.run(10_000);
+  assert.equal(outcomes[0], "error");
+  assert.equal(outcomes.at(-1), "update_ans");
+});

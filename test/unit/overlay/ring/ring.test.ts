@@ -76,3 +76,23 @@ test("after the last identifier comes the first", () => {
   assert.equal(nextId(id("f")), id("0"));
   assert.equal(nextId("0000000000000000000000000000000f" as ResourceId), "00000000000000000000000000000010");
 });
+
+test("a view that grew and shrank step by step says the same of zones and copies as one made at once", () => {
+  const zoned = fc.tuple(ids, fc.array(fc.tuple(anId, fc.boolean()), { maxLength: 12 }), fc.integer({ min: 1, max: 3 }));
+  fc.assert(fc.property(zoned, ([members, changes, zones]) => {
+    const zoneOf = (one: NodeId): string => String(Number.parseInt(one.slice(0, 2), 16) % zones);
+    let ring = new RingView(members, zoneOf);
+    for (const [one, enters] of changes) {
+      // Asked at every step: what is known of a view's zones is handed on to the next.
+      ring.placements();
+      ring = enters ? ring.with(one) : ring.without(one);
+    }
+    const afresh = new RingView(ring.ids, zoneOf);
+    assert.deepEqual(ring.placements(), afresh.placements());
+    for (const one of ring.ids) {
+      const held = afresh.placements().filter(({ holders }) => holders.includes(one));
+      const byOwner = (pieces: readonly { readonly arc: Arc }[]): readonly string[] => pieces.map((piece) => JSON.stringify(piece)).sort();
+      assert.deepEqual(byOwner(ring.heldBy(one)), byOwner(held));
+    }
+  }));
+});

@@ -138,6 +138,7 @@ suite("a box that has gone bad", { skip: skipWithoutBox, timeout: 300_000 }, () 
     const says = async (name: string, bytes: Uint8Array): Promise<void> => {
       if (!peer.isOpen) {
         linksLost++;
+        peer.close();
         peer = await linkTo(first, identity);
       }
       peer.write(bytes);

@@ -41,3 +41,6 @@ export async function makeBox({ ticket }: TestFleet): Promise<TestBox> {
   });
   return { enrolled, privateKeyPem, trust };
 }
+
+/** Whose a certificate is; `undefined` if it is not believed. */
+export const nodeIdOf = (inspected: ReturnType<CertificateTrust["inspect"]>): string | undefined => ("nodeId" in inspected ? inspected.nodeId : undefined);

@@ -15,7 +15,7 @@ import { certificatePem, makeCertificateRequest, makePrivateKey, makeRootAuthori
 import { SystemRandom } from "../../../src/io/random.ts";
 import { RulesInForce } from "../../../src/io/rules-in-force.ts";
 import type { AdmissionRequest } from "../../../src/peer/admission-office.ts";
-import { makeBox, makeFleet, type TestBox, type TestFleet } from "../../support/test-fleet.ts";
+import { makeBox, makeFleet, nodeIdOf, type TestBox, type TestFleet } from "../../support/test-fleet.ts";
 import { until } from "../../support/until.ts";
 
 const CODE = "ABCDEFGH";
@@ -77,7 +77,7 @@ describe("approval by code", { timeout: 60_000 }, () => {
     const { port, asked } = await member(t, fleet, box, ["22222222", CODE, "33333333"]);
     const answer = await blank().at({ host: "127.0.0.1", port }, new AbortController().signal);
     assert.ok(answer.outcome === "granted", JSON.stringify(answer));
-    assert.deepEqual(box.trust.inspect(answer.enrolled.certificate), { nodeId: answer.enrolled.nodeId });
+    assert.equal(nodeIdOf(box.trust.inspect(answer.enrolled.certificate)), answer.enrolled.nodeId);
     const { fleetName, overlayName, domain, rootCertificate } = fleet.ticket;
     assert.deepEqual(answer.fleet, { fleetName, overlayName, domain, rootCertificate });
     assert.deepEqual(asked.at(-1), { op: "admitted", code: CODE, nodeId: answer.enrolled.nodeId });

@@ -9,7 +9,7 @@ h2{font-size:1.1rem;margin:0 0 10px}.grid{display:grid;gap:16px;margin:20px 0}@m
 section{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:16px 18px;min-width:0}
 ul{list-style:none;margin:0;padding:0}li{padding:8px 0;border-top:1px solid var(--line)}li:first-child{border-top:0;padding-top:0}
 p{margin:4px 0}#stale{position:sticky;top:0;z-index:1;margin:0;padding:10px 16px;background:var(--bad);color:var(--bg);font-weight:600}.stale .works,.stale .impaired{color:var(--none)}.soft,small{color:var(--soft)}b{font-weight:600}.works{color:var(--ok)}.impaired,.warning{color:var(--warn)}.broken,.alarm{color:var(--bad)}.not-known,.notice{color:var(--none)}
-.row{display:flex;justify-content:space-between;gap:16px}.row>:last-child{text-align:right;flex:none;max-width:50%}svg{display:block;width:100%;max-width:260px;margin:0 auto 8px}
+dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:12px;margin:0}dt{color:var(--soft);font-size:.85em}dd{margin:0;font-weight:600}.row{display:flex;justify-content:space-between;gap:16px}.row>:last-child{text-align:right;flex:none;max-width:50%}svg{display:block;width:100%;max-width:260px;margin:0 auto 8px}
 form{display:flex;gap:8px;margin-bottom:12px}input,button{font:inherit;color:inherit;background:var(--bg);border:1px solid var(--soft);border-radius:8px;padding:8px 12px;min-width:0;min-height:44px}input{flex:1}
 a{color:inherit}:focus-visible{outline:3px solid var(--ok);outline-offset:2px}footer{padding-bottom:32px;color:var(--soft)}
 @media print{:root{--bg:#fff;--card:#fff;--ink:#000;--soft:#333;--line:#999}body{font-size:10px}form{display:none}section{break-inside:avoid;padding:6px 8px}.grid{gap:6px;margin:8px 0}svg{max-width:130px}@page{size:A4;margin:12mm}}`;

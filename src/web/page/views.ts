@@ -1,6 +1,6 @@
 // What people see of a report. Plain functions from the report to markup; no clock: ages count from `report.at`.
 
-import type { BoxHealth, Condition, HealthReport, Phone, Proof, Verdict, WallTime } from "../../health/report.ts";
+import type { BoxHealth, Condition, Fact, HealthReport, Phone, Proof, Verdict, WallTime } from "../../health/report.ts";
 import { html, Markup } from "./markup.ts";
 import { STYLE } from "./style.ts";
 
@@ -28,7 +28,7 @@ export function headerView({ box, fleet, domain, verdict, firstLine, at }: Healt
 
 /** Each `section` by itself, so that a page that is open replaces what changed. */
 export const sectionsOf = (report: HealthReport, query: string, found: readonly Phone[]): readonly Markup[] => [
-  conditionsView(report), ringView(report), boxesView(report), phonesView(report, query, found), proofsView(report), timeLineView(report),
+  conditionsView(report), ringView(report), boxesView(report), phonesView(report, query, found), proofsView(report), timeLineView(report), machineView(report),
 ];
 
 const STYLE_MARKUP = new Markup(STYLE);
@@ -104,13 +104,30 @@ function timeLineView({ timeLine, at }: HealthReport): Markup {
   return html`<section aria-labelledby="line"><h2 id="line">What happened</h2>${shown.length === 0 ? html`<p>Nothing yet.</p>` : html`<ul>${shown.map((event) => html`<li>${event.text}<br><small>${ago(event.at, at)} · ${event.box.words}</small></li>`)}</ul>`}</section>`;
 }
 
+function machineView({ facts }: HealthReport): Markup {
+  const told = facts.filter(({ value }) => value !== null);
+  return html`<section class="wide" aria-labelledby="machine"><h2 id="machine">This machine</h2>${told.length === 0 ? html`<p>Nothing was measured yet.</p>` : html`<dl>${told.map((fact) => html`<div><dt>${fact.label}</dt><dd>${measured(fact)}</dd></div>`)}</dl>`}</section>`;
+}
+
+/** As people say it: bytes in the unit that leaves two or three digits, seconds in words. */
+function measured({ value, unit }: Fact): string {
+  if (typeof value !== "number") return String(value);
+  if (unit === "bytes") return value >= 1e9 ? `${(value / 1e9).toFixed(1)} GB` : `${Math.round(value / 1e6)} MB`;
+  return unit === "s" ? spanOf(value) : `${value} ${unit}`.trim();
+}
+
 const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`;
 
 /** "3 s ago", with the exact time for programs. */
 function ago(then: WallTime, at: WallTime): Markup {
   const seconds = Math.max(0, Math.round((at - then) / 1_000));
-  const words = seconds < 100 ? `${seconds} s` : seconds < 6_000 ? `${Math.round(seconds / 60)} min` : seconds < 172_800 ? `${Math.round(seconds / 3_600)} h` : `${Math.round(seconds / 86_400)} days`;
-  return html`<time datetime="${new Date(then).toISOString()}">${words} ago</time>`;
+  return html`<time datetime="${new Date(then).toISOString()}">${spanOf(seconds)} ago</time>`;
+}
+
+function spanOf(seconds: number): string {
+  if (seconds < 100) return `${seconds} s`;
+  if (seconds < 6_000) return `${Math.round(seconds / 60)} min`;
+  return seconds < 172_800 ? `${Math.round(seconds / 3_600)} h` : `${Math.round(seconds / 86_400)} days`;
 }
 
 const clockTime = (at: WallTime): string => new Date(at).toISOString().slice(11, 19);

@@ -43,6 +43,13 @@ suite("the page", () => {
     assert(pageOf(REPORT, "204", [phone("", "")]).includes("registered, does not answer"));
   });
 
+  test("tells what the machine measures, and leaves out what it does not", () => {
+    const fact = (label: string, value: number | string | null, unit: string) => ({ name: label, label, value, unit, at: 0 });
+    const page = pageOf({ ...REPORT, facts: [fact("Disk free", 53_200_000_000, "bytes"), fact("Temperature", null, "°C"), fact("Running for", 7_300, "s")] }, "", []);
+    for (const said of ["53.2 GB", "Running for", "2 h"]) assert(page.includes(said), said);
+    assert(!page.includes("Temperature"));
+  });
+
   test("has words where there is nothing", () => {
     const page = pageOf({ ...REPORT, conditions: [], proofs: [], boxes: [] }, "", []);
     for (const said of ["Nothing is known to be the matter.", "No box is known.", "No phone is registered.", "Nothing has been proved yet."]) assert(page.includes(said), said);

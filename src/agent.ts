@@ -46,7 +46,7 @@ async function main(): Promise<void> {
   const agent = new BoxAgent({ heralds, supervised, directory: data, readAnswer, software: SOFTWARE, page, onReport: report });
   const events = new EventStream(() => agent.report());
   const routes = [
-    ...readingRoutes({ report: () => agent.report(), phones: (query) => agent.phones(query), events }),
+    ...readingRoutes({ report: () => agent.report(), phones: (query) => agent.phones(query), series: (most) => agent.series(most), events }),
     ...operateRoutes(join(dirname(process.argv[1] ?? ""), "web")),
     ...actionRoutes(new Actions({
       report: () => agent.report(),

@@ -97,7 +97,7 @@ const report = z.object({
 }) satisfies z.ZodMiniType<HealthReport>;
 
 const series = z.object({
-  name: z.enum(["calls", "registrations", "latency", "cpu", "temperature"]),
+  name: z.enum(["registrations", "latency", "cpu", "temperature"]),
   label: z.string(),
   unit: z.string(),
   points: z.array(z.tuple([time, z.nullable(z.number())])),

@@ -199,7 +199,7 @@ export interface HealthReport {
 
 /** A live chart: `/api/series`. One point a second for ten minutes, then one a minute for a day. */
 export interface Series {
-  readonly name: "calls" | "registrations" | "latency" | "cpu" | "temperature";
+  readonly name: "latency" | "registrations" | "cpu" | "temperature";
   readonly label: string;
   readonly unit: string;
   readonly points: readonly (readonly [at: WallTime, value: number | null])[];

@@ -5,7 +5,8 @@ import { type Duration, milliseconds, minutes, seconds } from "../../base/time.t
 import { Health } from "../../health/health.ts";
 import type { HealthEffect, HealthInput, Listen } from "../../health/ports.ts";
 import type { Remedy } from "../../health/remedies.ts";
-import type { HealthReport, Phone, Severity, SipTransport } from "../../health/report.ts";
+import type { HealthReport, Phone, Series, Severity, SipTransport } from "../../health/report.ts";
+import { SeriesBook } from "../../health/series.ts";
 import type { ControlRequest } from "../../peer/control.ts";
 import type { PeerReport, StatusReport } from "../../peer/reports.ts";
 import { systemClock } from "../clock.ts";
@@ -26,6 +27,7 @@ const JUDGED_EVERY = milliseconds(500);
 const HEARTBEAT_EVERY = seconds(1);
 const SIP_ASKED_EVERY = seconds(1);
 const FACTS_EVERY = seconds(1);
+const SERIES_EVERY = seconds(1);
 const PHONES_ASKED_EVERY = seconds(1);
 const STATUS_EVERY = seconds(2);
 const PHONES_EVERY = seconds(10);
@@ -57,6 +59,7 @@ export interface BoxAgentSettings {
 export class BoxAgent {
   readonly #settings: BoxAgentSettings;
   readonly #health: Health;
+  readonly #series = new SeriesBook();
   readonly #control: ControlLink;
   /** Names this run of the agent in the events of the time line. */
   readonly #run: string;
@@ -102,6 +105,7 @@ export class BoxAgent {
     this.#every(SIP_ASKED_EVERY, () => this.#askSip());
     this.#every(SIP_ASKED_EVERY, () => this.#prove());
     this.#every(FACTS_EVERY, () => this.#measure());
+    this.#every(SERIES_EVERY, () => this.#series.record(this.report()));
     this.#every(PHONES_EVERY, () => this.#listPhones());
     this.#every(PHONES_ASKED_EVERY, () => this.#askPhones());
     for (const { interval, act } of this.#fleet.rounds) this.#every(interval, act);
@@ -117,6 +121,10 @@ export class BoxAgent {
 
   report(): HealthReport {
     return this.#health.report(systemClock.now());
+  }
+
+  series(most?: number): readonly Series[] {
+    return this.#series.series(most);
   }
 
   phones(query: string): readonly Phone[] {

@@ -1,10 +1,13 @@
 // Keeps the open page true: what changed is replaced, ages count on, and a page that hears nothing says so.
 
-import type { HealthReport, Phone } from "../../health/report.ts";
-import { headerView, sectionsOf } from "./views.ts";
+import type { HealthReport, Phone, Series } from "../../health/report.ts";
+import { chartsView, DRAWN, headerView, sectionsOf } from "./views.ts";
 
 /** The box is heard every 2 s at least: after so long without it nothing here is known to be so any more. Milliseconds. */
 const STALE_AFTER = 5_000;
+
+/** Milliseconds; a line of ten minutes hardly moves meanwhile. */
+const CHARTS_EVERY = 5_000;
 
 const query = new URLSearchParams(location.search).get("q") ?? "";
 let report: HealthReport | undefined;
@@ -20,6 +23,7 @@ events.addEventListener("report", ({ data }: MessageEvent<string>) => {
   void show(report);
 });
 setInterval(tick, 1_000);
+setInterval(() => void drawCharts(), CHARTS_EVERY);
 
 function tick(): void {
   const silence = performance.now() - heardAt;
@@ -39,14 +43,23 @@ async function show(shown: HealthReport): Promise<void> {
   const found = query === "" ? shown.phones.list : await phonesFound();
   if (found === undefined) return;
   replace(document.querySelector("header"), headerView(shown, true).html);
-  const places = document.querySelectorAll("main section");
+  const places = document.querySelectorAll("main section:not(#charts)");
   sectionsOf(shown, query, found).forEach((section, index) => replace(places[index] ?? null, section.html));
 }
 
-/** `undefined`: the box does not answer. */
+async function drawCharts(): Promise<void> {
+  const series = await fetched<readonly Series[]>(`/api/series?points=${DRAWN}`);
+  if (series !== undefined) replace(document.querySelector("#charts"), chartsView(series).html);
+}
+
 async function phonesFound(): Promise<readonly Phone[] | undefined> {
-  const response = await fetch(`/api/phones?q=${encodeURIComponent(query)}`, { cache: "no-store" }).catch(() => undefined);
-  return response?.ok === true ? ((await response.json()) as readonly Phone[]) : undefined;
+  return await fetched<readonly Phone[]>(`/api/phones?q=${encodeURIComponent(query)}`);
+}
+
+/** `undefined`: the box does not answer. */
+async function fetched<Answer>(path: string): Promise<Answer | undefined> {
+  const response = await fetch(path, { cache: "no-store" }).catch(() => undefined);
+  return response?.ok === true ? ((await response.json()) as Answer) : undefined;
 }
 
 /** Not under the hands of somebody who types or walks through it by keyboard, and not what is as it was. */

@@ -1,6 +1,6 @@
 // What people see of a report. Plain functions from the report to markup; no clock: ages count from `report.at`.
 
-import type { BoxHealth, Condition, Fact, HealthReport, Phone, Proof, Verdict, WallTime } from "../../health/report.ts";
+import type { BoxHealth, Condition, Fact, HealthReport, Phone, Proof, Series, Verdict, WallTime } from "../../health/report.ts";
 import { html, Markup } from "./markup.ts";
 import { STYLE } from "./style.ts";
 
@@ -9,12 +9,12 @@ const PHONES_SHOWN = 40;
 const EVENTS_SHOWN = 12;
 
 /** The whole page. `found`: the phones of a search for `query`. */
-export function pageOf(report: HealthReport, query: string, found: readonly Phone[]): string {
+export function pageOf(report: HealthReport, query: string, found: readonly Phone[], series: readonly Series[] = []): string {
   const { box, software, verdict } = report;
   const page = html`<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${box.words}: ${SAID[verdict]}</title><link rel="icon" href="data:,"><style>${STYLE_MARKUP}</style><script type="module" src="/assets/live.js"></script></head><body>
 <p id="stale" role="alert" hidden></p>
 ${headerView(report, false)}
-<main><div class="grid">${sectionsOf(report, query, found)}</div></main>
+<main><div class="grid">${sectionsOf(report, query, found)}${chartsView(series)}</div></main>
 <footer><p>${software}. Ages count from the time above. <a href="/sign-in">Sign in</a> to ring a phone, to prove now, to drain or restart this box: over HTTPS, with a code from the box's screen or from <code>ringbox web-code</code>.</p></footer></body></html>`;
   return page.html;
 }
@@ -108,6 +108,42 @@ function machineView({ facts }: HealthReport): Markup {
   const told = facts.filter(({ value }) => value !== null);
   return html`<section class="wide" aria-labelledby="machine"><h2 id="machine">This machine</h2>${told.length === 0 ? html`<p>Nothing was measured yet.</p>` : html`<dl>${told.map((fact) => html`<div><dt>${fact.label}</dt><dd>${measured(fact)}</dd></div>`)}</dl>`}</section>`;
 }
+
+const CHART = { width: 300, height: 60 };
+/** Points of a series that are drawn: the last ten minutes. */
+export const DRAWN = 600;
+
+/** The last ten minutes as lines, and the same in words for those who see none. */
+export function chartsView(series: readonly Series[]): Markup {
+  if (series.length === 0) return html`<section class="wide" id="charts" hidden></section>`;
+  return html`<section class="wide" id="charts" aria-labelledby="lately"><h2 id="lately">The last ten minutes</h2><div class="charts">${series.map(chartView)}</div></section>`;
+}
+
+function chartView({ label, unit, points }: Series): Markup {
+  const drawn = points.slice(-DRAWN);
+  const values = drawn.flatMap(([, value]) => value ?? []);
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  const last = drawn.at(-1)?.[1] ?? null;
+  const words = `${label}: ${last === null ? "not known" : rounded(last, unit)}, ${rounded(least, unit)} to ${rounded(most, unit)} in the last ten minutes`;
+  const lines = linesOf(drawn, least, most).map((line) => html`<polyline points="${line}" fill="none" stroke="currentColor" stroke-width="1.5" vector-effect="non-scaling-stroke"/>`);
+  return html`<figure><figcaption>${label} <b>${last === null ? "?" : rounded(last, unit)}</b></figcaption><svg class="chart" viewBox="0 0 ${CHART.width} ${CHART.height}" preserveAspectRatio="none" role="img" aria-label="${words}">${lines}</svg><small>${rounded(least, unit)} to ${rounded(most, unit)}</small></figure>`;
+}
+
+/** One line for each stretch in which something was known: a gap is a gap. */
+function linesOf(points: Series["points"], least: number, most: number): readonly string[] {
+  const height = most - least || 1;
+  const lines: string[] = [];
+  let line: string[] = [];
+  points.forEach(([, value], index) => {
+    if (value === null) {
+      if (line.length > 0) lines.push(line.join(" "));
+      line = [];
+    } else line.push(`${((CHART.width * (DRAWN - points.length + index)) / DRAWN).toFixed(1)},${(3 + (CHART.height - 6) * (1 - (value - least) / height)).toFixed(1)}`);
+  });
+  return line.length > 0 ? [...lines, line.join(" ")] : lines;
+}
+
+const rounded = (value: number, unit: string): string => `${value >= 100 ? Math.round(value) : Math.round(value * 10) / 10} ${unit}`.trim();
 
 /** As people say it: bytes in the unit that leaves two or three digits, seconds in words. */
 function measured({ value, unit }: Fact): string {

@@ -11,8 +11,13 @@ interface Attempt {
 /** What one key may read as: what was acknowledged last, or any attempt of which nobody knows. */
 interface Account {
   acknowledged: Attempt;
+  /** Acknowledged before that, newest first. */
+  earlier: Attempt[];
   attempts: Attempt[];
 }
+
+/** Nothing promises more; two are enough, and a few more cost little. */
+const EARLIER_KEPT = 8;
 
 /** An attempt of unknown fate may still be under way for this long, and win by its clock when it arrives. */
 const UNDER_WAY = 90_000;
@@ -36,15 +41,15 @@ export class Ledger {
   attempted(key: string, value: string | undefined, at: number, expiresAt = Number.POSITIVE_INFINITY): Attempt {
     const attempt = { value, at, expiresAt };
     const account = this.#accounts.get(key);
-    if (account === undefined) this.#accounts.set(key, { acknowledged: NOTHING, attempts: [attempt] });
+    if (account === undefined) this.#accounts.set(key, { acknowledged: NOTHING, earlier: [], attempts: [attempt] });
     else account.attempts.push(attempt);
     return attempt;
   }
 
   acknowledged(key: string, attempt: Attempt): void {
-    const attempts = this.#accounts.get(key)?.attempts ?? [];
+    const { acknowledged, earlier, attempts } = this.#accounts.get(key) ?? { acknowledged: NOTHING, earlier: [], attempts: [] };
     const open = attempts.filter((other) => other !== attempt && attempt.at - other.at < UNDER_WAY);
-    this.#accounts.set(key, { acknowledged: attempt, attempts: open });
+    this.#accounts.set(key, { acknowledged: attempt, earlier: [acknowledged, ...earlier].slice(0, EARLIER_KEPT), attempts: open });
   }
 
   /**
@@ -57,11 +62,12 @@ export class Ledger {
       if (value !== undefined) throw new InvariantBroken(`${key} reads ${value}, and nobody ever wrote it`);
       return;
     }
-    const { acknowledged, attempts } = account;
+    const { acknowledged, earlier, attempts } = account;
     if (isRightReading(acknowledged, value, now, skew)) return;
     const attempt = attempts.find((one) => isRightReading(one, value, now, skew));
     if (attempt !== undefined) return this.acknowledged(key, attempt);
-    if (excused(acknowledged.at)) return this.acknowledged(key, { ...NOTHING, value });
+    // The one before may be the truth again, and ends when it would have ended.
+    if (excused(acknowledged.at)) return this.acknowledged(key, earlier.find((one) => isRightReading(one, value, now, skew)) ?? { ...NOTHING, value });
     throw new InvariantBroken(
       `${key} reads ${value ?? "nothing"} at ${now}; acknowledged was ${JSON.stringify(acknowledged)}, unknown are ${JSON.stringify(attempts)}`,
     );

@@ -35,6 +35,8 @@ const ANSWER_TIME = 6_000;
 const LIFETIME = 600_000;
 /** Two at once may cost what was acknowledged this shortly before. */
 const UNSETTLED = 5_000;
+/** A batch of soft rows is on disk so long after its first one was acknowledged: the disk of settings.ts, and some. */
+const UNWRITTEN = 2_500;
 
 export class Operations implements Observer, Work {
   readonly ledger = new Ledger();
@@ -166,11 +168,14 @@ export class Operations implements Observer, Work {
     }
     const accounts = new Set([...read.keys(), ...[...this.ledger.keys()].filter((key) => key.startsWith(`${name} `))]);
     for (const account of accounts) {
-      this.ledger.read(account, read.get(account), this.#world.now, this.#weather.largestSkew, (at) => this.#isExcused(at));
+      const isSoft = account.startsWith(`${name} ${this.#settings.soft.name} `);
+      this.ledger.read(account, read.get(account), this.#world.now, this.#weather.largestSkew, (at) => this.#isExcused(at, isSoft));
     }
   }
-  #isExcused(writtenAt: number): boolean {
-    return this.#weather.excuses.some((at) => writtenAt <= at && at - writtenAt < UNSETTLED + ANSWER_TIME);
+  /** Soft entries go to disk in batches: all boxes' power may take what was in memory only. */
+  #isExcused(writtenAt: number, isSoft: boolean): boolean {
+    if (this.#weather.excuses.some((at) => writtenAt <= at && at - writtenAt < UNSETTLED + ANSWER_TIME)) return true;
+    return isSoft && this.#weather.disasters.some((at) => writtenAt <= at && at - writtenAt < UNWRITTEN);
   }
 
   effect({ box }: Life, effect: BoxEffect): void {

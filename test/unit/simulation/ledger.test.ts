@@ -37,6 +37,15 @@ describe("the ledger", () => {
     assert.throws(() => ledger.read("k", undefined, 800, 100, never), InvariantBroken);
   });
 
+  test("lets a value that is the truth again end when it would have ended", () => {
+    const ledger = new Ledger();
+    ledger.acknowledged("k", ledger.attempted("k", "a", 0, 1_000));
+    ledger.acknowledged("k", ledger.attempted("k", "b", 500, 200_000));
+    ledger.read("k", "a", 600, 0, () => true);
+    ledger.read("k", undefined, 1_001, 0, never);
+    assert.throws(() => ledger.read("k", "a", 1_001, 0, never), InvariantBroken);
+  });
+
   test("excuses the loss of what the promise does not cover", () => {
     const ledger = new Ledger();
     ledger.acknowledged("k", ledger.attempted("k", "a", 5));

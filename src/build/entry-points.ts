@@ -6,7 +6,7 @@ import type { BuildOptions } from "esbuild";
 export const ROOT = join(import.meta.dirname, "../..");
 
 /** Each becomes `dist/NAME.mjs`. */
-export const ENTRY_POINTS: readonly string[] = ["src/ringboxd.ts", "src/ringbox.ts", "src/agent.ts", "src/io/store-worker.ts"];
+export const ENTRY_POINTS: readonly string[] = ["src/ringboxd.ts", "src/ringbox.ts", "src/agent.ts", "src/io/store-worker.ts", "src/io/agent/inventory-worker.ts"];
 
 /** Bundled CommonJS packages call `require` and read `__dirname`, which modules do not have. */
 const BANNER = [

@@ -16,6 +16,7 @@ import type { SignedText } from "./envelope.ts";
 import { FactReader } from "./facts.ts";
 import { FleetRound } from "./fleet-round.ts";
 import type { Heralds } from "./heralds.ts";
+import { MachineInventory } from "./inventory.ts";
 import { IdentityReader } from "./own-identity.ts";
 import { stopPeer } from "./peer-process.ts";
 import { PhoneWatch } from "./phone-watch.ts";
@@ -68,6 +69,7 @@ export class BoxAgent {
   readonly #prober = new Prober();
   readonly #phoneWatch = new PhoneWatch();
   readonly #facts: FactReader;
+  readonly #inventory = new MachineInventory(() => Math.round(systemClock.wall()));
   readonly #fleet: FleetRound;
   /** One for each transport. BOUNDED: by the transports. */
   readonly #sipWatches = new Map<SipTransport, SipWatch>();
@@ -116,6 +118,7 @@ export class BoxAgent {
     for (const watch of this.#sipWatches.values()) watch.close();
     this.#phoneWatch.close();
     this.#fleet.close();
+    this.#inventory.close();
     this.#control.close();
   }
 
@@ -272,7 +275,7 @@ export class BoxAgent {
 
   #measure(): void {
     const { facts, machine } = this.#facts.read(Math.round(systemClock.wall()), this.#status?.sip.host);
-    this.#tell({ type: "facts", facts, machine });
+    this.#tell({ type: "facts", facts: [...facts, ...this.#inventory.facts], machine });
   }
 
   async #listPhones(): Promise<void> {

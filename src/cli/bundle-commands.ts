@@ -4,6 +4,8 @@ import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, rmSync, writeF
 import { join } from "node:path";
 import { wallTime } from "../base/time.ts";
 import { NodeCrypto } from "../io/crypto.ts";
+import { BootDirectory, DiskFile } from "../io/disk-files.ts";
+import { SlotWriter } from "../io/slot-writer.ts";
 import { type CheckedBundle, checkBundle, createBundle, type PartSink, type Source, type UpdatingBox, withFile, writeFully, writeParts } from "../io/update-bundle.ts";
 import { parseTicket } from "../provision/ticket.ts";
 import { type Architecture, PARTS, type PartName, type UpdateManifest } from "../provision/update-bundle.ts";
@@ -72,6 +74,45 @@ export function unpackBundle(file: string, directory: string, options: CheckOpti
       terminal.print(`${directory}: ${described(bundle.manifest)}`);
     }),
   );
+}
+
+export interface InstallOptions extends CheckOptions {
+  /** Block device, or a file that holds a disk. */
+  readonly disk: string;
+  /** The folder EFI/Linux of its boot partition. */
+  readonly boot: string;
+  readonly running?: string;
+}
+
+/** Into the slot that does not run; the next start tries it. Nothing is written before all of the bundle is checked. */
+export function installBundle(file: string, options: InstallOptions, terminal: Terminal): void {
+  const running = options.running ?? runningRootHash();
+  onDisk(file, "installed", () =>
+    withFile(file, (source) => {
+      const bundle = checked(file, source, options);
+      const disk = new DiskFile(options.disk);
+      const boot = new BootDirectory(options.boot);
+      try {
+        const writer = SlotWriter.plan(disk, boot, running, bundle.manifest);
+        if (!writer.ok) throw new CliError(`${file} is refused, and nothing was written: ${writer.fault}`);
+        writer.value.begin();
+        const written = writeParts(source, bundle, writer.value);
+        if (!written.ok) throw new CliError(`${file}: ${written.fault}; the version that runs stays`);
+      } finally {
+        boot.close();
+        disk.close();
+      }
+      terminal.print(`Version ${bundle.manifest.version} is in the other slot. The next start tries it; if it does not prove itself, the version that runs now returns.`);
+    }),
+  );
+}
+
+/** As the kernel was told. */
+function runningRootHash(): string {
+  const commandLine = onDisk("/proc/cmdline", "read", () => readFileSync("/proc/cmdline", "latin1"));
+  const hash = /(?:^|\s)roothash=([0-9a-f]{64})(?:\s|$)/.exec(commandLine)?.[1];
+  if (hash === undefined) throw new CliError("this machine was not started from a slot; name the one that is to stay with --running");
+  return hash;
 }
 
 class DirectorySink implements PartSink {

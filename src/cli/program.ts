@@ -7,7 +7,7 @@ import { ControlClient } from "./control-client.ts";
 import { Finding } from "./cli-error.ts";
 import { asHouseCommand, runProgram } from "./command-line.ts";
 import { resolveConflict, withConflicts } from "./conflict-commands.ts";
-import { type BundleOptions, buildBundle, checkBundleFile, type CheckOptions, newUpdateKey, unpackBundle } from "./bundle-commands.ts";
+import { type BundleOptions, buildBundle, checkBundleFile, type CheckOptions, installBundle, type InstallOptions, newUpdateKey, unpackBundle } from "./bundle-commands.ts";
 import { initFleet, newTicket, type TicketOptions } from "./fleet-commands.ts";
 import { admit } from "./admit-command.ts";
 import { factoryReset } from "./factory-reset.ts";
@@ -104,6 +104,11 @@ function addBundleCommands(program: Command, terminal: Terminal): void {
     .action((file: string, options: CheckOptions) => checkBundleFile(file, options, terminal));
   judging(bundle.command("unpack <file> <dir>").description("check it, then write its parts into a new directory"))
     .action((file: string, directory: string, options: CheckOptions) => unpackBundle(file, directory, options, terminal));
+  judging(bundle.command("install <file>").description("check it, then write it into the slot of a disk that does not run"))
+    .requiredOption("--disk <disk>", "the whole disk, or a file that holds one")
+    .requiredOption("--boot <dir>", "the folder EFI/Linux of its boot partition")
+    .option("--running <hash>", "root hash of the version that stays; otherwise that of this machine")
+    .action((file: string, options: InstallOptions) => installBundle(file, options, terminal));
 }
 
 type WithBox = (action: (box: ControlClient) => Promise<void>) => Promise<void>;

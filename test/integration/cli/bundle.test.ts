@@ -1,11 +1,13 @@
 // Making, checking and unpacking update bundles, which needs no running box.
 
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
 import { runRingbox } from "../../../src/cli/program.ts";
+import { guidOf } from "../../../src/provision/partition-table.ts";
 import { PARTS } from "../../../src/provision/update-bundle.ts";
 import { RecordedTerminal } from "../../support/recorded-terminal.ts";
 
@@ -87,5 +89,38 @@ suite("ringbox bundle", () => {
     assert.equal(statSync(key).mode & 0o777, 0o600);
     await build();
     assert.equal((await ringbox("bundle", "check", bundle, "--ticket", ticket, "--arch", "arm64")).status, 0);
+  });
+
+  const noTables = spawnSync("sfdisk", ["--version"]).error === undefined ? false : "sfdisk is not installed";
+  test("is installed into the slot that does not run, and refused while that of before is not marked good", { skip: noTables }, async (t) => {
+    const { top, bundle, ticket, build } = await workshop(t);
+    await build();
+    const [disk, boot, running] = [join(top, "disk"), join(top, "boot"), `${"cd".repeat(16)}${"ef".repeat(16)}`];
+    writeFileSync(disk, "");
+    truncateSync(disk, 8 << 20);
+    const [rootType, verityType] = ["b921b045-1df0-41c3-af44-4c6f280d3fae", "df3300ce-d69f-4c92-978c-9bfb0f38d820"];
+    const [rootId, verityId] = [guidOf("cd".repeat(16)), guidOf("ef".repeat(16))];
+    const table = ["label: gpt", `size=1MiB, type=${verityType}, uuid=${verityId}, name=ringbox_1.3.0_verity`, `size=1MiB, type=${rootType}, uuid=${rootId}, name=ringbox_1.3.0_root`,
+      `size=1MiB, type=${verityType}, name=_empty`, `size=1MiB, type=${rootType}, name=_empty`];
+    assert.equal(spawnSync("sfdisk", ["--quiet", disk], { input: `${table.join("\n")}\n` }).status, 0);
+    mkdirSync(boot);
+    writeFileSync(join(boot, "ringbox_1.3.0+2-1.efi"), "running");
+    const before = readFileSync(disk);
+    const install = () => ringbox("bundle", "install", bundle, "--ticket", ticket, "--arch", "arm64", "--disk", disk, "--boot", boot, "--running", running);
+    assert.match((await install()).noted, /nothing was written: the version that runs is not marked good yet$/);
+    assert.ok(readFileSync(disk).equals(before));
+    renameSync(join(boot, "ringbox_1.3.0+2-1.efi"), join(boot, "ringbox_1.3.0.efi"));
+    const installed = await install();
+    assert.equal(installed.status, 0, installed.noted);
+    assert.deepEqual(readdirSync(boot).sort(), ["ringbox_1.3.0.efi", "ringbox_1.4.0+3.efi"]);
+    assert.equal(readFileSync(join(boot, "ringbox_1.4.0+3.efi"), "utf8"), readFileSync(join(top, "kernel"), "utf8"));
+    const dump = spawnSync("sfdisk", ["--json", disk], { encoding: "utf8" }).stdout;
+    const { partitiontable } = JSON.parse(dump) as { partitiontable: { partitions: { name: string; start: number; uuid: string }[] } };
+    assert.deepEqual(partitiontable.partitions.map(({ name }) => name), ["ringbox_1.3.0_verity", "ringbox_1.3.0_root", "ringbox_1.4.0_verity", "ringbox_1.4.0_root"]);
+    for (const [index, part] of [[2, "verity"], [3, "root"]] as const) {
+      const wanted = readFileSync(join(top, part));
+      const at = (partitiontable.partitions[index]?.start ?? 0) * 512;
+      assert.ok(readFileSync(disk).subarray(at, at + wanted.length).equals(wanted), part);
+    }
   });
 });

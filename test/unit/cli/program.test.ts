@@ -49,6 +49,7 @@ const STABLE = [
   "ringbox bundle build <out> --key --bundle-version --arch --floor --root-hash --verity --root --kernel",
   "ringbox bundle check <file> --ticket --arch --floor",
   "ringbox bundle unpack <file> <dir> --ticket --arch --floor",
+  "ringbox bundle install <file> --ticket --arch --floor --disk --boot --running",
   "ringbox web-code --shell --for",
   "ringbox top --page",
   "ringbox console --page",

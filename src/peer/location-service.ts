@@ -208,12 +208,13 @@ export class LocationService {
   }
 
   withReach(binding: Binding): FoundBinding {
-    return { ...binding, reach: this.#reach(binding.edge as NodeId) };
+    return { ...binding, reach: this.reach(binding.edge) };
   }
 
-  #reach(edge: NodeId): FoundBinding["reach"] {
+  /** The way to a box by its Node-ID. */
+  reach(edge: string): FoundBinding["reach"] {
     if (edge === this.#surroundings.self) return { at: "here" };
-    const member = this.#surroundings.reachable(edge);
+    const member = this.#surroundings.reachable(edge as NodeId);
     return member === undefined ? { at: "gone" } : { at: "elsewhere", box: member.sip };
   }
 

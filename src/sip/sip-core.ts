@@ -9,6 +9,7 @@ import { earliest, type Instant, type WallTime } from "../base/time.ts";
 import { Gatekeeper } from "./auth/gatekeeper.ts";
 import { CoreContext } from "./core-context.ts";
 import { looksLikeEmergency } from "./emergency.ts";
+import { Events } from "./events/events.ts";
 import { FlowTokens } from "./flow-token.ts";
 import { Gruus } from "./gruu.ts";
 import type { ValidRequest } from "./message/message.ts";
@@ -29,6 +30,8 @@ export interface SipSnapshot {
   readonly serverTransactions: number;
   readonly clientTransactions: number;
   readonly responseContexts: number;
+  /** Whose NOTIFYs this box sends. */
+  readonly subscriptions: number;
   readonly connections: number;
   /** Where phones are served beside the SIP port. */
   readonly streamPorts: StreamPorts;
@@ -46,6 +49,7 @@ export class SipCore implements Machine<SipInput, SipEffect> {
   readonly #gatekeeper: Gatekeeper;
   readonly #registrar: Registrar;
   readonly #proxy: StatefulProxy;
+  readonly #events: Events;
 
   /** `wallClock` is asked where a protocol prints or compares wall time; in simulation it is a function of the seed. */
   constructor(settings: SipSettings, crypto: Crypto, random: Random, wallClock: () => WallTime) {
@@ -70,7 +74,8 @@ export class SipCore implements Machine<SipInput, SipEffect> {
     const gatekeeper = new Gatekeeper(settings, crypto, wallClock, life);
     this.#gatekeeper = gatekeeper;
     this.#registrar = new Registrar(this.#core, gatekeeper);
-    this.#proxy = new StatefulProxy(this.#core, gatekeeper, this.#registrar, life);
+    this.#events = new Events(this.#core, gatekeeper, life);
+    this.#proxy = new StatefulProxy(this.#core, gatekeeper, this.#registrar, this.#events, life);
   }
 
   /** The addresses on which SIP is served now. */
@@ -125,6 +130,7 @@ export class SipCore implements Machine<SipInput, SipEffect> {
       serverTransactions: transactions.serverTransactions,
       clientTransactions: transactions.clientTransactions,
       responseContexts: this.#proxy.responseContexts,
+      subscriptions: this.#events.subscriptions,
       connections: transport.connections,
       streamPorts: ends.streamPorts,
       questions: questions.size,
@@ -138,7 +144,7 @@ export class SipCore implements Machine<SipInput, SipEffect> {
   nextDeadline(): Instant | undefined {
     const { transactions, questions, transport } = this.#core;
     const waiting = earliest(questions.nextDeadline(), transport.nextDeadline());
-    return earliest(earliest(transactions.nextDeadline(), waiting), this.#proxy.nextDeadline());
+    return earliest(earliest(transactions.nextDeadline(), waiting), earliest(this.#proxy.nextDeadline(), this.#events.nextDeadline()));
   }
 
   step(now: Instant, input: SipInput): readonly SipEffect[] {
@@ -164,6 +170,10 @@ export class SipCore implements Machine<SipInput, SipEffect> {
         return questions.answer(now, input.ticket, { type: "user", lookup: input.lookup });
       case "bindings-changed":
         return questions.answer(now, input.ticket, { type: "bindings", result: input.result });
+      case "events-read":
+        return questions.answer(now, input.ticket, { type: "events", lookup: input.lookup });
+      case "events-changed":
+        return questions.answer(now, input.ticket, { type: "bindings", result: input.result });
       case "tick":
         return this.#tick(now);
     }
@@ -173,6 +183,7 @@ export class SipCore implements Machine<SipInput, SipEffect> {
     this.#core.transactions.tick(now);
     this.#core.questions.tick(now);
     this.#proxy.tick(now);
+    this.#events.tick(now);
     for (let connection = this.#core.transport.takeStalled(now); connection !== undefined; connection = this.#core.transport.takeStalled(now)) {
       this.#core.outbox.count("stream-stalled");
       this.#close(now, connection);

@@ -4,6 +4,7 @@
 import { DeadlineQueue } from "../../base/deadline-queue.ts";
 import { after, type Duration, type Instant, milliseconds } from "../../base/time.ts";
 import { type CoreContext, reserveFor } from "../core-context.ts";
+import type { CallObserver } from "../events/call-watch.ts";
 import { CORE_LIMITS } from "../limits.ts";
 import { cancelOf, type NameAndValue, responseTo } from "../message/build.ts";
 import { ResponseEdit } from "../message/edit.ts";
@@ -79,6 +80,8 @@ export class ResponseContext implements ClientUser, ServerUser {
   readonly #patience = new Map<Branch, (now: Instant) => void>();
   readonly #failures: BranchFailure[] = [];
   readonly #breadth: number;
+  /** Of an INVITE that begins a call, if somebody is to be told how it goes. */
+  observer: CallObserver | undefined;
   #started = false;
   #cancelled = false;
   #ended = false;
@@ -109,6 +112,7 @@ export class ResponseContext implements ClientUser, ServerUser {
   /** Ends it with an answer of our own before anything was sent on. */
   refuse(now: Instant, status: number, reason = "", fields: readonly NameAndValue[] = []): void {
     if (this.#ended) return;
+    this.observer?.failed(now, status, this.#cancelled);
     this.#answerLocally(now, status, reason, fields);
     this.#end();
   }
@@ -242,12 +246,14 @@ export class ResponseContext implements ClientUser, ServerUser {
     if (response.status === 100 || branch.finished || !this.#isInvite) return;
     this.#startTimerC(now, branch);
     this.#pass(now, response);
+    this.observer?.provisional(now, response);
   }
 
   /** Sent on at once, each one for an INVITE (16.7 step 5); the other branches are not needed any more. */
   #receiveSuccess(now: Instant, branch: Branch, response: ValidResponse): void {
     this.#finish(branch);
     if (this.#isInvite || !this.#ended) this.#pass(now, response);
+    this.observer?.answered(now, response);
     this.#cancelOthers(now, branch);
     this.#end();
   }
@@ -369,6 +375,7 @@ export class ResponseContext implements ClientUser, ServerUser {
 
   #answerBest(now: Instant): void {
     const best = bestFailure(this.#failures);
+    this.observer?.failed(now, best?.status ?? 480, this.#cancelled);
     if (best === undefined) return this.#answerLocally(now, this.#cancelled ? 487 : 480);
     // RFC 4320 4.2: nobody tells a non-INVITE client what its own timer tells it.
     if (best.status === 408 && !this.#isInvite) return;

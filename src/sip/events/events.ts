@@ -1,0 +1,60 @@
+// SIP-specific event notification (RFC 6665) as one part of the core: this box as a state agent for the users of the fleet.
+
+import { earliest, type Instant } from "../../base/time.ts";
+import type { Gatekeeper } from "../auth/gatekeeper.ts";
+import type { CoreContext } from "../core-context.ts";
+import type { ValidRequest } from "../message/message.ts";
+import type { Flow } from "../ports.ts";
+import { CallWatch } from "./call-watch.ts";
+import { Door } from "./door.ts";
+import { Notifier } from "./notifier.ts";
+import { ALLOW_EVENTS } from "./packages.ts";
+import { SubscribeDesk } from "./subscribe-desk.ts";
+import { Teller } from "./teller.ts";
+
+export class Events {
+  readonly #core: CoreContext;
+  readonly #notifier: Notifier;
+  readonly #teller: Teller;
+  readonly #subscribeDesk: SubscribeDesk;
+  readonly calls: CallWatch;
+
+  /** `prefix`: random, so that no branch repeats one of an earlier life of this process. */
+  constructor(core: CoreContext, gatekeeper: Gatekeeper, prefix: string) {
+    this.#core = core;
+    this.#notifier = new Notifier(core, prefix);
+    this.#teller = new Teller(core, this.#notifier, prefix);
+    this.calls = new CallWatch(core, this.#teller);
+    this.#subscribeDesk = new SubscribeDesk(core, new Door(core, gatekeeper), this.#notifier, this.#teller);
+  }
+
+  /** Subscriptions whose NOTIFYs this box sends. */
+  get subscriptions(): number {
+    return this.#notifier.size;
+  }
+
+  nextDeadline(): Instant | undefined {
+    return earliest(this.#notifier.nextDeadline(), earliest(this.#teller.nextDeadline(), this.calls.nextDeadline()));
+  }
+  tick(now: Instant): void {
+    this.#notifier.tick(now);
+    this.#teller.tick(now);
+    this.calls.tick(now);
+  }
+
+  /** SUBSCRIBE or PUBLISH to a user of our domain. */
+  receive(now: Instant, request: ValidRequest, flow: Flow, aor: string): void {
+    if (request.method === "SUBSCRIBE") return this.#subscribeDesk.receive(now, request, flow, aor);
+    this.#core.answer(request, flow, 489, "", [["Allow-Events", ALLOW_EVENTS]]);
+  }
+
+  /** Whether it was a word from another box, which is answered then. */
+  takeHint(now: Instant, request: ValidRequest, flow: Flow): boolean {
+    const hint = this.#teller.read(request, flow);
+    if (hint === undefined) return false;
+    this.#core.answer(request, flow, 200);
+    if (hint.reason === "changed") this.#teller.heard(now, hint.aor);
+    else this.calls.watched(now, hint.aor);
+    return true;
+  }
+}

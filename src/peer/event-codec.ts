@@ -1,9 +1,9 @@
-// The values of EVENT-SUBSCRIPTION and EVENT-STATE entries. Version 1; a box skips values of a version it does not
+// The values of EVENT-SUBSCRIPTION, EVENT-STATE and KEPT-MESSAGE entries. Version 1; a box skips values of a version it does not
 // know. docs/profile.md has the tables.
 
 import { ByteReader, ByteWriter, DecodeError, fromOctets, toHex, toOctets } from "../base/bytes.ts";
 import { wallTime } from "../base/time.ts";
-import type { EventPackage, EventState, Subscription, TransportName } from "../sip/ports.ts";
+import type { EventPackage, EventState, KeptMessage, Subscription, TransportName } from "../sip/ports.ts";
 
 const VERSION = 1;
 const TRANSPORTS: readonly TransportName[] = ["udp", "tcp", "tls", "ws", "wss"];
@@ -57,6 +57,22 @@ export const decodeEventState = (key: string, value: Uint8Array): EventState | u
     const expiresAt = wallTime(reader.u64());
     const [contentType, etag, content] = [readText(reader), readText(reader), readText(reader)];
     return { key, package: name, content, contentType, etag, isFinal, expiresAt };
+  });
+
+export function encodeMessage(message: KeptMessage): Uint8Array {
+  const writer = new ByteWriter(512).u8(VERSION).u8(message.state === "delivered" ? 1 : 0);
+  writer.u64(message.takenAt).u64(message.expiresAt).u64(message.courierUntil).u32(message.cseq);
+  for (const text of [message.from, message.callId, message.contentType, message.body, message.courier]) writeText(writer, text);
+  return writer.finish();
+}
+
+export const decodeMessage = (key: string, value: Uint8Array): KeptMessage | undefined =>
+  decoded(value, (reader) => {
+    const state = reader.u8() === 1 ? "delivered" : "waiting";
+    const [takenAt, expiresAt, courierUntil] = [wallTime(reader.u64()), wallTime(reader.u64()), wallTime(reader.u64())];
+    const cseq = reader.u32();
+    const [from, callId, contentType, body, courier] = [readText(reader), readText(reader), readText(reader), readText(reader), readText(reader)];
+    return { key, from, callId, cseq, contentType, body, takenAt, expiresAt, state, courier, courierUntil };
   });
 
 function decoded<Value>(value: Uint8Array, read: (reader: ByteReader) => Value): Value | undefined {

@@ -1,19 +1,21 @@
-// Who watches whom, and what there is to see: where the SIP core's event questions become operations of the overlay.
+// Who watches whom, what there is to see, and which messages wait: where the SIP core's questions of them become
+// operations of the overlay.
 // Nothing is remembered here but which question is under way (docs/decisions/0028).
 
 import { BoundedMap } from "../base/bounded-map.ts";
 import { type Duration, milliseconds, minutes, type WallTime } from "../base/time.ts";
 import type { Entry, EntryChange, FetchOutcome, KindEntries, KindId, StoreOutcome } from "../overlay/ports.ts";
-import type { EventChange, EventLookup, FoundEventState, FoundSubscription, SipEffect, SipInput } from "../sip/ports.ts";
-import { decodeEventState, decodeSubscription, encodeEventState, encodeSubscription } from "./event-codec.ts";
-import { EDGE_BINDING, EVENT_STATE, EVENT_SUBSCRIPTION, SUBSCRIBER } from "./kinds.ts";
+import type { EventChange, EventLookup, FoundBinding, FoundEventState, FoundSubscription, KeptMessage, MessageLookup, SipEffect, SipInput } from "../sip/ports.ts";
+import { decodeEventState, decodeMessage, decodeSubscription, encodeEventState, encodeMessage, encodeSubscription } from "./event-codec.ts";
+import { EDGE_BINDING, EVENT_STATE, EVENT_SUBSCRIPTION, KEPT_MESSAGE, SUBSCRIBER } from "./kinds.ts";
 import { bindingsIn, type LocationService, type Operation, subscriberIn } from "./location-service.ts";
 
-export type EventQuestion = Extract<SipEffect, { type: "read-events" | "change-events" }>;
-export type EventAnswer = Extract<SipInput, { type: "events-read" | "events-changed" }>;
+export type EventQuestion = Extract<SipEffect, { type: "read-events" | "change-events" | "read-messages" | "change-messages" }>;
+export type EventAnswer = Extract<SipInput, { type: "events-read" | "events-changed" | "messages-read" | "messages-changed" }>;
 
 /** What one look brings. */
 const EVENT_KINDS = [EDGE_BINDING.id, SUBSCRIBER.id, EVENT_SUBSCRIPTION.id, EVENT_STATE.id] as const;
+const MESSAGE_KINDS = [EDGE_BINDING.id, KEPT_MESSAGE.id] as const;
 
 /** Beyond it the oldest gets no answer, and is asked again or given up there. */
 const EVENT_QUESTIONS_MAX = 20_000;
@@ -24,8 +26,8 @@ const EVENT_TOMBSTONE = minutes(5);
 export class EventService {
   readonly #location: LocationService;
   readonly #nextTicket: () => number;
-  /** Tickets of the SIP core by those of the overlay. */
-  readonly #questions = new BoundedMap<number, number>(EVENT_QUESTIONS_MAX, "evict");
+  /** By ticket of the overlay. */
+  readonly #questions = new BoundedMap<number, EventQuestion>(EVENT_QUESTIONS_MAX, "evict");
 
   constructor(location: LocationService, nextTicket: () => number) {
     this.#location = location;
@@ -34,9 +36,11 @@ export class EventService {
 
   ask(question: EventQuestion, wall: WallTime): Operation {
     const ticket = this.#nextTicket();
-    this.#questions.set(ticket, question.ticket);
+    this.#questions.set(ticket, question);
     const resource = this.#location.resourceOf(question.aor);
     if (question.type === "read-events") return { type: "fetch", ticket, resource, kinds: EVENT_KINDS };
+    if (question.type === "read-messages") return { type: "fetch", ticket, resource, kinds: MESSAGE_KINDS };
+    if (question.type === "change-messages") return { type: "store", ticket, resource, kind: KEPT_MESSAGE.id, changes: messageChanges(question.upserts, wall) };
     const { change } = question;
     return { type: "store", ticket, resource, kind: change.of === "states" ? EVENT_STATE.id : EVENT_SUBSCRIPTION.id, changes: entryChanges(change, wall) };
   }
@@ -45,15 +49,20 @@ export class EventService {
   fetched(ticket: number, outcome: FetchOutcome, wall: WallTime): EventAnswer | undefined {
     const asked = this.#take(ticket);
     if (asked === undefined) return undefined;
-    return { type: "events-read", ticket: asked, lookup: outcome.ok ? this.#read(outcome.kinds, wall) : { outcome: "unavailable" } };
+    const { type, ticket: of } = asked;
+    if (!outcome.ok) return { type: type === "read-messages" ? "messages-read" : "events-read", ticket: of, lookup: { outcome: "unavailable" } };
+    if (type === "read-messages") return { type: "messages-read", ticket: of, lookup: this.#readMessages(outcome.kinds, wall) };
+    return { type: "events-read", ticket: of, lookup: this.#read(outcome.kinds, wall) };
   }
 
   stored(ticket: number, { ok }: StoreOutcome): EventAnswer | undefined {
     const asked = this.#take(ticket);
-    return asked === undefined ? undefined : { type: "events-changed", ticket: asked, result: { outcome: ok ? "stored" : "unavailable" } };
+    if (asked === undefined) return undefined;
+    const type = asked.type === "change-messages" ? "messages-changed" : "events-changed";
+    return { type, ticket: asked.ticket, result: { outcome: ok ? "stored" : "unavailable" } };
   }
 
-  #take(ticket: number): number | undefined {
+  #take(ticket: number): EventQuestion | undefined {
     const asked = this.#questions.get(ticket);
     this.#questions.delete(ticket);
     return asked;
@@ -69,10 +78,25 @@ export class EventService {
       const state = decodeEventState(key, value);
       return state === undefined || state.expiresAt <= wall ? [] : [{ ...state, writtenAt: storedAt }];
     });
-    const bindings = bindingsIn(kinds).map((binding) => this.#location.withReach(binding));
+    const bindings = this.#bindings(kinds);
     return { outcome: "found", isUser: subscriberIn(kinds) !== undefined, subscriptions, states, bindings };
   }
+
+  #readMessages(kinds: readonly KindEntries[], wall: WallTime): MessageLookup {
+    const messages = entriesOf(kinds, KEPT_MESSAGE.id).flatMap(({ key, value }): KeptMessage[] => {
+      const message = decodeMessage(key, value);
+      return message === undefined || message.expiresAt <= wall ? [] : [message];
+    });
+    return { outcome: "found", messages, bindings: this.#bindings(kinds) };
+  }
+
+  #bindings(kinds: readonly KindEntries[]): readonly FoundBinding[] {
+    return bindingsIn(kinds).map((binding) => this.#location.withReach(binding));
+  }
 }
+
+const messageChanges = (upserts: readonly KeptMessage[], wall: WallTime): readonly EntryChange[] =>
+  upserts.map((message) => ({ key: message.key, value: encodeMessage(message), lifetime: milliseconds(Math.max(1_000, message.expiresAt - wall)) }));
 
 const entriesOf = (kinds: readonly KindEntries[], id: KindId): readonly Entry[] => kinds.find(({ kind }) => kind === id)?.entries ?? [];
 

@@ -281,6 +281,8 @@ export class Peer {
         return;
       case "read-events":
       case "change-events":
+      case "read-messages":
+      case "change-messages":
         this.#overlayInputs.push(this.#events.ask(effect, this.#overlay.wall()));
         return;
       case "count":

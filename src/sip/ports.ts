@@ -86,6 +86,8 @@ export type UserLookup =
       /** `undefined`: the domain is ours but there is no such subscriber. */
       readonly credentials: Credentials | undefined;
       readonly bindings: readonly FoundBinding[];
+      /** How many wait for him, if that was asked. */
+      readonly messages?: number;
     }
   /** The overlay could not answer in time: 503. */
   | { readonly outcome: "unavailable" };
@@ -165,6 +167,30 @@ export type EventChange =
   | { readonly of: "subscriptions"; readonly upserts: readonly Subscription[]; readonly removals: readonly string[] }
   | { readonly of: "states"; readonly upserts: readonly EventState[]; readonly removals: readonly string[] };
 
+/** A MESSAGE (RFC 3428) that waits for its user to come back. */
+export interface KeptMessage {
+  /** Names it within the AoR, so that whoever sends it twice has sent it once. Hex. */
+  readonly key: string;
+  /** From as it was written, with its tag. */
+  readonly from: string;
+  readonly callId: string;
+  readonly cseq: number;
+  readonly contentType: string;
+  readonly body: string;
+  /** Messages are delivered in the order of this. */
+  readonly takenAt: WallTime;
+  readonly expiresAt: WallTime;
+  /** `waiting`; or delivered, and remembered for a while so that it is not taken again. */
+  readonly state: "waiting" | "delivered";
+  /** Node-ID of the box that is delivering it, hex, and until when it is believed to be; "" if none is. */
+  readonly courier: string;
+  readonly courierUntil: WallTime;
+}
+
+export type MessageLookup =
+  | { readonly outcome: "found"; readonly messages: readonly KeptMessage[]; readonly bindings: readonly FoundBinding[] }
+  | { readonly outcome: "unavailable" };
+
 /** One place to try, from RFC 3263. */
 export interface Target {
   readonly transport: TransportName;
@@ -184,6 +210,8 @@ export type SipInput =
   | { readonly type: "user-found"; readonly ticket: Ticket; readonly lookup: UserLookup }
   | { readonly type: "bindings-changed"; readonly ticket: Ticket; readonly result: BindingsOutcome }
   | { readonly type: "events-read"; readonly ticket: Ticket; readonly lookup: EventLookup }
+  | { readonly type: "messages-read"; readonly ticket: Ticket; readonly lookup: MessageLookup }
+  | { readonly type: "messages-changed"; readonly ticket: Ticket; readonly result: BindingsOutcome }
   | { readonly type: "events-changed"; readonly ticket: Ticket; readonly result: BindingsOutcome }
   | { readonly type: "tick" };
 
@@ -206,9 +234,13 @@ export type SipEffect =
     }
   | { readonly type: "close-connection"; readonly connection: number }
   /** Credentials and bindings of an AoR (`user@domain`, canonical) in one question; answered by `user-found`. */
-  | { readonly type: "find-user"; readonly ticket: Ticket; readonly aor: string }
+  | { readonly type: "find-user"; readonly ticket: Ticket; readonly aor: string; readonly withMessages?: boolean }
   /** Answered by `bindings-changed`. */
   | { readonly type: "change-bindings"; readonly ticket: Ticket; readonly aor: string; readonly changes: BindingChanges }
+  /** Answered by `messages-read`. */
+  | { readonly type: "read-messages"; readonly ticket: Ticket; readonly aor: string }
+  /** Answered by `messages-changed`, when they are on disk at as many boxes as the ring promises. */
+  | { readonly type: "change-messages"; readonly ticket: Ticket; readonly aor: string; readonly upserts: readonly KeptMessage[] }
   /** Answered by `events-read`. */
   | { readonly type: "read-events"; readonly ticket: Ticket; readonly aor: string }
   /** Answered by `events-changed`. */

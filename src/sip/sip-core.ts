@@ -14,6 +14,7 @@ import { FlowTokens } from "./flow-token.ts";
 import { Gruus } from "./gruu.ts";
 import type { ValidRequest } from "./message/message.ts";
 import { type ParseFault, readMessage } from "./message/parse.ts";
+import { Courier } from "./messages/courier.ts";
 import { Outbox } from "./outbox.ts";
 import type { Flow, SipEffect, SipInput, SipSettings, StreamPorts } from "./ports.ts";
 import { StatefulProxy } from "./proxy/stateful-proxy.ts";
@@ -50,6 +51,7 @@ export class SipCore implements Machine<SipInput, SipEffect> {
   readonly #registrar: Registrar;
   readonly #proxy: StatefulProxy;
   readonly #events: Events;
+  readonly #courier: Courier;
 
   /** `wallClock` is asked where a protocol prints or compares wall time; in simulation it is a function of the seed. */
   constructor(settings: SipSettings, crypto: Crypto, random: Random, wallClock: () => WallTime) {
@@ -74,6 +76,9 @@ export class SipCore implements Machine<SipInput, SipEffect> {
     const gatekeeper = new Gatekeeper(settings, crypto, wallClock, life);
     this.#gatekeeper = gatekeeper;
     this.#registrar = new Registrar(this.#core, gatekeeper);
+    const courier = new Courier(this.#core, life);
+    this.#courier = courier;
+    this.#registrar.messagesWait = (now, aor) => courier.registered(now, aor);
     this.#events = new Events(this.#core, gatekeeper, life);
     this.#proxy = new StatefulProxy(this.#core, gatekeeper, this.#registrar, this.#events, life);
   }
@@ -144,7 +149,8 @@ export class SipCore implements Machine<SipInput, SipEffect> {
   nextDeadline(): Instant | undefined {
     const { transactions, questions, transport } = this.#core;
     const waiting = earliest(questions.nextDeadline(), transport.nextDeadline());
-    return earliest(earliest(transactions.nextDeadline(), waiting), earliest(this.#proxy.nextDeadline(), this.#events.nextDeadline()));
+    const rooms = earliest(this.#proxy.nextDeadline(), earliest(this.#events.nextDeadline(), this.#courier.nextDeadline()));
+    return earliest(earliest(transactions.nextDeadline(), waiting), rooms);
   }
 
   step(now: Instant, input: SipInput): readonly SipEffect[] {
@@ -172,6 +178,9 @@ export class SipCore implements Machine<SipInput, SipEffect> {
         return questions.answer(now, input.ticket, { type: "bindings", result: input.result });
       case "events-read":
         return questions.answer(now, input.ticket, { type: "events", lookup: input.lookup });
+      case "messages-read":
+        return questions.answer(now, input.ticket, { type: "messages", lookup: input.lookup });
+      case "messages-changed":
       case "events-changed":
         return questions.answer(now, input.ticket, { type: "bindings", result: input.result });
       case "tick":
@@ -184,6 +193,7 @@ export class SipCore implements Machine<SipInput, SipEffect> {
     this.#core.questions.tick(now);
     this.#proxy.tick(now);
     this.#events.tick(now);
+    this.#courier.tick(now);
     for (let connection = this.#core.transport.takeStalled(now); connection !== undefined; connection = this.#core.transport.takeStalled(now)) {
       this.#core.outbox.count("stream-stalled");
       this.#close(now, connection);

@@ -10,7 +10,7 @@ import type { SipRequest, SipResponse } from "../../src/sip/message/message.ts";
 import { parseMessage } from "../../src/sip/message/parse.ts";
 import { StreamFramer } from "../../src/sip/message/stream-framer.ts";
 import { isSipUri, type SipUri, uriParameter } from "../../src/sip/message/uri.ts";
-import type { Binding, Credentials, EventLookup, EventState, Flow, FoundBinding, SipEffect, SipInput, SipSettings, Subscription, Target, TransportName } from "../../src/sip/ports.ts";
+import type { Binding, Credentials, EventLookup, EventState, Flow, FoundBinding, KeptMessage, SipEffect, SipInput, SipSettings, Subscription, Target, TransportName } from "../../src/sip/ports.ts";
 import { SipCore } from "../../src/sip/sip-core.ts";
 import { hashCrypto } from "./hash-crypto.ts";
 
@@ -77,6 +77,8 @@ export class SipWorld {
   readonly names = new Map<string, readonly Target[]>();
   /** By AoR. */
   readonly watched = new Map<string, WatchedUser>();
+  /** By AoR and key. */
+  readonly messages = new Map<string, Map<string, KeptMessage>>();
   /** Whether a UDP datagram is lost. */
   loses: (from: Address, to: Address, octets: string) => boolean = () => false;
   isStoreAvailable = true;
@@ -117,6 +119,12 @@ export class SipWorld {
   eventsOf(aor: string): WatchedUser {
     const known = this.watched.get(aor) ?? { subscriptions: new Map(), states: new Map() };
     this.watched.set(aor, known);
+    return known;
+  }
+
+  messagesOf(aor: string): Map<string, KeptMessage> {
+    const known = this.messages.get(aor) ?? new Map<string, KeptMessage>();
+    this.messages.set(aor, known);
     return known;
   }
 
@@ -264,6 +272,14 @@ export class Box {
           const outcome = world.isStoreAvailable ? "stored" : "unavailable";
           this.input({ type: "events-changed", ticket: effect.ticket, result: { outcome } });
         });
+      case "read-messages":
+        return world.later(LATENCY, () => this.input({ type: "messages-read", ticket: effect.ticket, lookup: this.#readMessages(effect.aor) }));
+      case "change-messages":
+        return world.later(LATENCY, () => {
+          const outcome = world.isStoreAvailable ? "stored" : "unavailable";
+          if (world.isStoreAvailable) for (const message of effect.upserts) world.messagesOf(effect.aor).set(message.key, message);
+          this.input({ type: "messages-changed", ticket: effect.ticket, result: { outcome } });
+        });
       case "resolve":
         return world.later(LATENCY, () =>
           this.input({ type: "resolved", ticket: effect.ticket, targets: world.names.get(effect.host) ?? [] }),
@@ -316,6 +332,14 @@ export class Box {
     };
   }
 
+  #readMessages(aor: string): Extract<SipInput, { type: "messages-read" }>["lookup"] {
+    const found = this.#find(aor);
+    if (found.outcome === "unavailable") return found;
+    const wall = WALL_AT_START + this.world.time;
+    const messages = [...this.world.messagesOf(aor).values()].filter(({ expiresAt }) => expiresAt > wall);
+    return { outcome: "found", bindings: found.bindings, messages };
+  }
+
   #reach(edge: string): FoundBinding["reach"] {
     if (edge === this.nodeId) return { at: "here" };
     const owner = this.world.boxes.find((box) => box.nodeId === edge);
@@ -327,7 +351,7 @@ export class Box {
     if (!this.world.isStoreAvailable) return { outcome: "unavailable" };
     const user = this.world.users.get(aor);
     const bindings = [...(user?.bindings.values() ?? [])].map((binding): FoundBinding => ({ ...binding, reach: this.#reach(binding.edge) }));
-    return { outcome: "found", credentials: user?.credentials, bindings };
+    return { outcome: "found", credentials: user?.credentials, bindings, messages: this.world.messagesOf(aor).size };
   }
 }
 

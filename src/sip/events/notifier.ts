@@ -36,10 +36,13 @@ interface Live {
   subscription: Subscription;
   readonly watched: Watched;
   readonly machine: SubscriptionMachine;
+  readonly isTakenOver: boolean;
   version: number;
   cseq: number;
   /** What the watcher was told last; `undefined`: nothing yet. */
   told: ReadonlyMap<string, Part> | undefined;
+  /** It is to be told even if it knows everything. */
+  isDue: boolean;
   reason: EndReason;
   readonly expire: (now: Instant) => void;
   readonly rested: (now: Instant) => void;
@@ -113,7 +116,7 @@ export class Notifier {
     const live = this.#live.get(subscription.key);
     if (live === undefined) return;
     live.subscription = subscription;
-    live.told = undefined;
+    live.isDue = true;
     this.#expireLater(now, live);
     this.look(now, live.watched.aor);
   }
@@ -191,7 +194,7 @@ export class Notifier {
     if (this.#live.get(subscription.key) !== undefined || this.isFull) return;
     const watched = this.#watched.get(aor) ?? this.#newWatched(aor);
     const live: Live = {
-      subscription, watched, machine: new SubscriptionMachine(), version: first, cseq: first, told: undefined, reason: "timeout",
+      subscription, watched, machine: new SubscriptionMachine(), version: first, cseq: first, isTakenOver: first > 0, told: undefined, isDue: true, reason: "timeout",
       expire: (at) => this.#step(at, live, "end"),
       rested: (at) => this.#step(at, live, "rested"),
     };
@@ -263,10 +266,10 @@ export class Notifier {
   }
 
   #isNews(live: Live): boolean {
-    const { told } = live;
-    if (told === undefined) return true;
+    const { told, isDue } = live;
+    if (told === undefined || isDue) return true;
     const parts = this.#parts(live);
-    if (parts.some(({ key, content }) => told.get(key)?.content !== content)) return true;
+    if (parts.some((part) => isWorthTelling(part, live) && told.get(part.key)?.content !== part.content)) return true;
     return [...told.values()].some(({ key, isFinal }) => !isFinal && !parts.some((part) => part.key === key));
   }
 
@@ -274,11 +277,12 @@ export class Notifier {
     const { subscription, watched } = live;
     const definition = definitionOf(subscription.package);
     const hop = this.#hopTo(subscription);
-    const parts = this.#parts(live);
+    const parts = this.#parts(live).filter((part) => isWorthTelling(part, live));
     if (definition === undefined || hop === undefined || !this.#core.transactions.hasRoom()) {
       this.#core.outbox.count("notify-without-way");
       return this.#step(now, live, "answered");
     }
+    live.isDue = false;
     live.told = new Map(parts.map((part) => [part.key, part]));
     live.cseq += 1;
     const body = definition.document(watched.aor, live.version, parts.map(({ content }) => content));
@@ -333,6 +337,12 @@ export class Notifier {
     }
     return transport === "udp" && ends.mayReach(received) ? { type: "address", transport, remote: received } : undefined;
   }
+}
+
+/** What is over is told once, and only to those who knew of it, or may have: by a box that is gone. */
+function isWorthTelling({ key, content, isFinal }: Part, { told, isTakenOver }: Live): boolean {
+  const known = told?.get(key);
+  return !isFinal || (known === undefined ? told === undefined && isTakenOver : known.content !== content);
 }
 
 /** Answers after which there is nobody to tell (RFC 6665 section 4.2.2, RFC 5057 section 5.1). */

@@ -19,7 +19,7 @@ export interface Scene {
 export interface Part {
   readonly key: string;
   readonly content: string;
-  /** Nobody need be told when it is gone. */
+  /** It is over: those who knew of it are told once. */
   readonly isFinal: boolean;
 }
 

@@ -12,6 +12,7 @@ import type { DigestCredentials } from "../message/digest.ts";
 import type { ValidRequest } from "../message/message.ts";
 import { addressOfRecord, isSipUri, type SipUri } from "../message/uri.ts";
 import { MAGIC_COOKIE } from "../message/via.ts";
+import { Keeper } from "../messages/keeper.ts";
 import { NO_TICKET } from "../outbox.ts";
 import { answerForBox, answerOptions } from "../own-answers.ts";
 import type { Flow, FoundBinding, UserLookup } from "../ports.ts";
@@ -59,6 +60,7 @@ export class StatefulProxy {
   readonly #gatekeeper: Gatekeeper;
   readonly #registrar: Registrar;
   readonly #events: Events;
+  readonly #keeper: Keeper;
   readonly #clockwork: ProxyClockwork;
   serving = true;
   /** New calls and registrations are sent elsewhere; what runs goes on. */
@@ -70,6 +72,7 @@ export class StatefulProxy {
     this.#gatekeeper = gatekeeper;
     this.#registrar = registrar;
     this.#events = events;
+    this.#keeper = new Keeper(core);
     this.#clockwork = new ProxyClockwork(branchPrefix);
   }
 
@@ -312,6 +315,9 @@ export class StatefulProxy {
     this.#watchCall(now, passage, context);
     if (destination.type === "target") context.start(now, [[[destination.target]]]);
     if (destination.type !== "user") return;
+    if (request.method === "MESSAGE" && request.toTag === "" && destination.gruu === undefined && this.#isOurCaller(request) && !isProofUser(destination.aor)) {
+      context.keeping = this.#keeper.keeping(request, destination.aor);
+    }
     const asker = { secure: isSecure(request), isKnownCaller: this.#isOurCaller(request) };
     this.#core.questions.findUser(now, destination.aor, (at, lookup) => this.#fork(at, destination, asker, lookup, context));
   }

@@ -75,6 +75,8 @@ export class Registrar {
   /** By AoR: the one under way, then those that wait. BOUNDED: by the transactions, each list by waitingRegisters. */
   readonly #queues = new Map<string, (Registration | Voiding)[]>();
   readonly #registered = new RegisteredFlows();
+  /** Told of users for whom messages wait, when a phone of theirs has registered. */
+  messagesWait: (now: Instant, aor: string) => void = () => undefined;
 
   constructor(core: CoreContext, gatekeeper: Gatekeeper) {
     this.#core = core;
@@ -139,7 +141,7 @@ export class Registrar {
     this.#core.questions.findUser(now, aor, (at, lookup) => {
       if ("server" in registration) this.#judge(at, aor, registration, lookup);
       else this.#void(at, registration, lookup);
-    });
+    }, "server" in registration);
   }
 
   connectionClosed(now: Instant, connection: number): void {
@@ -174,7 +176,7 @@ export class Registrar {
       this.#core.outbox.count("register-third-party");
       return this.#end(now, aor, registration, 403, "Not Your Address");
     }
-    this.#change(now, aor, registration, lookup.bindings);
+    this.#change(now, aor, registration, lookup.bindings, (lookup.messages ?? 0) > 0);
   }
 
   /** `undefined`: not an address of our domain. */
@@ -184,7 +186,7 @@ export class Registrar {
     return addressOfRecord({ ...uri, host: this.#core.settings.domain });
   }
 
-  #change(now: Instant, aor: string, registration: Registration, stored: readonly Binding[]): void {
+  #change(now: Instant, aor: string, registration: Registration, stored: readonly Binding[], hasMessages: boolean): void {
     const { request } = registration;
     const { settings, crypto } = this.#core;
     const refusal = this.#contactRefusal(request, aor);
@@ -204,6 +206,7 @@ export class Registrar {
           const { transport, connection } = registration.server.back;
           if (transport !== "udp" && plan.changes.upserts.length > 0) this.#registered.add(connection, aor, this.#core.transport.isOpen(connection));
           this.#end(at, aor, registration, 200, "", this.#listing(registration, plan.bindings));
+          if (hasMessages && plan.changes.upserts.length > 0) this.messagesWait(at, aor);
         });
     }
   }

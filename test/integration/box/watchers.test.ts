@@ -107,4 +107,27 @@ suite("busy lamps over three boxes", { skip: skipWithoutBox, timeout: 300_000 },
     assert.ok(ms < PROMISED_MS, `${ms} ms`);
     assertInOrder(watcher);
   });
+
+  test("a message to a user who is away is kept; the box that took it is killed; it is delivered once when he registers", async (t) => {
+    const boxes = await ringOfThree(t);
+    const [first, second, third] = boxes;
+    const sender = await RawPhone.at(t, "s3", third);
+    const reader = await RawPhone.at(t, await userOf(third, boxes), second);
+    assert.equal((await sender.register()).status, 200);
+    for (const body of ["one", "two"]) {
+      assert.equal((await sender.ask("MESSAGE", reader.user, ["Content-Type: text/plain"], { body })).status, 202);
+    }
+    await third.kill();
+    assert.equal((await reader.register()).status, 200);
+    const bodies = () => reader.of("MESSAGE").map(({ text }) => text.slice(text.indexOf("\r\n\r\n") + 4));
+    await until("both are there", PATIENCE, () => assert.deepEqual(bodies(), ["one", "two"]));
+    reader.box = first;
+    assert.equal((await reader.register()).status, 200);
+    // Whatever the second REGISTER brings comes before the answer to this.
+    await until("the ring has no message of his any more", PATIENCE, async () => {
+      const again = await RawPhone.at(t, "s4", first);
+      assert.equal((await again.ask("MESSAGE", reader.user, ["Content-Type: text/plain"], { body: "three" })).status, 200);
+    });
+    assert.deepEqual(bodies().filter((body) => body !== "three"), ["one", "two"]);
+  });
 });

@@ -124,6 +124,19 @@ test("a lamp of the caller shows the call as its initiator", () => {
   assert.ok(notifies(wanda).at(-1)?.body.includes('direction="initiator"'));
 });
 
+test("a call that is over is told once, and not beside the next one", () => {
+  const here = office();
+  const { wanda, alice, world } = here;
+  subscribe(wanda);
+  world.run(300);
+  const first = call(here).answer();
+  alice.inDialog("BYE", alice.dialogOf(first));
+  world.run(400);
+  call(here).answer();
+  assert.deepEqual(states(wanda), ["none", "early", "confirmed", "terminated", "early", "confirmed"]);
+  assert.equal(notifies(wanda).at(-1)?.body.split("<dialog ").length, 2);
+});
+
 test("a call that is not answered ends as cancelled, one that is refused as rejected with its status", () => {
   const here = office();
   const { wanda, bob, alice, world } = here;

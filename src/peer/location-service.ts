@@ -20,8 +20,9 @@ import type {
 import { isProofUser } from "../sip/auth/proof-user.ts";
 import type { Binding, FoundBinding, SipEffect, SipInput } from "../sip/ports.ts";
 import { decodeBinding, encodeBinding } from "./binding-codec.ts";
+import { decodeSubscription } from "./event-codec.ts";
 import { type Heard, Keepsakes, type OwnBinding } from "./keepsakes.ts";
-import { EDGE_BINDING, KEPT_MESSAGE, SUBSCRIBER } from "./kinds.ts";
+import { EDGE_BINDING, EVENT_SUBSCRIPTION, KEPT_MESSAGE, SUBSCRIBER } from "./kinds.ts";
 import type { ProofUsers } from "./proof-users.ts";
 import { decodeSubscriber } from "./subscriber-codec.ts";
 
@@ -43,13 +44,13 @@ interface Question {
   readonly resource: ResourceId;
   readonly changes: readonly EntryChange[];
   readonly heard: readonly Heard[];
-  /** Whether it is asked how many messages wait. */
-  readonly withMessages?: boolean;
+  /** Whether a REGISTER asks. */
+  readonly forRegister?: boolean;
 }
 
 /** Kinds that one look-up brings. */
 const USER_KINDS = [EDGE_BINDING.id, SUBSCRIBER.id] as const;
-const USER_KINDS_AND_MESSAGES = [...USER_KINDS, KEPT_MESSAGE.id] as const;
+const REGISTER_KINDS = [...USER_KINDS, KEPT_MESSAGE.id, EVENT_SUBSCRIPTION.id] as const;
 
 /** How long the removal of a binding is remembered: as long as the longest binding lives in the ring, so that no copy undoes it. */
 const BINDING_TOMBSTONE = hours(4);
@@ -90,7 +91,7 @@ export class LocationService {
   ask(question: LocationQuestion, wall: WallTime): Operation | LocationAnswer {
     const { aor } = question;
     const resource = this.resourceOf(aor);
-    if (question.type === "find-user") return this.#fetch({ sipTicket: question.ticket, aor, resource, changes: [], heard: [], withMessages: question.withMessages === true });
+    if (question.type === "find-user") return this.#fetch({ sipTicket: question.ticket, aor, resource, changes: [], heard: [], forRegister: question.forRegister === true });
     const { upserts, removals } = question.changes;
     if (isProofUser(aor)) {
       this.#surroundings.proofUsers.change(aor, question.changes);
@@ -161,7 +162,7 @@ export class LocationService {
     const over = sipTicket === undefined ? endings(own, kinds, wall) : [];
     const writes = over.length === 0 ? gifts : [...gifts, { kind: EDGE_BINDING.id, changes: over }];
     return {
-      answer: found(sipTicket, { outcome: "found", credentials: subscriberIn(kinds), bindings, messages: messagesIn(outcome.kinds) }),
+      answer: found(sipTicket, { outcome: "found", credentials: subscriberIn(kinds), bindings, ...askedBesides(outcome.kinds) }),
       operations: writes.map(({ kind, changes }) => this.#store({ sipTicket: undefined, aor, resource, changes, heard: [] }, kind)),
     };
   }
@@ -190,7 +191,7 @@ export class LocationService {
   }
 
   #fetch(question: Question): Operation {
-    return { type: "fetch", ticket: this.#note(question), resource: question.resource, kinds: question.withMessages === true ? USER_KINDS_AND_MESSAGES : USER_KINDS };
+    return { type: "fetch", ticket: this.#note(question), resource: question.resource, kinds: question.forRegister === true ? REGISTER_KINDS : USER_KINDS };
   }
   #store(question: Question, kind: KindId): Operation {
     return { type: "store", ticket: this.#note(question), resource: question.resource, kind, changes: question.changes };
@@ -257,7 +258,14 @@ function endings(own: readonly OwnBinding[], kinds: readonly KindEntries[], wall
   });
 }
 
-const messagesIn = (kinds: readonly KindEntries[]): number => kinds.find(({ kind }) => kind === KEPT_MESSAGE.id)?.entries.length ?? 0;
+function askedBesides(kinds: readonly KindEntries[]): { readonly hasMessages: boolean; readonly isWatched: boolean } {
+  const entriesOf = (id: KindId) => kinds.find(({ kind }) => kind === id)?.entries ?? [];
+  const concerns = (name: string | undefined): boolean => name === "presence" || name === "reg";
+  return {
+    hasMessages: entriesOf(KEPT_MESSAGE.id).length > 0,
+    isWatched: entriesOf(EVENT_SUBSCRIPTION.id).some(({ key, value }) => concerns(decodeSubscription(key, value)?.package)),
+  };
+}
 
 export function subscriberIn(kinds: readonly KindEntries[]) {
   const value = kinds.find(({ kind }) => kind === SUBSCRIBER.id)?.entries[0]?.value;

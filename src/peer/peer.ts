@@ -69,6 +69,8 @@ export class Peer {
   #outward: PeerEffect[] = [];
   #now: Instant = instant(0);
   #wallOffset = 0;
+  /** Handing its share over: phones are to go to other boxes. */
+  #isLeaving = false;
   #isGoing = false;
   #hasLeft = false;
   #ticket = 0;
@@ -238,7 +240,7 @@ export class Peer {
   /** A box that is in the ring, but through which calls were tried in vain, does not say that it serves. */
   #tellServing(): void {
     this.#sip.setServing(this.#isServing && !this.#agent.isBroken && !this.#drain.isOn);
-    this.#sip.setDraining(this.#drain.isOn);
+    this.#sip.setDraining(this.#now, this.#drain.isOn || this.#isLeaving);
     this.#sip.setPage(this.#agent.page);
   }
 
@@ -356,6 +358,7 @@ export class Peer {
         return;
       case "phase-changed":
         this.#isServing = effect.phase === "serving";
+        this.#isLeaving = effect.phase === "leaving";
         this.#tellServing();
         if (this.#isServing) this.#publication?.serving(this.#now);
         if (effect.phase === "left") this.#isGoing = true;

@@ -6,9 +6,9 @@ import type { NameAndValue } from "./message/build.ts";
 import type { ValidRequest } from "./message/message.ts";
 import type { Flow } from "./ports.ts";
 
-/** What passes through the box, and REGISTER, SUBSCRIBE and OPTIONS, which end here. */
-export const ALLOWED = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, MESSAGE, REFER, SUBSCRIBE, NOTIFY, INFO, UPDATE, PRACK";
-const KNOWN: readonly string[] = [...ALLOWED.split(", "), "PUBLISH"];
+/** What passes through the box, and REGISTER, SUBSCRIBE, PUBLISH and OPTIONS, which end here. */
+export const ALLOWED = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, MESSAGE, REFER, SUBSCRIBE, NOTIFY, PUBLISH, INFO, UPDATE, PRACK";
+const KNOWN: readonly string[] = ALLOWED.split(", ");
 
 export interface Standing {
   /** Whether calls and registrations can be served at this moment. */

@@ -86,8 +86,9 @@ export type UserLookup =
       /** `undefined`: the domain is ours but there is no such subscriber. */
       readonly credentials: Credentials | undefined;
       readonly bindings: readonly FoundBinding[];
-      /** How many wait for him, if that was asked. */
-      readonly messages?: number;
+      /** Whether messages wait for him, and whether somebody watches his presence or registrations, if that was asked. */
+      readonly hasMessages?: boolean;
+      readonly isWatched?: boolean;
     }
   /** The overlay could not answer in time: 503. */
   | { readonly outcome: "unavailable" };
@@ -234,7 +235,7 @@ export type SipEffect =
     }
   | { readonly type: "close-connection"; readonly connection: number }
   /** Credentials and bindings of an AoR (`user@domain`, canonical) in one question; answered by `user-found`. */
-  | { readonly type: "find-user"; readonly ticket: Ticket; readonly aor: string; readonly withMessages?: boolean }
+  | { readonly type: "find-user"; readonly ticket: Ticket; readonly aor: string; readonly forRegister?: boolean }
   /** Answered by `bindings-changed`. */
   | { readonly type: "change-bindings"; readonly ticket: Ticket; readonly aor: string; readonly changes: BindingChanges }
   /** Answered by `messages-read`. */

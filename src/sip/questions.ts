@@ -33,10 +33,10 @@ export class Questions {
     return this.#waiting.size;
   }
 
-  /** `withMessages`: how many wait for him is asked too. */
-  findUser(now: Instant, aor: string, then: (now: Instant, lookup: UserLookup) => void, withMessages = false): void {
+  /** `forRegister`: what a registrar must know besides is asked too. */
+  findUser(now: Instant, aor: string, then: (now: Instant, lookup: UserLookup) => void, forRegister = false): void {
     const ticket = this.#outbox.nextTicket();
-    this.#ask(now, { type: "find-user", ticket, aor, withMessages }, ticket, (at, answer) =>
+    this.#ask(now, { type: "find-user", ticket, aor, forRegister }, ticket, (at, answer) =>
       then(at, answer?.type === "user" ? answer.lookup : { outcome: "unavailable" }),
     );
   }

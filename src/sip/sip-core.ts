@@ -75,11 +75,14 @@ export class SipCore implements Machine<SipInput, SipEffect> {
     const life = toHex(random.bytes(6));
     const gatekeeper = new Gatekeeper(settings, crypto, wallClock, life);
     this.#gatekeeper = gatekeeper;
-    this.#registrar = new Registrar(this.#core, gatekeeper);
     const courier = new Courier(this.#core, life);
+    const events = new Events(this.#core, gatekeeper, life);
     this.#courier = courier;
-    this.#registrar.messagesWait = (now, aor) => courier.registered(now, aor);
-    this.#events = new Events(this.#core, gatekeeper, life);
+    this.#events = events;
+    this.#registrar = new Registrar(this.#core, gatekeeper, {
+      messagesWait: (now, aor) => courier.registered(now, aor),
+      registrationChanged: (now, aor) => events.registrationChanged(now, aor),
+    });
     this.#proxy = new StatefulProxy(this.#core, gatekeeper, this.#registrar, this.#events, life);
   }
 
@@ -119,9 +122,10 @@ export class SipCore implements Machine<SipInput, SipEffect> {
     this.#proxy.serving = serving;
   }
 
-  /** Whether phones are sent to other boxes with what is new. */
-  setDraining(draining: boolean): void {
+  /** Whether phones are sent to other boxes with what is new; those that watch their registration are told to go. */
+  setDraining(now: Instant, draining: boolean): void {
     this.#proxy.draining = draining;
+    this.#events.setGoing(now, draining);
   }
 
   /** Address of the page that tells how this box is, for whoever asks OPTIONS; empty: there is none. */

@@ -351,7 +351,7 @@ export class Box {
     if (!this.world.isStoreAvailable) return { outcome: "unavailable" };
     const user = this.world.users.get(aor);
     const bindings = [...(user?.bindings.values() ?? [])].map((binding): FoundBinding => ({ ...binding, reach: this.#reach(binding.edge) }));
-    return { outcome: "found", credentials: user?.credentials, bindings, messages: this.world.messagesOf(aor).size };
+    return { outcome: "found", credentials: user?.credentials, bindings, hasMessages: this.world.messagesOf(aor).size > 0, isWatched: this.world.eventsOf(aor).subscriptions.size > 0 };
   }
 }
 

@@ -8,7 +8,7 @@ import type { Flow } from "../ports.ts";
 import { CallWatch } from "./call-watch.ts";
 import { Door } from "./door.ts";
 import { Notifier } from "./notifier.ts";
-import { ALLOW_EVENTS } from "./packages.ts";
+import { PublishDesk } from "./publish-desk.ts";
 import { SubscribeDesk } from "./subscribe-desk.ts";
 import { Teller } from "./teller.ts";
 
@@ -17,6 +17,7 @@ export class Events {
   readonly #notifier: Notifier;
   readonly #teller: Teller;
   readonly #subscribeDesk: SubscribeDesk;
+  readonly #publishDesk: PublishDesk;
   readonly calls: CallWatch;
 
   /** `prefix`: random, so that no branch repeats one of an earlier life of this process. */
@@ -25,7 +26,9 @@ export class Events {
     this.#notifier = new Notifier(core, prefix);
     this.#teller = new Teller(core, this.#notifier, prefix);
     this.calls = new CallWatch(core, this.#teller);
-    this.#subscribeDesk = new SubscribeDesk(core, new Door(core, gatekeeper), this.#notifier, this.#teller);
+    const door = new Door(core, gatekeeper);
+    this.#subscribeDesk = new SubscribeDesk(core, door, this.#notifier, this.#teller);
+    this.#publishDesk = new PublishDesk(core, door, this.#teller);
   }
 
   /** Subscriptions whose NOTIFYs this box sends. */
@@ -44,8 +47,18 @@ export class Events {
 
   /** SUBSCRIBE or PUBLISH to a user of our domain. */
   receive(now: Instant, request: ValidRequest, flow: Flow, aor: string): void {
-    if (request.method === "SUBSCRIBE") return this.#subscribeDesk.receive(now, request, flow, aor);
-    this.#core.answer(request, flow, 489, "", [["Allow-Events", ALLOW_EVENTS]]);
+    if (request.method === "SUBSCRIBE") this.#subscribeDesk.receive(now, request, flow, aor);
+    else this.#publishDesk.receive(now, request, flow, aor);
+  }
+
+  /** Bindings of a user have come or gone: whoever watches his presence or registrations is told. */
+  registrationChanged(now: Instant, aor: string): void {
+    this.#teller.tell(now, aor);
+  }
+
+  /** Whether phones that hang on this box are to go to others. */
+  setGoing(now: Instant, isGoing: boolean): void {
+    this.#notifier.setGoing(now, isGoing);
   }
 
   /** Whether it was a word from another box, which is answered then. */

@@ -14,7 +14,8 @@ import type { EventLookup, Flow, FoundBinding, FoundEventState, Subscription } f
 import { ownVia } from "../proxy/forwarding.ts";
 import type { Hop } from "../transport/transport.ts";
 import { EVENT_LIMITS } from "./limits.ts";
-import { definitionOf, type Part } from "./packages.ts";
+import type { Part } from "./package-definition.ts";
+import { definitionOf } from "./packages.ts";
 import { type SubscriptionAction, SubscriptionMachine, type SubscriptionTrigger } from "./subscription-machine.ts";
 import { watcherOf } from "./watcher.ts";
 
@@ -72,6 +73,7 @@ export class Notifier {
   /** Expiries, rests and looks. BOUNDED: two a subscription and one a watched user. */
   readonly #timers = new DeadlineQueue<(now: Instant) => void>();
   #branches = 0;
+  #goingBox: string | undefined;
 
   constructor(core: CoreContext, prefix: string) {
     this.#core = core;
@@ -136,6 +138,13 @@ export class Notifier {
   drop(key: string): void {
     const live = this.#live.get(key);
     if (live !== undefined) this.#forget(live);
+  }
+
+  /** Whether phones that hang on this box are to go to others: those that watch their registration are told. */
+  setGoing(now: Instant, isGoing: boolean): void {
+    if (isGoing === (this.#goingBox !== undefined)) return;
+    this.#goingBox = isGoing ? this.#core.settings.nodeId : undefined;
+    for (const { subscription, watched } of this.#live.values()) if (subscription.package === "reg") this.#timers.set(watched.look, now);
   }
 
   isWatched(aor: string): boolean {
@@ -262,7 +271,7 @@ export class Notifier {
     const wall = this.#core.wallClock();
     const states = [...watched.states.values()].filter((state) => state.package === subscription.package && state.expiresAt > wall);
     states.sort((a, b) => (a.key < b.key ? -1 : 1));
-    return definitionOf(subscription.package)?.parts({ aor: watched.aor, wall, states, bindings: watched.bindings }) ?? [];
+    return definitionOf(subscription.package).parts({ aor: watched.aor, wall, states, bindings: watched.bindings, goingBox: this.#goingBox });
   }
 
   #isNews(live: Live): boolean {
@@ -278,7 +287,7 @@ export class Notifier {
     const definition = definitionOf(subscription.package);
     const hop = this.#hopTo(subscription);
     const parts = this.#parts(live).filter((part) => isWorthTelling(part, live));
-    if (definition === undefined || hop === undefined || !this.#core.transactions.hasRoom()) {
+    if (hop === undefined || !this.#core.transactions.hasRoom()) {
       this.#core.outbox.count("notify-without-way");
       return this.#step(now, live, "answered");
     }

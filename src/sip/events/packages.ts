@@ -1,40 +1,23 @@
 // The event packages: how each is named, what its documents are, and who may watch whom.
 
-import type { WallTime } from "../../base/time.ts";
 import { parameterValue, parseParameters } from "../message/parameters.ts";
 import { lowerCase } from "../message/scan.ts";
-import type { EventPackage, FoundBinding, FoundEventState } from "../ports.ts";
+import type { EventPackage } from "../ports.ts";
 import { DIALOG_INFO, dialogInfo } from "./dialog-info.ts";
+import { MESSAGE_SUMMARY } from "./message-summary.ts";
+import type { PackageDefinition } from "./package-definition.ts";
+import { PRESENCE } from "./presence.ts";
+import { REG_INFO } from "./reg-info.ts";
 
-/** What is known of an AoR at a moment. */
-export interface Scene {
-  readonly aor: string;
-  readonly wall: WallTime;
-  /** Of the package that is asked for, the living ones. */
-  readonly states: readonly FoundEventState[];
-  readonly bindings: readonly FoundBinding[];
-}
+const DIALOG: PackageDefinition = {
+  name: "dialog", contentType: DIALOG_INFO, isPrivate: false, publisher: "nobody", parts: ({ states }) => states, document: dialogInfo,
+};
 
-/** A piece of a document. What differs from the last document by a piece that is new or gone is worth a NOTIFY. */
-export interface Part {
-  readonly key: string;
-  readonly content: string;
-  /** It is over: those who knew of it are told once. */
-  readonly isFinal: boolean;
-}
-
-interface PackageDefinition {
-  readonly name: EventPackage;
-  readonly contentType: string;
-  /** Only the user itself may watch. */
-  readonly isPrivate: boolean;
-  parts(scene: Scene): readonly Part[];
-  /** `version`: rises with each document of a subscription, from 0. */
-  document(aor: string, version: number, contents: readonly string[]): string;
-}
-
-const PACKAGES: Readonly<Record<string, PackageDefinition>> = {
-  dialog: { name: "dialog", contentType: DIALOG_INFO, isPrivate: false, parts: ({ states }) => states, document: dialogInfo },
+const PACKAGES: Readonly<Record<EventPackage, PackageDefinition>> = {
+  dialog: DIALOG,
+  presence: PRESENCE,
+  "message-summary": MESSAGE_SUMMARY,
+  reg: REG_INFO,
 };
 
 export const ALLOW_EVENTS = Object.keys(PACKAGES).join(", ");
@@ -45,14 +28,14 @@ export interface Event {
   readonly id: string;
 }
 
-export const definitionOf = (name: EventPackage): PackageDefinition | undefined => PACKAGES[name];
+export const definitionOf = (name: EventPackage): PackageDefinition => PACKAGES[name];
 
 /** The value of an Event header: `package;id=…`. `undefined`: absent, malformed, or a package that is not served. */
 export function readEvent(value = ""): Event | undefined {
   const semicolon = value.indexOf(";");
   const end = semicolon < 0 ? value.length : semicolon;
   const name = lowerCase(value.slice(0, end).trim());
-  const definition = Object.hasOwn(PACKAGES, name) ? PACKAGES[name] : undefined;
+  const definition = Object.values(PACKAGES).find((one) => one.name === name);
   const parameters = parseParameters(value, end);
   return definition === undefined || parameters === undefined ? undefined : { definition, id: parameterValue(parameters, "id") ?? "" };
 }

@@ -113,6 +113,16 @@ export class Linphone implements Phone {
     });
   }
 
+  /** Sends a MESSAGE. */
+  say(aor: string, text: string): void {
+    this.type(`chat sip:${aor} ${text}`);
+  }
+
+  /** Waits until it has printed this. */
+  async says(words: RegExp, seconds: number = PATIENCE): Promise<void> {
+    await this.transcript.said(words, 0, seconds);
+  }
+
   private async isRegistered(): Promise<void> {
     const place = this.transcript.end;
     this.type("status register");

@@ -17,6 +17,7 @@ import type {
   ResourceId,
   StoreOutcome,
 } from "../overlay/ports.ts";
+import { ERROR } from "../overlay/wire/code-points.ts";
 import { isProofUser } from "../sip/auth/proof-user.ts";
 import type { Binding, FoundBinding, SipEffect, SipInput } from "../sip/ports.ts";
 import { decodeBinding, encodeBinding } from "./binding-codec.ts";
@@ -35,6 +36,8 @@ export type Operation = Extract<OverlayInput, { type: "fetch" | "store" }>;
 export interface Settled {
   readonly answer: LocationAnswer | undefined;
   readonly operations: readonly Operation[];
+  /** To be asked once more, otherwise. */
+  readonly again?: Operation;
 }
 
 interface Question {
@@ -153,6 +156,9 @@ export class LocationService {
     const question = this.#take(ticket);
     if (question === undefined) return undefined;
     const { sipTicket, aor, resource } = question;
+    // A box of an earlier version has never heard of messages and watchers.
+    const isStrange = !outcome.ok && outcome.fault.reason === "refused" && outcome.fault.code === ERROR.Error_Unknown_Kind;
+    if (isStrange && question.forRegister === true) return { ...NOTHING, again: this.#fetch({ ...question, forRegister: false }) };
     if (!outcome.ok) return { answer: found(sipTicket, { outcome: "unavailable" }), operations: [] };
     if (isProofUser(aor)) return { answer: this.#foundProofUser(sipTicket, aor, wall), operations: [] };
     const holders = this.#surroundings.holders(resource);

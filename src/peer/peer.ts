@@ -381,7 +381,8 @@ export class Peer {
     return { registration: open || this.#openRegistration ? "open" : "authenticated", expiry };
   }
 
-  #settle({ answer, operations }: Settled): void {
+  #settle({ answer, operations, again }: Settled): void {
+    if (again !== undefined) this.#overlayInputs.push(again);
     if (answer !== undefined) this.#sipInputs.push(answer);
     for (const operation of operations) {
       this.#count("user-given-back");

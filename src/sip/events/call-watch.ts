@@ -24,6 +24,12 @@ const LONGEST_CALL = hours(12);
 /** A write that the ring did not take is tried again. */
 const WRITE_AGAIN = seconds(1);
 
+/** So often, then with the next renewal. */
+const WRITES = 20;
+
+/** Octets of what is told of a call at one place: longer names are left out, longer tags not followed. */
+const WORD_MAX = 256;
+
 type Ending = Pick<DialogView, "event" | "code">;
 
 /** One end of a call that is a user of ours. */
@@ -37,6 +43,8 @@ interface Side {
   writing: "no" | "writing" | "again";
   /** Whether the ring was told of anything yet. */
   isWritten: boolean;
+  /** Writes in a row that the ring did not take. */
+  failures: number;
 }
 
 interface Call {
@@ -88,7 +96,8 @@ export class CallWatch {
   /** An INVITE that begins a call; `caller` and `callee` are AoRs of our domain, `undefined` if they are none. */
   begin(now: Instant, request: ValidRequest, caller: string | undefined, callee: string | undefined): CallObserver | undefined {
     const key = keyOf(request.callId, request.fromTag);
-    if ((caller === undefined && callee === undefined) || this.#calls.has(key)) return undefined;
+    const isTooLong = request.callId.length > WORD_MAX || request.fromTag.length > WORD_MAX;
+    if ((caller === undefined && callee === undefined) || isTooLong || this.#calls.has(key)) return undefined;
     const sides: Side[] = [];
     if (caller !== undefined) sides.push(this.#side(caller, key, "initiator"));
     if (callee !== undefined) sides.push(this.#side(callee, key, "recipient"));
@@ -114,7 +123,7 @@ export class CallWatch {
 
   #side(aor: string, key: string, direction: Side["direction"]): Side {
     const name = this.#core.crypto.sha256Hex(`dialog\n${direction}\n${key}`).slice(0, 24);
-    return { aor, key: name, direction, isWatched: undefined, writing: "no", isWritten: false };
+    return { aor, key: name, direction, isWatched: undefined, writing: "no", isWritten: false, failures: 0 };
   }
 
   /** A request within a dialog that passes through. */
@@ -142,14 +151,14 @@ export class CallWatch {
     if (response.status === 100 || (call.state !== "begun" && call.state !== "early")) return;
     const isNew = call.state === "begun";
     call.state = "early";
-    if (call.toTag === "") call.toTag = response.toTag;
+    if (call.toTag === "") call.toTag = short(response.toTag);
     if (isNew) this.#changed(now, call);
   }
 
   #answered(now: Instant, call: Call, response: ValidResponse): void {
     if (call.state === "confirmed" || call.state === "terminated") return;
     call.state = "confirmed";
-    call.toTag = response.toTag;
+    call.toTag = short(response.toTag);
     call.callee = { ...call.callee, target: targetOf(response) };
     call.session = sessionTime(response);
     call.endsAt = after(now, call.session);
@@ -199,8 +208,9 @@ export class CallWatch {
       const isOld = side.writing === "again";
       side.writing = "no";
       if (outcome === "stored" && !isRenewal) this.#teller.tell(at, side.aor);
+      side.failures = outcome === "stored" ? 0 : side.failures + 1;
       if (isOld) this.#write(at, call, side);
-      else if (outcome === "unavailable") this.#timers.set((later) => this.#write(later, call, side), after(at, WRITE_AGAIN));
+      else if (outcome === "unavailable" && side.failures < WRITES) this.#timers.set((later) => this.#write(later, call, side), after(at, WRITE_AGAIN));
     });
   }
 
@@ -239,10 +249,12 @@ const NO_ENDING: Ending = { event: "", code: 0 };
 
 const keyOf = (callId: string, fromTag: string): string => `${callId}\n${fromTag}`;
 
-const party = ({ uriText, displayName }: NameAddress, target: string): Party => ({ identity: uriText, displayName, target });
+const party = ({ uriText, displayName }: NameAddress, target: string): Party => ({ identity: short(uriText), displayName: short(displayName), target });
+
+const short = (word: string): string => (word.length > WORD_MAX ? "" : word);
 
 function targetOf({ contacts }: SipMessage): string {
-  return contacts === undefined || contacts === "*" ? "" : (contacts[0]?.uriText ?? "");
+  return contacts === undefined || contacts === "*" ? "" : short(contacts[0]?.uriText ?? "");
 }
 
 function sessionTime(response: ValidResponse): Duration {

@@ -6,6 +6,8 @@ export const EVENT_LIMITS = {
   subscriptionsOfWatcher: 250,
   /** Of one watched user, in the ring: above it 503. */
   watchersOfUser: 120,
+  /** Octets of a subscription's dialog (addresses, tags, routes): above it 400. */
+  dialogOctets: 1_200,
   /** Publications (RFC 3903) of one user and package: above it 503. */
   publicationsOfUser: 16,
   /** Octets of one: above it 413. */

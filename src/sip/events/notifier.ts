@@ -12,6 +12,7 @@ import { escapeUser } from "../message/uri.ts";
 import { MAGIC_COOKIE } from "../message/via.ts";
 import type { EventLookup, Flow, FoundBinding, FoundEventState, Subscription } from "../ports.ts";
 import { ownVia } from "../proxy/forwarding.ts";
+import { targetGroups } from "../proxy/target-set.ts";
 import type { Hop } from "../transport/transport.ts";
 import { EVENT_LIMITS } from "./limits.ts";
 import type { Part } from "./package-definition.ts";
@@ -26,7 +27,9 @@ const COUNT_EACH = milliseconds(100);
 /** …and so many more, for clocks that differ. */
 const COUNT_AHEAD = 100;
 /** A user that is watched is looked at again without being told to. */
-const LOOK_AGAIN = seconds(60);
+const LOOK_AGAIN = seconds(50);
+/** Not all of them at once. */
+const LOOK_SPREAD = seconds(20);
 /** The same when the ring did not answer. */
 const LOOK_SOON = milliseconds(500);
 
@@ -166,7 +169,8 @@ export class Notifier {
       const isOld = watched.reading === "again";
       watched.reading = "no";
       if (this.#watched.get(watched.aor) !== watched) return;
-      this.#timers.set(watched.look, after(at, lookup.outcome === "found" ? LOOK_AGAIN : LOOK_SOON));
+      const pause = lookup.outcome === "found" ? milliseconds(LOOK_AGAIN + this.#core.random.below(LOOK_SPREAD)) : LOOK_SOON;
+      this.#timers.set(watched.look, after(at, pause));
       this.#show(at, watched, lookup);
       if (isOld) this.look(at, watched.aor);
     });
@@ -283,14 +287,22 @@ export class Notifier {
   }
 
   #notify(now: Instant, live: Live, state: string): void {
+    const flow = this.#flowTo(live.subscription);
+    if (flow !== undefined) return this.#send(now, live, state, { hop: flow, routes: [] });
+    this.#core.questions.findUser(now, watcherOf(live.subscription), (at, lookup) => {
+      const way = lookup.outcome === "found" ? this.#wayThroughBinding(live.subscription, lookup.bindings) : undefined;
+      if (way !== undefined) return this.#send(at, live, state, way);
+      this.#core.outbox.count("notify-without-way");
+      this.#step(at, live, "answered");
+    });
+  }
+
+  #send(now: Instant, live: Live, state: string, { hop, routes }: NotifyWay): void {
+    if (live.machine.state === "over") return;
+    if (!this.#core.transactions.hasRoom()) return this.#step(now, live, "answered");
     const { subscription, watched } = live;
     const definition = definitionOf(subscription.package);
-    const hop = this.#hopTo(subscription);
     const parts = this.#parts(live).filter((part) => isWorthTelling(part, live));
-    if (hop === undefined || !this.#core.transactions.hasRoom()) {
-      this.#core.outbox.count("notify-without-way");
-      return this.#step(now, live, "answered");
-    }
     live.isDue = false;
     live.told = new Map(parts.map((part) => [part.key, part]));
     live.cseq += 1;
@@ -299,7 +311,7 @@ export class Notifier {
     this.#branches += 1;
     const branch = `${MAGIC_COOKIE}${this.#prefix}n${this.#branches.toString(36)}`;
     const fields = this.#fields(live, hop, branch, state, definition.contentType);
-    const request = makeRequest("NOTIFY", subscription.target, fields, body);
+    const request = makeRequest("NOTIFY", subscription.target, [...routes.map((route): NameAndValue => ["Route", route]), ...fields], body);
     this.#core.outbox.count("notify-sent");
     this.#core.transactions.request(now, request, branch, hop, {
       received: (at, _, response) => this.#answered(at, live, response),
@@ -337,7 +349,7 @@ export class Notifier {
   }
 
   /** The way that the SUBSCRIBE came; where the watcher was seen, if that was another box's way and UDP. */
-  #hopTo({ flowToken, received, transport }: Subscription): Hop | undefined {
+  #flowTo({ flowToken, received, transport }: Subscription): Hop | undefined {
     const { tokens, ends } = this.#core;
     const reading = tokens.read(flowToken, "");
     if (reading.type === "flow" && reading.ours && (transport !== "udp" || ends.isLocal(reading.flow.local.host))) {
@@ -346,6 +358,25 @@ export class Notifier {
     }
     return transport === "udp" && ends.mayReach(received) ? { type: "address", transport, remote: received } : undefined;
   }
+
+  /** A phone whose connection or box is gone is reached where it registered since: by the one binding that can be its own. */
+  #wayThroughBinding({ transport }: Subscription, bindings: readonly FoundBinding[]): NotifyWay | undefined {
+    const { ends, tokens, transport: flows } = this.#core;
+    const possible = bindings.filter((binding) => binding.transport === transport && binding.reach.at !== "gone");
+    if (possible.length !== 1) return undefined;
+    const target = targetGroups("", possible, this.#core.wallClock(), ends, tokens, false)[0]?.[0]?.[0];
+    if (target?.way.type !== "hop") return undefined;
+    const { hop } = target.way;
+    if (hop.type === "address") return { hop, routes: target.routes };
+    const alive = flows.alive(hop.flow);
+    return alive === undefined ? undefined : { hop: { type: "flow", flow: alive }, routes: target.routes };
+  }
+}
+
+interface NotifyWay {
+  readonly hop: Hop;
+  /** Before those of the dialog. */
+  readonly routes: readonly string[];
 }
 
 /** What is over is told once, and only to those who knew of it, or may have: by a box that is gone. */

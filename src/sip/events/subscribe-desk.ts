@@ -71,6 +71,7 @@ export class SubscribeDesk {
         return this.#door.answer(at, subscribing, 503, "", [this.#core.retryAfter()]);
       }
       const subscription = this.#newSubscription(subscribing);
+      if (octetsOf(subscription) > EVENT_LIMITS.dialogOctets) return this.#door.answer(at, subscribing, 400, "Addresses Too Long");
       if (expires === 0) return this.#start(at, subscribing, subscription, false);
       this.#core.questions.changeEvents(at, subscribing.aor, { of: "subscriptions", upserts: [subscription], removals: [] }, (later, { outcome }) => {
         if (outcome === "stored") return this.#start(later, subscribing, subscription, !subscriptions.some((one) => one.package === subscription.package));
@@ -159,6 +160,9 @@ export class SubscribeDesk {
     return this.#core.crypto.sha256Hex(`subscription\n${definition.name}\n${id}\n${localTag}\n${fromTag}\n${callId}`).slice(0, 24);
   }
 }
+
+const octetsOf = ({ id, callId, local, remote, target, routes, flowToken }: Subscription): number =>
+  [id, callId, local, remote, target, flowToken, ...routes].reduce((sum, text) => sum + text.length, 0);
 
 function targetIn({ contacts }: ValidRequest): string | undefined {
   return contacts === "*" ? undefined : contacts[0]?.uriText;

@@ -106,8 +106,8 @@ export class Teller {
     const { nodeId } = this.#core.settings;
     this.#bornAt ??= this.#core.wallClock();
     const bornAt = this.#bornAt;
-    const isOrphan = ({ key, edge, reach, transport, startedAt }: FoundSubscription): boolean =>
-      this.#notifier.find(key) === undefined && transport === "udp" && (reach.at === "gone" || (edge === nodeId && startedAt < bornAt));
+    const isOrphan = ({ key, edge, reach, startedAt }: FoundSubscription): boolean =>
+      this.#notifier.find(key) === undefined && (reach.at === "gone" || (edge === nodeId && startedAt < bornAt));
     const upserts = subscriptions.filter(isOrphan).map((one) => {
       const { subscription, first } = this.#notifier.continued(withoutReach(one));
       this.#notifier.begin(now, aor, subscription, first);

@@ -8,6 +8,8 @@ import type { KeptMessage } from "../ports.ts";
 
 /** Octets of a body that is kept. */
 const BODY_MAX = 2_048;
+/** Octets of what is kept of its header. */
+const FIELDS_MAX = 900;
 /** Messages that wait for one user: beyond it the sender is told that nobody is there. */
 const WAITING_MAX = 50;
 /** A message waits so long, or as long as its Expires says. */
@@ -55,6 +57,7 @@ export class Keeper {
     if (request.body.length > BODY_MAX) return told(now, 413);
     const message = this.#messageOf(request);
     if (message === undefined) return told(now, 480);
+    if (message.from.length + message.callId.length + message.contentType.length > FIELDS_MAX) return told(now, 413);
     this.#core.questions.readMessages(now, aor, (at, lookup) => {
       if (lookup.outcome === "unavailable") return told(at, 503, [this.#core.retryAfter()]);
       if (lookup.messages.some(({ key }) => key === message.key)) return told(at, 202);

@@ -315,3 +315,51 @@ test("what a watcher sees of a hostile name is well-formed", () => {
   world.run(400);
   assert.ok(notifies(wanda).at(-1)?.body.includes('display="&lt;/identity&gt;&lt;a &quot;&amp;"'));
 });
+
+test("a watcher over TCP whose box died is told where it registered since", () => {
+  const here = office();
+  const { world, boxes } = here;
+  const wanda = world.phone("wanda", "10.0.1.7", boxes[0], "tcp", 5070);
+  here.wanda.register({ expires: 0 });
+  wanda.register();
+  subscribe(wanda);
+  world.run(300);
+  assert.deepEqual(states(wanda), ["none"]);
+  boxes[0].isAlive = false;
+  wanda.hangUpConnection();
+  wanda.box = boxes[2];
+  assert.equal(wanda.register().status, 200);
+  call(here).answer();
+  world.run(500);
+  assert.equal(states(wanda).at(-1), "confirmed");
+  assertInOrder(wanda);
+});
+
+test("a watcher whose connection broke is told over the one with which it registered again", () => {
+  const here = office();
+  const { world, boxes } = here;
+  const wanda = world.phone("wanda", "10.0.1.7", boxes[0], "tcp", 5070);
+  here.wanda.register({ expires: 0 });
+  wanda.register();
+  subscribe(wanda);
+  world.run(300);
+  wanda.hangUpConnection();
+  world.run(100);
+  assert.equal(wanda.register().status, 200);
+  call(here).answer();
+  assert.deepEqual(states(wanda), ["none", "early", "confirmed"]);
+  assertInOrder(wanda);
+});
+
+test("names and tags of any length put nothing into the ring that it would not take", () => {
+  const here = office();
+  const { wanda, world, alice, bob } = here;
+  subscribe(wanda);
+  world.run(300);
+  bob.answers = () => [180];
+  alice.ask("INVITE", BOB, { from: `"${"x".repeat(9_000)}" <sip:alice@example.test>` });
+  world.run(400);
+  for (const { content } of world.eventsOf("bob@example.test").states.values()) assert.ok(content.length < 4_000);
+  assert.equal(states(wanda).at(-1), "early");
+  assert.equal(subscribe(wanda, { callId: "c".repeat(2_000) }).status, 400);
+});

@@ -332,7 +332,7 @@ export class Notifier {
       ["Contact", this.#contact(hop, watched.aor, subscription)],
       ["Event", id === "" ? name : `${name};id=${id}`],
       ["Subscription-State", state],
-      ["Server", this.#core.settings.software],
+      ["User-Agent", this.#core.settings.software],
       ["Content-Type", contentType],
     ];
   }

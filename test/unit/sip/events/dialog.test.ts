@@ -363,3 +363,32 @@ test("names and tags of any length put nothing into the ring that it would not t
   assert.equal(states(wanda).at(-1), "early");
   assert.equal(subscribe(wanda, { callId: "c".repeat(2_000) }).status, 400);
 });
+
+test("a word between boxes that no box made is no word", () => {
+  const { world, boxes, wanda } = office();
+  const before = boxes[0].counted.length;
+  for (const event of ["ringbox-look;reason=changed;token=forged", "ringbox-look", "ringbox-look;reason=changed"]) {
+    const answer = wanda.exchange(wanda.request("NOTIFY", "sip:10.0.0.1", { to: `<${BOB}>`, fields: [`Event: ${event}`] }));
+    assert.equal(answer.status, 405);
+  }
+  assert.equal(boxes[0].counted.slice(before).filter((name) => name === "subscription-taken-over").length, 0);
+  world.run();
+});
+
+test("one watcher has his limit of subscriptions, and the others are not concerned", () => {
+  const { world, wanda, alice } = office();
+  for (let i = 0; i < 260; i++) world.addUser(`u${i}`);
+  const statuses = Array.from({ length: 252 }, (_, i) => subscribe(wanda, {}, `sip:u${i}@example.test`).status);
+  assert.deepEqual(statuses.slice(248), [200, 200, 403, 403]);
+  assert.equal(subscribe(alice).status, 200);
+});
+
+test("a user can be watched by so many and no more", () => {
+  const { world, boxes } = office();
+  const watchers = Array.from({ length: 121 }, (_, i) => {
+    world.addUser(`w${i}`);
+    return world.phone(`w${i}`, `10.0.2.${i + 1}`, boxes[i % 3] ?? boxes[0]);
+  });
+  const statuses = watchers.map((watcher) => subscribe(watcher).status);
+  assert.deepEqual(statuses.slice(118), [200, 200, 503]);
+});

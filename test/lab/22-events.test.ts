@@ -2,22 +2,28 @@ import assert from "node:assert/strict";
 import { account, labTest } from "./lab.ts";
 import { Baresip } from "./phones/baresip.ts";
 import { Linphone } from "./phones/linphone.ts";
+import { until } from "./until.ts";
 
 const PLAN = { boxes: 2, phones: 2, programs: ["baresip", "linphonec"] };
 
-labTest("baresip asks for its mailbox, and sees another baresip come to another box", PLAN, async (lab) => {
+labTest("baresip asks for its mailbox, and sees a linphone come to another box and publish that it is there", PLAN, async (lab) => {
   await lab.start();
   const [alice, bob] = await lab.subscribe(lab.box(1), "user", 2);
   assert(alice !== undefined && bob !== undefined);
-  const watched = { ...account(bob, lab.box(2)), modules: ["contact.so", "presence.so"], parameters: ";pubint=120" };
-  const watches = [`${bob.username}@${watched.domain}`];
-  const watcher = await Baresip.start(lab.phoneHost(1), { ...account(alice, lab.box(1)), modules: ["contact.so", "mwi.so", "presence.so"], watches });
+  const other = new Linphone(lab.phoneHost(2), { ...account(bob, lab.box(2)), publishes: true });
+  const watcher = await Baresip.start(lab.phoneHost(1), {
+    ...account(alice, lab.box(1)), modules: ["contact.so", "mwi.so", "presence.so"], watches: [other.aor],
+  });
   await watcher.says(/Messages-Waiting: no/);
   await watcher.seesContact(/Offline/);
-  const other = await Baresip.start(lab.phoneHost(2), watched);
   await other.register();
   await watcher.seesContact(/Online/);
+  await until("its publication is taken", 20, async () => {
+    const { counters } = await lab.box(2).status();
+    assert(counters["published"], JSON.stringify(counters));
+  });
   await other.close();
+  await watcher.seesContact(/Offline/);
   await watcher.close();
 });
 

@@ -36,11 +36,11 @@ function configuration(host: Host, { port = 5060, authority, modules = [] }: Acc
 }
 
 /** A line of baresip's accounts file: registers, calls through the box, answers by itself. */
-function accountLine({ username, password, domain, box, transport = "udp", boxPort = transport === "tls" ? 5061 : 5060, expires = 3600, secondBox, parameters = "" }: Account): string {
+function accountLine({ username, password, domain, box, transport = "udp", boxPort = transport === "tls" ? 5061 : 5060, expires = 3600, secondBox }: Account): string {
   const second = secondBox === undefined ? "" : `;sipnat=outbound;outbound2="sip:${secondBox}:${boxPort};transport=${transport}"`;
   return (
     `<sip:${username}@${domain}>;auth_user=${username};auth_pass=${password};answermode=auto` +
-    `;outbound="sip:${box}:${boxPort};transport=${transport}";regint=${expires};audio_codecs=PCMU/8000/1${second}${parameters}`
+    `;outbound="sip:${box}:${boxPort};transport=${transport}";regint=${expires};audio_codecs=PCMU/8000/1${second}`
   );
 }
 

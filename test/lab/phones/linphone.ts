@@ -32,7 +32,7 @@ reg_route=${route}
 reg_identity=sip:${username}@${domain}
 reg_expires=${expires}
 reg_sendregister=1
-publish=0
+publish=${account.publishes === true ? 1 : 0}
 [auth_info_0]
 username=${username}
 passwd=${password}

@@ -18,9 +18,10 @@ export interface Account {
   readonly port?: number;
   /** How long a registration is asked for, seconds. */
   readonly expires?: number;
-  /** Of baresip: further modules, parameters of its account, and people it watches. */
+  /** Of linphone: says that it is there (PUBLISH), as it registers. */
+  readonly publishes?: true;
+  /** Of baresip: further modules, and people it watches. */
   readonly modules?: readonly string[];
-  readonly parameters?: string;
   readonly watches?: readonly string[];
 }
 

@@ -43,7 +43,7 @@ interface Side {
   writing: "no" | "writing" | "again";
   /** Whether the ring was told of anything yet. */
   isWritten: boolean;
-  /** Writes in a row that the ring did not take. */
+  /** Looks and writes in a row that the ring did not take. */
   failures: number;
 }
 
@@ -186,11 +186,18 @@ export class CallWatch {
   #ask(now: Instant, call: Call, side: Side): void {
     side.isWatched = false;
     this.#core.questions.readEvents(now, side.aor, (at, lookup) => {
-      if (lookup.outcome === "unavailable") side.isWatched = undefined;
-      if (lookup.outcome === "unavailable" || !lookup.subscriptions.some((one) => one.package === "dialog")) return;
+      if (lookup.outcome === "unavailable") return this.#soon(at, side, (later) => this.#ask(later, call, side));
+      side.failures = 0;
+      if (!lookup.subscriptions.some((one) => one.package === "dialog")) return;
       side.isWatched = true;
       this.#write(at, call, side);
     });
+  }
+
+  /** Once more, a moment later; if that goes on, with the next renewal. */
+  #soon(now: Instant, side: Side, act: (now: Instant) => void): void {
+    side.failures += 1;
+    if (side.failures < WRITES) this.#timers.set(act, after(now, WRITE_AGAIN));
   }
 
   /** One write at a time, so that they arrive in order; the next one writes what is true by then. */
@@ -208,9 +215,9 @@ export class CallWatch {
       const isOld = side.writing === "again";
       side.writing = "no";
       if (outcome === "stored" && !isRenewal) this.#teller.tell(at, side.aor);
-      side.failures = outcome === "stored" ? 0 : side.failures + 1;
+      if (outcome === "stored") side.failures = 0;
       if (isOld) this.#write(at, call, side);
-      else if (outcome === "unavailable" && side.failures < WRITES) this.#timers.set((later) => this.#write(later, call, side), after(at, WRITE_AGAIN));
+      else if (outcome === "unavailable") this.#soon(at, side, (later) => this.#write(later, call, side));
     });
   }
 

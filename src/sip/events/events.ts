@@ -3,6 +3,7 @@
 import { earliest, type Instant } from "../../base/time.ts";
 import type { Gatekeeper } from "../auth/gatekeeper.ts";
 import type { CoreContext } from "../core-context.ts";
+import { responseTo } from "../message/build.ts";
 import type { ValidRequest } from "../message/message.ts";
 import type { Flow } from "../ports.ts";
 import { CallWatch } from "./call-watch.ts";
@@ -61,13 +62,18 @@ export class Events {
     this.#notifier.setGoing(now, isGoing);
   }
 
-  /** Whether it was a word from another box, which is answered then. */
+  /** Whether it was a word from another box, which is answered here. */
   takeHint(now: Instant, request: ValidRequest, flow: Flow): boolean {
     const hint = this.#teller.read(request, flow);
     if (hint === undefined) return false;
-    this.#core.answer(request, flow, 200);
-    if (hint.reason === "changed") this.#teller.heard(now, hint.aor);
-    else this.calls.watched(now, hint.aor);
+    const server = this.#core.serve(now, request, flow);
+    if (server === undefined) return true;
+    const answer = (at: Instant): void => this.#core.transactions.respond(at, server, responseTo(request, 200, "", this.#core.answerOptions(request, [])));
+    if (hint.reason === "changed") this.#teller.heard(now, hint.aor, answer);
+    else {
+      this.calls.watched(now, hint.aor);
+      answer(now);
+    }
     return true;
   }
 }

@@ -150,6 +150,13 @@ export class Notifier {
     for (const { subscription, watched } of this.#live.values()) if (subscription.package === "reg") this.#timers.set(watched.look, now);
   }
 
+  /** Whether those who watch this user know what this box was told to look for. */
+  isSettled(aor: string): boolean {
+    const watched = this.#watched.get(aor);
+    if (watched === undefined) return true;
+    return watched.reading === "no" && [...watched.live.values()].every(({ machine }) => machine.state === "quiet" || machine.state === "resting");
+  }
+
   isWatched(aor: string): boolean {
     return this.#watched.has(aor);
   }

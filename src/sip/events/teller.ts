@@ -5,7 +5,7 @@ import { type Address, formatAddress } from "../../base/address.ts";
 import { BoundedMap } from "../../base/bounded-map.ts";
 import { toHex } from "../../base/bytes.ts";
 import { DeadlineQueue } from "../../base/deadline-queue.ts";
-import { after, type Instant, seconds, type WallTime } from "../../base/time.ts";
+import { after, type Instant, milliseconds, seconds, type WallTime } from "../../base/time.ts";
 import type { CoreContext } from "../core-context.ts";
 import { makeRequest } from "../message/build.ts";
 import type { ValidRequest } from "../message/message.ts";
@@ -22,6 +22,10 @@ const HINT = "ringbox-look";
 
 /** A box that did not answer a hint by then may be dead: who watches is read again, and where. */
 const HINT_PATIENCE = seconds(1);
+/** A hint is answered when the watchers have their NOTIFYs: a box that dies before that has not answered it… */
+const SETTLING_LOOK = milliseconds(50);
+/** …but a watcher that is slow is not waited for so long as to be taken for a dead box. */
+const SETTLING_LOOKS = 12;
 /** As often: by then a dead box has left the ring, and its subscriptions are taken over. */
 const ROUNDS = 6;
 
@@ -39,7 +43,7 @@ export class Teller {
   readonly #prefix: string;
   /** By AoR. */
   readonly #tellings = new BoundedMap<string, Telling>(EVENT_LIMITS.tellings, "evict");
-  /** Hints without an answer. BOUNDED: by the client transactions. */
+  /** Hints without an answer, ours and of others. BOUNDED: by the transactions. */
   readonly #timers = new DeadlineQueue<(now: Instant) => void>();
   /** Subscriptions of this box that are older are of an earlier life of it. */
   #bornAt: WallTime | undefined;
@@ -167,10 +171,16 @@ export class Teller {
     return aor === undefined ? undefined : { reason: reason === "reason=changed" ? "changed" : "watched", aor };
   }
 
-  /** Told by another box that something has changed. */
-  heard(now: Instant, aor: string): void {
+  /** Told by another box that something has changed; `answer` when the watchers here know. */
+  heard(now: Instant, aor: string, answer: (now: Instant) => void): void {
     if (this.#notifier.isWatched(aor)) this.#notifier.look(now, aor);
-    else this.#core.questions.readEvents(now, aor, (at, lookup) => (lookup.outcome === "found" ? this.takeOver(at, aor, lookup.subscriptions) : undefined));
+    this.#whenSettled(now, aor, answer, SETTLING_LOOKS);
+    if (!this.#notifier.isWatched(aor)) this.#core.questions.readEvents(now, aor, (at, lookup) => (lookup.outcome === "found" ? this.takeOver(at, aor, lookup.subscriptions) : undefined));
+  }
+
+  #whenSettled(now: Instant, aor: string, answer: (now: Instant) => void, looks: number): void {
+    if (looks === 0 || this.#notifier.isSettled(aor)) return answer(now);
+    this.#timers.set((at) => this.#whenSettled(at, aor, answer, looks - 1), after(now, SETTLING_LOOK));
   }
 }
 

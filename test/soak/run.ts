@@ -21,6 +21,11 @@ const LONG_FORMS: readonly LongForm[] = [
     environment: { RINGBOX_DECISIONS: "400" },
   },
   {
+    name: "writes: an hour of a thousand phones that refresh every minute",
+    command: ["--test", "test/lab/20-write-budget.test.ts"],
+    environment: { RINGBOX_WRITE_MINUTES: "60" },
+  },
+  {
     name: "SIP: ten thousand idle connections",
     command: ["--test", "test/integration/box/idle-connections.test.ts"],
     environment: { RINGBOX_CONNECTIONS: "10000" },

@@ -20,6 +20,9 @@ const SOONER = 20;
 const PATIENT_AFTER = 10;
 const MOST_PATIENCE = 8;
 
+/** In a larger ring it grows with the boxes that dial as well: the first that gets through names it to all others. */
+const DIALERS = 12;
+
 interface Candidate {
   readonly address: Address;
   readonly source: "hint" | "mdns";
@@ -121,7 +124,8 @@ export class Dialer {
 
   #backOff(attempts: number): Duration {
     const { redialFirst, redialLongest } = this.#context.settings.timing;
-    const patience = Math.min(Math.max(1, attempts / PATIENT_AFTER), MOST_PATIENCE);
+    const dialers = this.#membership.view.size;
+    const patience = Math.min(Math.max(1, attempts / PATIENT_AFTER, dialers / DIALERS), MOST_PATIENCE);
     return milliseconds(Math.min(redialFirst * 2 ** Math.min(attempts, 20), redialLongest * patience));
   }
 

@@ -116,7 +116,8 @@ export class Verdicts {
       suspicion.asked++;
       const indirect = { hop: helper, beyond: [{ type: "node", nodeId } as const], body: PING, signed: true, answeredBy: nodeId, timeout };
       this.#exchanges.request(indirect, (outcome) => this.#helped(suspicion, helper, outcome));
-      // Lifeguard's nack: a helper that answers for itself shows that we hear what is said.
+      // Lifeguard's nack: a helper that answers for itself shows that we hear what is said. Once is enough.
+      if (suspicion.heardHelpers) continue;
       this.#exchanges.request({ hop: helper, body: PING, timeout }, ({ type }) => {
         if (type === "answer") suspicion.heardHelpers = true;
       });

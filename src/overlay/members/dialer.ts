@@ -16,6 +16,9 @@ const MAX_RUMOR_ATTEMPTS = 5;
 /** A link that broke while both boxes live is dialed this much sooner than `redialFirst`, once. */
 const SOONER = 20;
 
+/** Dials to one box at a time, the handshake of one of which may have lost its first packet. */
+const MAX_DIALS_BESIDE = 4;
+
 /** Beyond so many failures the longest wait grows with their number, up to so many times: a box may stay away. */
 const PATIENT_AFTER = 10;
 const MOST_PATIENCE = 8;
@@ -34,7 +37,7 @@ export class Dialer {
   readonly #doubles: Doubles;
   readonly #isWanted: (nodeId: NodeId) => boolean;
   readonly #candidates = new BoundedMap<string, Candidate>(MAX_CANDIDATES, "evict");
-  /** BOUNDED: by members and candidates, one dial each. */
+  /** BOUNDED: by members and candidates, one dial each, MAX_DIALS_BESIDE to a silent box that nobody else can ask. */
   readonly #dials = new Map<Ticket, NodeId | Candidate>();
   /** Failed dials in a row. BOUNDED: by members. */
   readonly #attempts = new Map<NodeId, number>();
@@ -65,6 +68,14 @@ export class Dialer {
     const address = this.#membership.find(nodeId)?.info?.overlay;
     if (this.#stopped || address === undefined || this.#membership.hasLiveLink(nodeId) || this.#isDialing(nodeId)) return;
     this.#context.agenda.cancel(`redial ${nodeId}`);
+    this.#emitDial(address, nodeId);
+  }
+
+  /** One more beside those under way: each that loses a packet of its handshake waits a second or longer by itself. */
+  dialBeside(nodeId: NodeId): void {
+    const address = this.#membership.find(nodeId)?.info?.overlay;
+    const underWay = [...this.#dials.values()].filter((target) => target === nodeId).length;
+    if (this.#stopped || address === undefined || this.#membership.hasLiveLink(nodeId) || underWay >= MAX_DIALS_BESIDE) return;
     this.#emitDial(address, nodeId);
   }
 
@@ -100,6 +111,8 @@ export class Dialer {
   }
 
   #memberFailed(nodeId: NodeId): void {
+    // Of several at a time the last counts.
+    if (this.#isDialing(nodeId)) return;
     const attempts = (this.#attempts.get(nodeId) ?? 0) + 1;
     this.#attempts.set(nodeId, attempts);
     this.#redialAfter(nodeId, this.#backOff(attempts));

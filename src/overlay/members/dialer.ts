@@ -39,6 +39,8 @@ export class Dialer {
   readonly #candidates = new BoundedMap<string, Candidate>(MAX_CANDIDATES, "evict");
   /** BOUNDED: by members and candidates, one dial each, MAX_DIALS_BESIDE to a silent box that nobody else can ask. */
   readonly #dials = new Map<Ticket, NodeId | Candidate>();
+  /** Those of them that are beside another: their failure changes nothing. */
+  readonly #beside = new Set<Ticket>();
   /** Failed dials in a row. BOUNDED: by members. */
   readonly #attempts = new Map<NodeId, number>();
   #stopped = false;
@@ -76,7 +78,7 @@ export class Dialer {
     const address = this.#membership.find(nodeId)?.info?.overlay;
     const underWay = [...this.#dials.values()].filter((target) => target === nodeId).length;
     if (this.#stopped || address === undefined || this.#membership.hasLiveLink(nodeId) || underWay >= MAX_DIALS_BESIDE) return;
-    this.#emitDial(address, nodeId);
+    this.#beside.add(this.#emitDial(address, nodeId));
   }
 
   /** A link to it has closed. The box with the larger Node-ID waits longer, so that seldom both dial. */
@@ -95,6 +97,7 @@ export class Dialer {
     const target = dial === undefined ? undefined : this.#dials.get(dial);
     if (dial === undefined || target === undefined) return;
     this.#dials.delete(dial);
+    this.#beside.delete(dial);
     // From here on the member itself is remembered and dialed.
     if (typeof target !== "string") this.#candidates.delete(formatAddress(target.address));
     else if (target !== nodeId) this.#membership.movedOut(target);
@@ -104,15 +107,13 @@ export class Dialer {
   failed(dial: Ticket): void {
     const target = this.#dials.get(dial);
     this.#dials.delete(dial);
-    if (target === undefined) return;
+    if (this.#beside.delete(dial) || target === undefined) return;
     if (typeof target === "string") this.#memberFailed(target);
     else this.#candidateFailed(target);
     this.#dialCandidates();
   }
 
   #memberFailed(nodeId: NodeId): void {
-    // Of several at a time the last counts.
-    if (this.#isDialing(nodeId)) return;
     const attempts = (this.#attempts.get(nodeId) ?? 0) + 1;
     this.#attempts.set(nodeId, attempts);
     this.#redialAfter(nodeId, this.#backOff(attempts));
@@ -176,13 +177,14 @@ export class Dialer {
   }
 
   #isDialing(nodeId: NodeId): boolean {
-    for (const target of this.#dials.values()) if (target === nodeId) return true;
+    for (const [dial, target] of this.#dials) if (target === nodeId && !this.#beside.has(dial)) return true;
     return false;
   }
 
-  #emitDial(address: Address, target: NodeId | Candidate): void {
+  #emitDial(address: Address, target: NodeId | Candidate): Ticket {
     const dial = this.#context.newTicket();
     this.#dials.set(dial, target);
     this.#context.emit({ type: "dial", dial, address });
+    return dial;
   }
 }

@@ -7,6 +7,7 @@ import { MEMBER_TRANSITIONS } from "../overlay/members/member-states.ts";
 import { PHASE_TRANSITIONS } from "../overlay/members/phases.ts";
 import { CHORD_TRANSITIONS } from "../overlay/ring/chord.ts";
 import { ADMISSION_TABLE } from "../provision/admission.ts";
+import { SUBSCRIPTION_TRANSITIONS } from "../sip/events/subscription-machine.ts";
 import { INVITE_CLIENT_TRANSITIONS } from "../sip/transaction/invite-client.ts";
 import { INVITE_SERVER_TRANSITIONS } from "../sip/transaction/invite-server.ts";
 import { NON_INVITE_CLIENT_TRANSITIONS } from "../sip/transaction/non-invite-client.ts";
@@ -56,6 +57,13 @@ const SECTIONS: readonly Section[] = [
     text: "RFC 3261 section 17.2.2 with RFC 4320: a 100 after 3.5 seconds and not before, no answer once it came too late.",
     start: "trying",
     table: NON_INVITE_SERVER_TRANSITIONS,
+  },
+  {
+    title: "A subscription at its notifier",
+    source: "src/sip/events/subscription-machine.ts",
+    text: "RFC 6665 section 4.2, for a state agent that grants or refuses at once: one NOTIFY at a time.",
+    start: "quiet",
+    table: SUBSCRIPTION_TRANSITIONS,
   },
   {
     title: "Another box, as a box sees it",

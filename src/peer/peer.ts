@@ -15,6 +15,7 @@ import { AgentWord } from "./agent-word.ts";
 import type { HeartbeatRequest } from "./control.ts";
 import { Drain } from "./drain.ts";
 import { ControlDesk, type DeskStep } from "./control-desk.ts";
+import { EventService } from "./event-service.ts";
 import { KINDS } from "./kinds.ts";
 import { type LocationQuestion, LocationService, type Settled } from "./location-service.ts";
 import type { PeerEffect, PeerInput, PeerSettings } from "./ports.ts";
@@ -52,6 +53,7 @@ export class Peer {
   readonly #sip: SipCore;
   readonly #overlay: OverlayCore;
   readonly #location: LocationService;
+  readonly #events: EventService;
   readonly #desk: ControlDesk;
   readonly #openRegistration: boolean;
   readonly #office: AdmissionOffice;
@@ -67,6 +69,8 @@ export class Peer {
   #outward: PeerEffect[] = [];
   #now: Instant = instant(0);
   #wallOffset = 0;
+  /** Handing its share over: phones are to go to other boxes. */
+  #isLeaving = false;
   #isGoing = false;
   #hasLeft = false;
   #ticket = 0;
@@ -123,6 +127,7 @@ export class Peer {
       nextTicket: () => this.#nextTicket(),
       proofUsers: new ProofUsers(crypto, settings.domain, () => this.#fleetSecret),
     });
+    this.#events = new EventService(this.#location, () => this.#nextTicket());
     this.#desk = new ControlDesk(settings, this.#overlay, this.#sip, this.#location, crypto, wall, () => this.#nextTicket(), this.#agent);
     this.#office = new AdmissionOffice(crypto, () => this.#nextTicket());
     const own = { nodeId: settings.self.nodeId, overlayName: settings.overlayName, certificate: settings.certificate };
@@ -235,7 +240,7 @@ export class Peer {
   /** A box that is in the ring, but through which calls were tried in vain, does not say that it serves. */
   #tellServing(): void {
     this.#sip.setServing(this.#isServing && !this.#agent.isBroken && !this.#drain.isOn);
-    this.#sip.setDraining(this.#drain.isOn);
+    this.#sip.setDraining(this.#now, this.#drain.isOn || this.#isLeaving);
     this.#sip.setPage(this.#agent.page);
   }
 
@@ -276,6 +281,12 @@ export class Peer {
       case "change-bindings":
         this.#askLocation(effect);
         return;
+      case "read-events":
+      case "change-events":
+      case "read-messages":
+      case "change-messages":
+        this.#overlayInputs.push(this.#events.ask(effect, this.#overlay.wall()));
+        return;
       case "count":
         this.#count(effect.event);
         return;
@@ -297,6 +308,8 @@ export class Peer {
   #takeOverlayEffect(effect: OverlayEffect): void {
     switch (effect.type) {
       case "fetched": {
+        const looked = this.#events.fetched(effect.ticket, effect.outcome, this.#overlay.wall());
+        if (looked !== undefined) return void this.#sipInputs.push(looked);
         const settled = this.#location.fetched(effect.ticket, effect.outcome, this.#overlay.wall());
         const office = this.#office.fetched(effect.ticket, effect.outcome);
         const published = this.#publication?.fetched(this.#now, effect.ticket, effect.outcome);
@@ -307,6 +320,8 @@ export class Peer {
         return;
       }
       case "stored": {
+        const changed = this.#events.stored(effect.ticket, effect.outcome);
+        if (changed !== undefined) return void this.#sipInputs.push(changed);
         const settled = this.#location.stored(effect.ticket, effect.outcome, this.#overlay.wall());
         const office = this.#office.stored(effect.ticket, effect.outcome);
         const published = this.#publication?.stored(this.#now, effect.ticket, effect.outcome);
@@ -343,6 +358,7 @@ export class Peer {
         return;
       case "phase-changed":
         this.#isServing = effect.phase === "serving";
+        this.#isLeaving = effect.phase === "leaving";
         this.#tellServing();
         if (this.#isServing) this.#publication?.serving(this.#now);
         if (effect.phase === "left") this.#isGoing = true;
@@ -365,7 +381,8 @@ export class Peer {
     return { registration: open || this.#openRegistration ? "open" : "authenticated", expiry };
   }
 
-  #settle({ answer, operations }: Settled): void {
+  #settle({ answer, operations, again }: Settled): void {
+    if (again !== undefined) this.#overlayInputs.push(again);
     if (answer !== undefined) this.#sipInputs.push(answer);
     for (const operation of operations) {
       this.#count("user-given-back");

@@ -9,7 +9,7 @@ import type { AdmissionAnswer, AdmissionRequest } from "./admission-office.ts";
 import type { ControlReply, PeerRequest } from "./control.ts";
 
 export type PeerInput =
-  | Exclude<SipInput, { type: "user-found" | "bindings-changed" | "tick" }>
+  | Exclude<SipInput, { type: "user-found" | "bindings-changed" | "events-read" | "events-changed" | "messages-read" | "messages-changed" | "tick" }>
   | Exclude<OverlayInput, { type: "fetch" | "store" | "list" | "leave" | "configure" | "revoke" | "credential" | "tick" }>
   /** This box's new certificate, and the secret that follows from the credential that issues now. */
   | (Extract<OverlayInput, { type: "credential" }> & { readonly fleetSecret: Uint8Array })
@@ -39,7 +39,7 @@ export type DoorEvent =
   | "enrollment-refused";
 
 export type PeerEffect =
-  | Exclude<SipEffect, { type: "find-user" | "change-bindings" | "count" }>
+  | Exclude<SipEffect, { type: "find-user" | "change-bindings" | "read-events" | "change-events" | "read-messages" | "change-messages" | "count" }>
   | Exclude<OverlayEffect, { type: "fetched" | "stored" | "listed" | "configured" | "revoked" | "count" | "member-gone" | "rings-met" }>
   | { readonly type: "replied"; readonly ticket: number; readonly reply: ControlReply }
   | { readonly type: "admission-answered"; readonly ticket: number; readonly answer: AdmissionAnswer };

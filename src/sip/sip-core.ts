@@ -9,10 +9,12 @@ import { earliest, type Instant, type WallTime } from "../base/time.ts";
 import { Gatekeeper } from "./auth/gatekeeper.ts";
 import { CoreContext } from "./core-context.ts";
 import { looksLikeEmergency } from "./emergency.ts";
+import { Events } from "./events/events.ts";
 import { FlowTokens } from "./flow-token.ts";
 import { Gruus } from "./gruu.ts";
 import type { ValidRequest } from "./message/message.ts";
 import { type ParseFault, readMessage } from "./message/parse.ts";
+import { Courier } from "./messages/courier.ts";
 import { Outbox } from "./outbox.ts";
 import type { Flow, SipEffect, SipInput, SipSettings, StreamPorts } from "./ports.ts";
 import { StatefulProxy } from "./proxy/stateful-proxy.ts";
@@ -29,6 +31,8 @@ export interface SipSnapshot {
   readonly serverTransactions: number;
   readonly clientTransactions: number;
   readonly responseContexts: number;
+  /** Whose NOTIFYs this box sends. */
+  readonly subscriptions: number;
   readonly connections: number;
   /** Where phones are served beside the SIP port. */
   readonly streamPorts: StreamPorts;
@@ -46,6 +50,8 @@ export class SipCore implements Machine<SipInput, SipEffect> {
   readonly #gatekeeper: Gatekeeper;
   readonly #registrar: Registrar;
   readonly #proxy: StatefulProxy;
+  readonly #events: Events;
+  readonly #courier: Courier;
 
   /** `wallClock` is asked where a protocol prints or compares wall time; in simulation it is a function of the seed. */
   constructor(settings: SipSettings, crypto: Crypto, random: Random, wallClock: () => WallTime) {
@@ -69,8 +75,15 @@ export class SipCore implements Machine<SipInput, SipEffect> {
     const life = toHex(random.bytes(6));
     const gatekeeper = new Gatekeeper(settings, crypto, wallClock, life);
     this.#gatekeeper = gatekeeper;
-    this.#registrar = new Registrar(this.#core, gatekeeper);
-    this.#proxy = new StatefulProxy(this.#core, gatekeeper, this.#registrar, life);
+    const courier = new Courier(this.#core, life);
+    const events = new Events(this.#core, gatekeeper, life);
+    this.#courier = courier;
+    this.#events = events;
+    this.#registrar = new Registrar(this.#core, gatekeeper, {
+      messagesWait: (now, aor) => courier.registered(now, aor),
+      registrationChanged: (now, aor) => events.registrationChanged(now, aor),
+    });
+    this.#proxy = new StatefulProxy(this.#core, gatekeeper, this.#registrar, this.#events, life);
   }
 
   /** The addresses on which SIP is served now. */
@@ -109,9 +122,10 @@ export class SipCore implements Machine<SipInput, SipEffect> {
     this.#proxy.serving = serving;
   }
 
-  /** Whether phones are sent to other boxes with what is new. */
-  setDraining(draining: boolean): void {
+  /** Whether phones are sent to other boxes with what is new; those that watch their registration are told to go. */
+  setDraining(now: Instant, draining: boolean): void {
     this.#proxy.draining = draining;
+    this.#events.setGoing(now, draining);
   }
 
   /** Address of the page that tells how this box is, for whoever asks OPTIONS; empty: there is none. */
@@ -125,6 +139,7 @@ export class SipCore implements Machine<SipInput, SipEffect> {
       serverTransactions: transactions.serverTransactions,
       clientTransactions: transactions.clientTransactions,
       responseContexts: this.#proxy.responseContexts,
+      subscriptions: this.#events.subscriptions,
       connections: transport.connections,
       streamPorts: ends.streamPorts,
       questions: questions.size,
@@ -138,7 +153,8 @@ export class SipCore implements Machine<SipInput, SipEffect> {
   nextDeadline(): Instant | undefined {
     const { transactions, questions, transport } = this.#core;
     const waiting = earliest(questions.nextDeadline(), transport.nextDeadline());
-    return earliest(earliest(transactions.nextDeadline(), waiting), this.#proxy.nextDeadline());
+    const rooms = earliest(this.#proxy.nextDeadline(), earliest(this.#events.nextDeadline(), this.#courier.nextDeadline()));
+    return earliest(earliest(transactions.nextDeadline(), waiting), rooms);
   }
 
   step(now: Instant, input: SipInput): readonly SipEffect[] {
@@ -164,6 +180,13 @@ export class SipCore implements Machine<SipInput, SipEffect> {
         return questions.answer(now, input.ticket, { type: "user", lookup: input.lookup });
       case "bindings-changed":
         return questions.answer(now, input.ticket, { type: "bindings", result: input.result });
+      case "events-read":
+        return questions.answer(now, input.ticket, { type: "events", lookup: input.lookup });
+      case "messages-read":
+        return questions.answer(now, input.ticket, { type: "messages", lookup: input.lookup });
+      case "messages-changed":
+      case "events-changed":
+        return questions.answer(now, input.ticket, { type: "bindings", result: input.result });
       case "tick":
         return this.#tick(now);
     }
@@ -173,6 +196,8 @@ export class SipCore implements Machine<SipInput, SipEffect> {
     this.#core.transactions.tick(now);
     this.#core.questions.tick(now);
     this.#proxy.tick(now);
+    this.#events.tick(now);
+    this.#courier.tick(now);
     for (let connection = this.#core.transport.takeStalled(now); connection !== undefined; connection = this.#core.transport.takeStalled(now)) {
       this.#core.outbox.count("stream-stalled");
       this.#close(now, connection);

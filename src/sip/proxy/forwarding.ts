@@ -71,7 +71,7 @@ function fixForStrictRouter(edit: RequestEdit, target: ProxyTarget, route: Prepr
   edit.setUri(text);
 }
 
-function ownVia(core: CoreContext, hop: Hop, branch: string): string {
+export function ownVia(core: CoreContext, hop: Hop, branch: string): string {
   const local = localEnd(core, hop);
   return `SIP/2.0/${hopTransport(hop).toUpperCase()} ${formatAddress(local)};branch=${branch};rport`;
 }

@@ -4,6 +4,7 @@ import type { Instant } from "../../base/time.ts";
 import type { Gatekeeper } from "../auth/gatekeeper.ts";
 import { isProofUser } from "../auth/proof-user.ts";
 import type { CoreContext } from "../core-context.ts";
+import type { Events } from "../events/events.ts";
 import { CORE_LIMITS } from "../limits.ts";
 import type { GruuTarget } from "../gruu.ts";
 import { type NameAndValue, responseTo } from "../message/build.ts";
@@ -11,6 +12,7 @@ import type { DigestCredentials } from "../message/digest.ts";
 import type { ValidRequest } from "../message/message.ts";
 import { addressOfRecord, isSipUri, type SipUri } from "../message/uri.ts";
 import { MAGIC_COOKIE } from "../message/via.ts";
+import { Keeper } from "../messages/keeper.ts";
 import { NO_TICKET } from "../outbox.ts";
 import { answerForBox, answerOptions } from "../own-answers.ts";
 import type { Flow, FoundBinding, UserLookup } from "../ports.ts";
@@ -57,16 +59,20 @@ export class StatefulProxy {
   readonly #core: CoreContext;
   readonly #gatekeeper: Gatekeeper;
   readonly #registrar: Registrar;
+  readonly #events: Events;
+  readonly #keeper: Keeper;
   readonly #clockwork: ProxyClockwork;
   serving = true;
   /** New calls and registrations are sent elsewhere; what runs goes on. */
   draining = false;
   page = "";
 
-  constructor(core: CoreContext, gatekeeper: Gatekeeper, registrar: Registrar, branchPrefix: string) {
+  constructor(core: CoreContext, gatekeeper: Gatekeeper, registrar: Registrar, events: Events, branchPrefix: string) {
     this.#core = core;
     this.#gatekeeper = gatekeeper;
     this.#registrar = registrar;
+    this.#events = events;
+    this.#keeper = new Keeper(core);
     this.#clockwork = new ProxyClockwork(branchPrefix);
   }
 
@@ -195,11 +201,12 @@ export class StatefulProxy {
   #admit(now: Instant, passage: Passage): void {
     const { request, flow, destination } = passage;
     if (destination.type === "registrar") return this.#registrar.receive(now, request, flow);
+    if (destination.type === "box" && this.#events.takeHint(now, request, flow)) return;
     if (destination.type === "box") return answerForBox(this.#core, request, flow, this);
     if (this.#isBeyondProof(passage)) return this.#core.answer(request, flow, 403, "For Trial Calls Only");
     const isNew = request.toTag === "";
-    if (destination.type === "user" && isNew && (request.method === "SUBSCRIBE" || request.method === "PUBLISH")) {
-      return this.#core.answer(request, flow, 489);
+    if (destination.type === "user" && (request.method === "SUBSCRIBE" || request.method === "PUBLISH")) {
+      return this.#events.receive(now, request, flow, destination.aor);
     }
     // To a flow of ours anybody may come who was given its token. For the way onward a token counts only
     // within a dialog: else a stranger could have a new call relayed by the token of his own last one.
@@ -281,6 +288,16 @@ export class StatefulProxy {
     if (context !== undefined) this.#route(now, passage, context);
   }
 
+  /** Whoever watches the caller or the called user is told of the call. */
+  #watchCall(now: Instant, { request, destination, route }: Passage, context: ResponseContext): void {
+    if (request.toTag !== "") return this.#events.calls.passed(now, request);
+    if (request.method !== "INVITE" || route.flow !== undefined) return;
+    const callee = destination.type === "user" ? destination.aor : undefined;
+    const { uri } = request.from;
+    const caller = this.#isOurCaller(request) && isSipUri(uri) ? addressOfRecord({ ...uri, host: this.#core.settings.domain }) : undefined;
+    context.observer = this.#events.calls.begin(now, request, watchable(caller), watchable(callee));
+  }
+
   /** From here on the request has a transaction and somebody who answers it. */
   #open(now: Instant, { request, flow, route }: Passage): ResponseContext | undefined {
     const server = this.#core.serve(now, request, flow);
@@ -293,9 +310,14 @@ export class StatefulProxy {
     return context;
   }
 
-  #route(now: Instant, { request, destination }: Passage, context: ResponseContext): void {
+  #route(now: Instant, passage: Passage, context: ResponseContext): void {
+    const { request, destination } = passage;
+    this.#watchCall(now, passage, context);
     if (destination.type === "target") context.start(now, [[[destination.target]]]);
     if (destination.type !== "user") return;
+    if (request.method === "MESSAGE" && request.toTag === "" && destination.gruu === undefined && this.#isOurCaller(request) && !isProofUser(destination.aor)) {
+      context.keeping = this.#keeper.keeping(request, destination.aor);
+    }
     const asker = { secure: isSecure(request), isKnownCaller: this.#isOurCaller(request) };
     this.#core.questions.findUser(now, destination.aor, (at, lookup) => this.#fork(at, destination, asker, lookup, context));
   }
@@ -310,6 +332,8 @@ export class StatefulProxy {
     context.start(now, groups);
   }
 }
+
+const watchable = (aor: string | undefined): string | undefined => (aor === undefined || isProofUser(aor) ? undefined : aor);
 
 const isSecure = ({ uri }: ValidRequest): boolean => isSipUri(uri) && uri.scheme === "sips";
 

@@ -13,6 +13,8 @@ export class LocalEnds {
   #streams: StreamPorts = NO_STREAM_PORTS;
   /** BOUNDED: by the interfaces of this machine. */
   #addresses: readonly string[];
+  /** BOUNDED: by the members of the fleet, like the next two. */
+  #fleetAddresses: readonly Address[] = [];
   /** BOUNDED: by the members of the fleet. */
   #fleet: ReadonlySet<string> = new Set();
   /** BOUNDED: by the members of the fleet. */
@@ -50,8 +52,13 @@ export class LocalEnds {
 
   /** The SIP addresses of the other boxes. */
   setFleetAddresses(addresses: readonly Address[]): void {
+    this.#fleetAddresses = addresses;
     this.#fleetHosts = new Set(addresses.map(({ host }) => canonicalHost(host)));
     this.#fleet = new Set(addresses.map(({ host, port }) => formatAddress({ host: canonicalHost(host), port })));
+  }
+
+  get fleetAddresses(): readonly Address[] {
+    return this.#fleetAddresses;
   }
 
   isFleetHost(host: string): boolean {

@@ -18,6 +18,11 @@ export interface Account {
   readonly port?: number;
   /** How long a registration is asked for, seconds. */
   readonly expires?: number;
+  /** Of linphone: says that it is there (PUBLISH), as it registers. */
+  readonly publishes?: true;
+  /** Of baresip: further modules, and people it watches. */
+  readonly modules?: readonly string[];
+  readonly watches?: readonly string[];
 }
 
 export type CallOutcome =

@@ -27,6 +27,8 @@ export function selectLanInterfaces(found: Found, listen: string | undefined, in
   for (const [name, addresses] of Object.entries(found)) {
     for (const { family, internal, address, netmask } of addresses ?? []) {
       if (family !== "IPv4" || internal || !(everywhere || address === listen)) continue;
+      // An address alone, as service addresses are: its link is that of another one.
+      if (netmask === "255.255.255.255") continue;
       const subnet = `${name} ${subnetOf(address, netmask)}`;
       if (selected.has(subnet) || selected.size >= MAX_LAN_INTERFACES) continue;
       selected.set(subnet, { name, address, netmask, key: [name, address, netmask, incarnationOf(name)].join("|") });

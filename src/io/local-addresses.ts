@@ -31,6 +31,20 @@ export function isOnLink(remote: string, local: LocalAddress): boolean {
   return remoteBits.every((word, i) => (word & (mask[i] ?? 0)) === ((localBits[i] ?? 0) & (mask[i] ?? 0)));
 }
 
+/** The interface on whose link an address is, and that link's prefix, as `192.0.2.0/24` or `fd00:0:0:1:0:0:0:0/64`. */
+export function linkOf(address: string, locals: readonly LocalAddress[]): { readonly interface: string; readonly link: string } | undefined {
+  const on = locals.find((local) => !local.internal && local.address !== address && isOnLink(address, local));
+  const bits = addressBits(address);
+  const mask = on === undefined ? undefined : addressBits(on.netmask);
+  if (on === undefined || bits === undefined || mask === undefined) return undefined;
+  const length = mask.reduce((sum, word) => sum + oneBits(word), 0);
+  const prefix = bits.map((word, i) => word & (mask[i] ?? 0));
+  const text = on.family === "IPv4" ? prefix.join(".") : prefix.map((word) => word.toString(16)).join(":");
+  return { interface: on.interface, link: `${text}/${length}` };
+}
+
+const oneBits = (word: number): number => word.toString(2).replaceAll("0", "").length;
+
 /** Four words of an IPv4 address or eight of an IPv6 address; `undefined` if it is neither. */
 function addressBits(text: string): readonly number[] | undefined {
   if (!text.includes(":")) {

@@ -7,6 +7,7 @@ import type { Crypto } from "../base/crypto.ts";
 import { after, type Duration, earliest, hours, type Instant, milliseconds, seconds } from "../base/time.ts";
 import type { FetchOutcome, NodeId, OverlayInput, ResourceId, StoreOutcome } from "../overlay/ports.ts";
 import { SERVICE_ADDRESS, SERVICE_LIFETIME } from "./kinds.ts";
+import type { ServiceAddressReport } from "./reports.ts";
 import { decodeServiceEntry, encodeServiceEntry, type ServiceEntry, serviceKey, serviceResource } from "./service-entry.ts";
 
 /** How it stands with one address at this box. */
@@ -157,6 +158,10 @@ export class ServiceAddresses {
   /** All of them on the links of this box. */
   get known(): readonly string[] {
     return [...new Set([...this.#own.keys(), ...this.#others().map(({ address }) => address)])];
+  }
+
+  get report(): readonly ServiceAddressReport[] {
+    return this.known.map((address) => ({ address, own: this.#own.has(address), held: this.#places.get(address)?.state === "held" }));
   }
 
   nextDeadline(): Instant | undefined {

@@ -19,7 +19,7 @@ import { StatefulProxy } from "./proxy/stateful-proxy.ts";
 import { Questions } from "./questions.ts";
 import { Registrar } from "./registrar/registrar.ts";
 import { TransactionLayer } from "./transaction/transaction-layer.ts";
-import { LocalEnds } from "./transport/local-ends.ts";
+import { LocalEnds, type ServiceEnds } from "./transport/local-ends.ts";
 import { SourceBudgets } from "./transport/source-budgets.ts";
 import { isStun, stunAnswer } from "./transport/stun.ts";
 import { Transport } from "./transport/transport.ts";
@@ -86,6 +86,11 @@ export class SipCore implements Machine<SipInput, SipEffect> {
   /** The SIP addresses of the other boxes of the fleet: in a URI they mean our domain. */
   setFleetAddresses(addresses: readonly Address[]): void {
     this.#core.ends.setFleetAddresses(addresses);
+  }
+
+  /** Which addresses outlive their boxes, and which of them are on this one. */
+  setServiceEnds(service: ServiceEnds): void {
+    this.#core.ends.setServiceEnds(service);
   }
 
   /** From here on: how long phones may register for, and who may. */

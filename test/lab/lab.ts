@@ -20,6 +20,8 @@ export interface LabPlan {
   readonly phones?: number;
   /** Programs that the test needs beside the boxes. */
   readonly programs?: readonly string[];
+  /** Further options of box 1, 2, … */
+  readonly options?: (box: number) => readonly string[];
   /** A reason of the test's own to be skipped. */
   readonly without?: string;
 }
@@ -47,6 +49,7 @@ export class Lab {
   readonly phoneHosts: readonly Host[];
   readonly #ticket: string;
   readonly #tell: TestContext["diagnostic"];
+  readonly #options: (box: number) => readonly string[];
 
   static async make(plan: LabPlan, tell: (line: string) => void): Promise<Lab> {
     const network = new Network();
@@ -59,6 +62,7 @@ export class Lab {
     this.network = network;
     this.#ticket = ticket;
     this.#tell = tell;
+    this.#options = plan.options ?? (() => []);
     for (let number = 1; number <= plan.boxes; number += 1) this.addBox();
     this.phoneHosts = Array.from({ length: plan.phones ?? 0 }, (_, index) => network.addHost(`p${index + 1}`, 101 + index));
   }
@@ -66,7 +70,7 @@ export class Lab {
   /** One more box, not started. */
   addBox(): Box {
     const number = this.boxes.length + 1;
-    const box = new Box(this.network.addHost(`b${number}`, number), this.#ticket);
+    const box = new Box(this.network.addHost(`b${number}`, number), this.#ticket, this.#options(number));
     this.boxes.push(box);
     return box;
   }

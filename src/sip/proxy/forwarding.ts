@@ -90,11 +90,15 @@ function recordRoutes(core: CoreContext, { request, source, callerFlow }: Forwar
   const onward = core.tokens.onward(request.callId);
   const near = callerFlow === undefined ? onward : core.tokens.forFlow(callerFlow);
   const far = hop.type === "flow" ? core.tokens.forFlow(hop.flow) : onward;
-  const nearEnd = { host: source.local.host, port: core.ends.portOf(source.transport) };
-  return [recordRoute(near, nearEnd, source.transport), recordRoute(far, localEnd(core, hop), hopTransport(hop))];
+  const { ends } = core;
+  const farEnd = localEnd(core, hop);
+  return [
+    recordRoute(near, ends.lasting(source.local.host), ends.portOf(source.transport), source.transport),
+    recordRoute(far, ends.lasting(farEnd.host), farEnd.port, hopTransport(hop)),
+  ];
 }
 
-const recordRoute = (token: string, { host, port }: { host: string; port: number }, transport: string): string =>
+const recordRoute = (token: string, host: string, port: number, transport: string): string =>
   `<sip:${token}@${isIpv6(host) ? `[${host}]` : host}:${port}${transport === "udp" ? "" : `;transport=${transport}`};lr>`;
 
 /** Credentials for our realm are for us alone (RFC 3261 22.3). */

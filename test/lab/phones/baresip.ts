@@ -143,6 +143,11 @@ export class Baresip implements Phone {
     await this.idle();
   }
 
+  /** Sends the other side a re-INVITE that takes the sound away. */
+  async hold(): Promise<void> {
+    await this.command("hold", "");
+  }
+
   /** Unregisters and ends. */
   async close(): Promise<void> {
     this.program.kill("SIGTERM");

@@ -127,14 +127,17 @@ export class ServiceAddressKeeper {
     this.#settings.onReport(level, text);
   }
 
+  /** Announced as often, for those who missed it when it came. */
   async #lookForConflicts(): Promise<void> {
     for (const [address, { place }] of this.#held) {
       if (isIpv6(address)) continue;
       const probed = await probe(place);
-      if (probed.found !== "somebody" || !this.#held.has(address)) continue;
-      this.#say(address, "warning", `${probed.who} answers for ${address} too`);
-      announce(place);
-      this.#settings.onEvent({ type: "service-address", address, state: "conflict" });
+      if (!this.#held.has(address)) continue;
+      if (probed.found === "somebody") {
+        this.#say(address, "warning", `${probed.who} answers for ${address} too`);
+        this.#settings.onEvent({ type: "service-address", address, state: "conflict" });
+      }
+      setImmediate(() => this.#wanted.has(address) && announce(place));
     }
   }
 }

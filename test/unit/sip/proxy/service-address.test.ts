@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Address } from "../../../../src/base/address.ts";
+import type { SipResponse } from "../../../../src/sip/message/message.ts";
+import type { TransportName } from "../../../../src/sip/ports.ts";
+import { type Box, type Phone, SipWorld } from "../../../support/sip-harness.ts";
+
+const BOB = "sip:bob@example.test";
+const SERVICE = ["10.0.0.201", "10.0.0.202", "10.0.0.203"] as const;
+
+interface Link {
+  readonly world: SipWorld;
+  readonly boxes: readonly Box[];
+  /** Addresses of each box, the one it is reached by first. */
+  readonly hosts: readonly string[][];
+  readonly alice: Phone;
+  readonly bob: Phone;
+}
+
+/** Three boxes with a service address each; Alice at the second, Bob at the first, by their service addresses. */
+function link(bobBy: TransportName = "udp"): Link {
+  const world = new SipWorld();
+  world.addUser("alice");
+  world.addUser("bob");
+  const hosts = SERVICE.map((service, index) => [service, `10.0.0.${index + 1}`]);
+  const boxes = hosts.map((localAddresses, index) => world.box(`10.0.0.${index + 1}`, { localAddresses }));
+  for (const [index, box] of boxes.entries()) box.core.setServiceEnds({ here: [SERVICE[index] ?? ""], known: SERVICE });
+  const [first, second] = boxes;
+  assert(first !== undefined && second !== undefined);
+  const alice = world.phone("alice", "10.0.1.1", second);
+  const bob = world.phone("bob", "10.0.1.2", first, bobBy);
+  assert.equal(alice.register().status, 200);
+  assert.equal(bob.register().status, 200);
+  bob.answers = (request) => (request.method === "INVITE" ? [180, 200] : request.method === "ACK" ? [] : [200]);
+  return { world, boxes, hosts, alice, bob };
+}
+
+/** The first box is dead, and box number `index` has its service address. */
+function taken({ boxes, hosts, bob }: Link, index: number): Box {
+  const [dead] = boxes;
+  const taker = boxes[index];
+  assert(dead !== undefined && taker !== undefined);
+  dead.isAlive = false;
+  hosts[0]?.shift();
+  hosts[index]?.unshift(SERVICE[0]);
+  taker.core.setLocalAddresses(hosts[index] ?? []);
+  taker.core.setServiceEnds({ here: [SERVICE[index] ?? "", SERVICE[0]], known: SERVICE });
+  bob.box = taker;
+  return taker;
+}
+
+function establish({ world, alice }: Link): SipResponse {
+  const answer = alice.ask("INVITE", BOB, { to: `<${BOB}>` });
+  assert.equal(answer.status, 200);
+  alice.inDialog("ACK", alice.dialogOf(answer), { cseq: answer.cseq?.number ?? 0, contact: "" });
+  world.run();
+  return answer;
+}
+
+test("Record-Route of a box with a service address carries nothing else", () => {
+  const here = link();
+  establish(here);
+  const hosts = here.bob.last("INVITE").headers("record-route").map((value) => /@([0-9.]+):/.exec(value)?.[1]);
+  assert.deepEqual(hosts, [SERVICE[0], SERVICE[0], SERVICE[1], SERVICE[1]]);
+});
+
+for (const index of [1, 2]) {
+  const who = index === 1 ? "the caller's box" : "a third box";
+  test(`a call goes on when the callee's box is dead and ${who} has its address: hold, and hang-up from either side`, () => {
+    for (const end of ["caller", "callee"] as const) {
+      const here = link();
+      const answer = establish(here);
+      const { world, alice, bob } = here;
+      taken(here, index);
+      alice.inDialog("INVITE", alice.dialogOf(answer));
+      world.run();
+      assert.equal(bob.requests.filter(({ method }) => method === "INVITE").length, 2);
+      const [phone, other] = end === "caller" ? [alice, bob] : [bob, alice];
+      phone.inDialog("BYE", end === "caller" ? alice.dialogOf(answer) : bob.dialogOf(bob.last("INVITE"), answer));
+      world.run();
+      assert.equal(other.last("BYE").method, "BYE");
+      assert.equal(phone.responses.at(-1)?.status, 200);
+    }
+  });
+}
+
+test("a UDP phone of a dead box is called from the address that it knows", () => {
+  const here = link();
+  taken(here, 1);
+  const sources: Address[] = [];
+  here.world.loses = (from, to) => {
+    if (to.host === "10.0.1.2") sources.push(from);
+    return false;
+  };
+  assert.equal(here.alice.ask("INVITE", BOB).status, 200);
+  assert.deepEqual([...new Set(sources.map(({ host }) => host))], [SERVICE[0]]);
+});
+
+test("behind a NAT it is reached through whoever has that address, within three seconds", () => {
+  const here = link();
+  taken(here, 2);
+  here.world.loses = (from, to) => to.host === "10.0.1.2" && from.host !== SERVICE[0];
+  here.alice.ask("INVITE", BOB);
+  here.world.run(3_000);
+  assert.equal(here.alice.responses.at(-1)?.status, 200);
+});
+
+test("a connection is dead with its box: 430 from the one that has its address", () => {
+  const here = link("tcp");
+  const answer = establish(here);
+  taken(here, 1);
+  here.alice.inDialog("BYE", here.alice.dialogOf(answer));
+  here.world.run();
+  assert.equal(here.alice.responses.at(-1)?.status, 430);
+});

@@ -19,6 +19,7 @@ import { statelessTag, textHash } from "../transaction/transaction-key.ts";
 import { type Hop, responseFlow } from "../transport/transport.ts";
 import { type Forwarding, forwardedRequest } from "./forwarding.ts";
 import { isLooped, routingHash } from "./loop-detection.ts";
+import { movedPhone } from "./moved-phone.ts";
 import { ProxyClockwork, ResponseContext } from "./response-context.ts";
 import { type Preprocessed, preprocessRoutes } from "./route-preprocessing.ts";
 import { flowTarget, type ProxyTarget, targetGroups, wayToSipUri } from "./target-set.ts";
@@ -173,6 +174,10 @@ export class StatefulProxy {
     if (gruu === "void") return 404;
     if (gruu !== undefined) return { type: "user", aor: gruu.aor, gruu };
     if (flow !== undefined) {
+      const { ends, transport, settings } = this.#core;
+      const isAlive = flow.ours && transport.alive(flow.flow) !== undefined;
+      const moved = isAlive ? undefined : movedPhone(request, uri, ends, settings.domain);
+      if (moved !== undefined) return { type: "user", aor: moved.aor, gruu: moved };
       // Another box's flow: that box is gone, and this one has taken its address.
       return flow.ours ? { type: "target", target: flowTarget(uriText, flow.flow) } : 430;
     }

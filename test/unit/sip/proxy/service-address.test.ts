@@ -105,11 +105,18 @@ test("behind a NAT it is reached through whoever has that address, within three 
   assert.equal(here.alice.responses.at(-1)?.status, 200);
 });
 
-test("a connection is dead with its box: 430 from the one that has its address", () => {
-  const here = link("tcp");
-  const answer = establish(here);
+test("a connection is dead with its box: 480 until the phone has registered over another one, then the dialog goes on there", () => {
+  const here = link("tls");
+  const { alice, bob, world } = here;
+  const dialog = alice.dialogOf(establish(here));
   taken(here, 1);
-  here.alice.inDialog("BYE", here.alice.dialogOf(answer));
-  here.world.run();
-  assert.equal(here.alice.responses.at(-1)?.status, 430);
+  alice.inDialog("INVITE", dialog);
+  world.run();
+  assert.equal(alice.responses.at(-1)?.status, 480);
+  bob.hangUpConnection();
+  bob.register();
+  alice.inDialog("BYE", dialog);
+  world.run();
+  assert.equal(bob.last("BYE").method, "BYE");
+  assert.equal(alice.responses.at(-1)?.status, 200);
 });

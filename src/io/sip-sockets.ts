@@ -142,13 +142,13 @@ export class SipSockets {
     await this.#closeAll();
   }
 
-  #connect({ ticket, transport, remote, name, octets }: Extract<SipCommand, { type: "connect" }>, datagrams: Datagram[]): void {
+  #connect({ ticket, transport, remote, name, from: wanted, octets }: Extract<SipCommand, { type: "connect" }>, datagrams: Datagram[]): void {
     const onError = (): void => this.#settings.onInput({ type: "transport-error", ticket });
     if (transport === "tcp" || (transport === "tls" && this.#settings.secure !== undefined)) {
       return this.#dialer.send(ticket, transport, remote, name, octets);
     }
     if (transport !== "udp") return onError();
-    const from = this.#sourceFor(remote.host);
+    const from = wanted ?? this.#sourceFor(remote.host);
     if (from === undefined) onError();
     else datagrams.push({ from, to: remote, octets, onError });
   }

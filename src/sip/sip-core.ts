@@ -11,10 +11,11 @@ import { CoreContext } from "./core-context.ts";
 import { looksLikeEmergency } from "./emergency.ts";
 import { FlowTokens } from "./flow-token.ts";
 import { Gruus } from "./gruu.ts";
-import type { ValidRequest } from "./message/message.ts";
+import type { ValidRequest, ValidResponse } from "./message/message.ts";
 import { type ParseFault, readMessage } from "./message/parse.ts";
 import { Outbox } from "./outbox.ts";
 import type { Flow, SipEffect, SipInput, SipSettings, StreamPorts } from "./ports.ts";
+import { passLasting } from "./proxy/lasting-branch.ts";
 import { StatefulProxy } from "./proxy/stateful-proxy.ts";
 import { Questions } from "./questions.ts";
 import { Registrar } from "./registrar/registrar.ts";
@@ -225,11 +226,20 @@ export class SipCore implements Machine<SipInput, SipEffect> {
     if (!read.ok) return this.#refuse(flow, read.fault);
     const message = read.value;
     if (message.type === "response") {
-      if (this.#core.transactions.receiveResponse(now, message)) this.#core.budgets.wanted(flow.remote.host);
-      return;
+      if (this.#core.transactions.receiveResponse(now, message)) return this.#core.budgets.wanted(flow.remote.host);
+      return this.#passLasting(now, flow, message);
     }
     message.stampReceived(flow.remote);
     this.#receiveRequest(now, flow, message);
+  }
+
+  #passLasting(now: Instant, flow: Flow, response: ValidResponse): void {
+    const passed = passLasting(this.#core, response);
+    if (passed === undefined) return;
+    this.#core.outbox.count("response-of-dead-box");
+    const { remote, octets } = passed;
+    if (this.#core.ends.isSentBy(remote.host, remote.port)) return this.#receiveMessage(now, flow, octets);
+    this.#core.transport.send({ transport: "udp", local: flow.local, remote, connection: 0 }, octets);
   }
 
   /** A message that cannot go any further: an answer where there is somebody to answer. */

@@ -78,7 +78,8 @@ function ownVia(core: CoreContext, hop: Hop, branch: string): string {
 
 const localEnd = (core: CoreContext, hop: Hop) => {
   const { host } = hop.type === "flow" && hop.flow.local.host !== "" ? hop.flow.local : core.ends.localFor(hopRemote(hop).host);
-  return { host, port: core.ends.portOf(hopTransport(hop)) };
+  const from = hop.type === "address" ? hop.from : undefined;
+  return { host: from ?? host, port: core.ends.portOf(hopTransport(hop)) };
 };
 
 /**

@@ -84,8 +84,18 @@ export class LocalEnds {
     return here.find((address) => isIpv6(address) === isIpv6(host)) ?? host;
   }
 
+  /** Whether this box has an address that another one takes when it dies. */
+  get outlives(): boolean {
+    return this.#service.here.length > 0;
+  }
+
+  /** The service address to send a request from, so that its responses come there; `undefined`: as the routes say. */
+  serviceFor(remote: string): string | undefined {
+    return this.#service.here.find((address) => isIpv6(address) === isIpv6(remote));
+  }
+
   isFleetHost(host: string): boolean {
-    return this.#fleetHosts.has(canonicalHost(host));
+    return this.#fleetHosts.has(canonicalHost(host)) || this.isServiceAddress(host);
   }
 
   /** Whether a Route's host and port name this box. */

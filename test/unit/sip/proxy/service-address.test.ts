@@ -120,3 +120,58 @@ test("a connection is dead with its box: 480 until the phone has registered over
   assert.equal(bob.last("BYE").method, "BYE");
   assert.equal(alice.responses.at(-1)?.status, 200);
 });
+
+for (const [where, index] of [["the caller's box", 1], ["a third box", 2]] as const) {
+  test(`a call that rings when the callee's box dies is answered through its address, which ${where} has taken`, () => {
+    const here = link();
+    const { alice, bob, world } = here;
+    bob.answers = (request) => (request.method === "INVITE" ? [180] : request.method === "ACK" ? [] : [200]);
+    assert.equal(alice.ask("INVITE", BOB, { to: `<${BOB}>` }).status, 180);
+    taken(here, index);
+    bob.reply(bob.last("INVITE"), 200);
+    world.run();
+    const answer = alice.responses.at(-1);
+    assert.equal(answer?.status, 200);
+    alice.inDialog("ACK", alice.dialogOf(answer), { cseq: answer.cseq?.number ?? 0, contact: "" });
+    world.run();
+    assert.equal(bob.last("ACK").method, "ACK");
+  });
+}
+
+test("a call that rings at a phone of the same box is answered when that box is dead", () => {
+  const here = link();
+  const { bob, world, boxes } = here;
+  const [first] = boxes;
+  assert(first !== undefined);
+  world.addUser("carol");
+  const carol = world.phone("carol", "10.0.1.3", first);
+  carol.register();
+  bob.answers = (request) => (request.method === "INVITE" ? [180] : []);
+  assert.equal(carol.ask("INVITE", BOB, { to: `<${BOB}>` }).status, 180);
+  taken(here, 2);
+  bob.reply(bob.last("INVITE"), 200);
+  world.run();
+  assert.equal(carol.responses.at(-1)?.status, 200);
+});
+
+test("a response with a branch that no box of the fleet made goes nowhere", () => {
+  const here = link();
+  const { alice, bob, world } = here;
+  bob.answers = (request) => (request.method === "INVITE" ? [180] : []);
+  alice.ask("INVITE", BOB, { to: `<${BOB}>` });
+  const taker = taken(here, 2);
+  const heard = alice.responses.length;
+  const via = bob.last("INVITE").topVia?.branch ?? "";
+  const answer = (branch: string): void => {
+    const octets = bob.heard.findLast((text) => text.startsWith("INVITE"))?.replaceAll(via, branch) ?? "";
+    const lines = octets.split("\r\n").filter((line) => /^(Via|From|To|Call-ID|CSeq|v|f|t|i):/i.test(line));
+    world.datagram(bob.address, { host: SERVICE[0], port: 5060 }, `SIP/2.0 200 OK\r\n${lines.join("\r\n")}\r\nContent-Length: 0\r\n\r\n`);
+    world.run();
+  };
+  const at = via.indexOf(".") + 1;
+  answer(`${via.slice(0, at)}${via.charAt(at) === "0" ? "1" : "0"}${via.slice(at + 1)}`);
+  assert.equal(alice.responses.length, heard);
+  assert.equal(taker.counted.includes("response-of-dead-box"), false);
+  answer(via);
+  assert.equal(alice.responses.length, heard + 1);
+});

@@ -35,10 +35,10 @@ function configuration(host: Host, sipPort: number, control: readonly string[], 
 }
 
 /** A line of baresip's accounts file: registers, calls through the box, answers by itself. */
-function accountLine({ username, password, domain, box, transport = "udp", boxPort = transport === "tls" ? 5061 : 5060, expires = 3600, secondBox }: Account): string {
+function accountLine({ username, password, domain, box, transport = "udp", boxPort = transport === "tls" ? 5061 : 5060, expires = 3600, secondBox, byHand = false }: Account): string {
   const second = secondBox === undefined ? "" : `;sipnat=outbound;outbound2="sip:${secondBox}:${boxPort};transport=${transport}"`;
   return (
-    `<sip:${username}@${domain}>;auth_user=${username};auth_pass=${password};answermode=auto` +
+    `<sip:${username}@${domain}>;auth_user=${username};auth_pass=${password};answermode=${byHand ? "manual" : "auto"}` +
     `;outbound="sip:${box}:${boxPort};transport=${transport}";regint=${expires};audio_codecs=PCMU/8000/1${second}`
   );
 }
@@ -141,6 +141,19 @@ export class Baresip implements Phone {
   async hangUp(): Promise<void> {
     await this.command("hangup", "");
     await this.idle();
+  }
+
+  /** Waits until it rings. */
+  async rings(seconds: number = PATIENCE): Promise<void> {
+    await this.event(0, ["CALL_INCOMING"], seconds);
+  }
+  async accept(): Promise<void> {
+    await this.command("accept", "");
+  }
+
+  /** How often an offer or answer has set its sound anew. */
+  get soundUpdates(): number {
+    return this.said.from(0).split("stream: update 'audio'").length - 1;
   }
 
   /** Sends the other side a re-INVITE that takes the sound away. */

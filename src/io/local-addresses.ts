@@ -22,7 +22,7 @@ export function localAddresses(): readonly LocalAddress[] {
 }
 
 /** Whether an address is on the link of a local one. */
-export function isOnLink(remote: string, local: LocalAddress): boolean {
+export function isOnLink(remote: string, local: Pick<LocalAddress, "address" | "netmask">): boolean {
   const remoteBits = addressBits(remote);
   const localBits = addressBits(local.address);
   const mask = addressBits(local.netmask);
@@ -48,8 +48,8 @@ const oneBits = (word: number): number => word.toString(2).replaceAll("0", "").l
 /** Four words of an IPv4 address or eight of an IPv6 address; `undefined` if it is neither. */
 function addressBits(text: string): readonly number[] | undefined {
   if (!text.includes(":")) {
-    const words = text.split(".").map(Number);
-    return words.length === 4 && words.every((word) => Number.isInteger(word) && word >= 0 && word <= 255) ? words : undefined;
+    const parts = text.split(".", 5);
+    return parts.length === 4 && parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) <= 255) ? parts.map(Number) : undefined;
   }
   const halves = text.split("::").map((half) => (half === "" ? [] : half.split(":").map((word) => Number.parseInt(word, 16))));
   const [before = [], after = []] = halves;

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { StatusReport } from "../../src/peer/reports.ts";
 import { Box, ringbox, whyNoBox } from "./box.ts";
-import { type Host, Network, whyNoLab, whyNotInstalled } from "./network.ts";
+import { type Family, type Host, Network, whyNoLab, whyNotInstalled } from "./network.ts";
 import type { SippUser } from "./phones/sipp.ts";
 import { until } from "./until.ts";
 
@@ -20,6 +20,8 @@ export interface LabPlan {
   readonly phones?: number;
   /** Programs that the test needs beside the boxes. */
   readonly programs?: readonly string[];
+  /** IPv4 if not given. */
+  readonly families?: readonly Family[];
   /** Further options of box 1, 2, … */
   readonly options?: (box: number) => readonly string[];
   /** A reason of the test's own to be skipped. */
@@ -52,7 +54,7 @@ export class Lab {
   readonly #options: (box: number) => readonly string[];
 
   static async make(plan: LabPlan, tell: (line: string) => void): Promise<Lab> {
-    const network = new Network();
+    const network = new Network(plan.families);
     const fleet = join(network.directory, "fleet");
     await ringbox("fleet", "init", fleet, "--name", "lab", "--domain", DOMAIN);
     return new Lab(network, join(fleet, "fleet.ticket"), plan, tell);

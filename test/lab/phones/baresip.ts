@@ -12,10 +12,11 @@ import { type Account, type CallOutcome, PATIENCE, type Phone } from "./phone.ts
 const MODULES = "/usr/lib/baresip/modules";
 
 /** Without a sound device it hangs up: here a bridge carries its own player to its own source. */
-function configuration(host: Host, sipPort: number, control: readonly string[], authority: string | undefined): string {
+function configuration(address: string, sipPort: number, control: readonly string[], authority: string | undefined): string {
   return [
     "poll_method epoll",
-    `sip_listen ${host.address}:${sipPort}`,
+    `sip_listen ${inUri(address)}:${sipPort}`,
+    ...(address.includes(":") ? ["net_prefer_ipv6 yes", "prefer_ipv6 yes", "net_af ipv6"] : []),
     ...(authority === undefined ? [] : [`sip_cafile ${authority}`]),
     "call_max_calls 4",
     "audio_player aubridge,ear",
@@ -34,12 +35,14 @@ function configuration(host: Host, sipPort: number, control: readonly string[], 
   ].join("\n");
 }
 
+const inUri = (host: string): string => (host.includes(":") ? `[${host}]` : host);
+
 /** A line of baresip's accounts file: registers, calls through the box, answers by itself. */
 function accountLine({ username, password, domain, box, transport = "udp", boxPort = transport === "tls" ? 5061 : 5060, expires = 3600, secondBox, byHand = false }: Account): string {
-  const second = secondBox === undefined ? "" : `;sipnat=outbound;outbound2="sip:${secondBox}:${boxPort};transport=${transport}"`;
+  const second = secondBox === undefined ? "" : `;sipnat=outbound;outbound2="sip:${inUri(secondBox)}:${boxPort};transport=${transport}"`;
   return (
     `<sip:${username}@${domain}>;auth_user=${username};auth_pass=${password};answermode=${byHand ? "manual" : "auto"}` +
-    `;outbound="sip:${box}:${boxPort};transport=${transport}";regint=${expires};audio_codecs=PCMU/8000/1${second}`
+    `;outbound="sip:${inUri(box)}:${boxPort};transport=${transport}";regint=${expires};audio_codecs=PCMU/8000/1${second}`
   );
 }
 
@@ -47,7 +50,7 @@ function accountLine({ username, password, domain, box, transport = "udp", boxPo
 function writeSettings(host: Host, account: Account, control: readonly string[], accounts: string): string {
   const directory = join(host.directory, `${host.name}-baresip-${account.username}`);
   mkdirSync(directory);
-  writeFileSync(join(directory, "config"), configuration(host, account.port ?? 5060, control, account.authority));
+  writeFileSync(join(directory, "config"), configuration(account.address ?? host.address, account.port ?? 5060, control, account.authority));
   writeFileSync(join(directory, "accounts"), accounts);
   writeFileSync(join(directory, "contacts"), "");
   return directory;

@@ -16,6 +16,8 @@ export interface Account {
   readonly secondBox?: string;
   /** Rings until `accept`, where the phone can (baresip). */
   readonly byHand?: boolean;
+  /** The phone's own address, if not the first of its host. */
+  readonly address?: string;
   /** The phone's own SIP port. */
   readonly port?: number;
   /** How long a registration is asked for, seconds. */

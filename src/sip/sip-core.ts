@@ -270,7 +270,8 @@ export class SipCore implements Machine<SipInput, SipEffect> {
   /** RFC 3261 16.10: answered here; what it cancels is told on by the response context. */
   #cancel(now: Instant, flow: Flow, request: ValidRequest): void {
     const invite = this.#core.transactions.findCancelled(request);
-    this.#core.answer(request, flow, invite === undefined ? 481 : 200);
+    const isKnown = invite !== undefined || this.#proxy.cancelOfDead(now, request, flow);
+    this.#core.answer(request, flow, isKnown ? 200 : 481);
     invite?.user?.cancelled(now);
   }
 }

@@ -4,11 +4,11 @@ import { formatAddress, isIpv6 } from "../../base/address.ts";
 import type { CoreContext } from "../core-context.ts";
 import { RequestEdit } from "../message/edit.ts";
 import type { SipRequest, ValidRequest } from "../message/message.ts";
-import { parseDigestCredentials } from "../message/digest.ts";
 import { parseUnsigned } from "../message/scan.ts";
 import { isSipUri, parseUri } from "../message/uri.ts";
 import type { Flow } from "../ports.ts";
 import { type Hop, hopRemote, hopTransport } from "../transport/transport.ts";
+import { foreignCredentials } from "./loop-detection.ts";
 import { isLooseRouter, type Preprocessed } from "./route-preprocessing.ts";
 import type { ProxyTarget } from "./target-set.ts";
 
@@ -105,9 +105,8 @@ const recordRoute = (token: string, host: string, port: number, transport: strin
 /** Credentials for our realm are for us alone (RFC 3261 22.3). */
 function removeOwnCredentials(core: CoreContext, edit: RequestEdit, request: ValidRequest): void {
   for (const name of ["Proxy-Authorization", "Authorization"]) {
-    const values = request.headers(name.toLowerCase());
-    const foreign = values.filter((value) => parseDigestCredentials(value)?.realm !== core.settings.domain);
-    if (foreign.length === values.length) continue;
+    const foreign = foreignCredentials(request, name.toLowerCase(), core.settings.domain);
+    if (foreign.length === request.headers(name.toLowerCase()).length) continue;
     edit.remove(name.toLowerCase());
     for (const value of foreign) edit.append(name, value);
   }

@@ -424,4 +424,4 @@ export class ResponseContext implements ClientUser, ServerUser {
 
 /** What becomes of a CANCEL is told by the INVITE's own answer. */
 const nothing = (): void => undefined;
-const NOBODY: ClientUser = { received: nothing, failed: nothing };
+export const NOBODY: ClientUser = { received: nothing, failed: nothing };

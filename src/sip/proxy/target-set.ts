@@ -8,7 +8,7 @@ import type { LocalEnds } from "../transport/local-ends.ts";
 import { parseNumericHost } from "../transport/numeric-host.ts";
 import type { Hop } from "../transport/transport.ts";
 import { isTaken } from "./route-preprocessing.ts";
-import { formatAddress } from "../../base/address.ts";
+import { type Address, formatAddress } from "../../base/address.ts";
 
 /** The way to one place. */
 export type Way =
@@ -68,7 +68,7 @@ function bindingTarget(aor: string, binding: FoundBinding, ends: LocalEnds, toke
       return { ...base, routes: binding.path, way: wayOfFlow(binding, ends, tokens) };
     case "elsewhere": {
       if (secure) return { ...base, ...secureWayToBox(binding, tokens) };
-      const { box } = binding.reach;
+      const box = lastingWayTo(binding.reach.box, binding, ends, tokens);
       const route = `<sip:${binding.flowToken}@${formatAddress(box)};lr>`;
       const hop: Hop = { type: "address", transport: "udp", remote: box };
       const direct = wayWithoutOwner(binding, ends);
@@ -78,6 +78,13 @@ function bindingTarget(aor: string, binding: FoundBinding, ends: LocalEnds, toke
     case "gone":
       return { ...base, routes: binding.path, ...wayOfTaken(base, binding, ends, tokens) };
   }
+}
+
+/** A box by its service address, where the phone's flow ends there: what follows after the INVITE finds whoever has it then. */
+function lastingWayTo(box: Address, { flowToken, transport }: FoundBinding, ends: LocalEnds, tokens: FlowTokens): Address {
+  if (transport !== "udp") return box;
+  const reading = tokens.read(flowToken, "");
+  return reading.type === "flow" && ends.isServiceAddress(reading.flow.local.host) && !ends.isLocal(reading.flow.local.host) ? reading.flow.local : box;
 }
 
 /**

@@ -175,3 +175,55 @@ test("a response with a branch that no box of the fleet made goes nowhere", () =
   answer(via);
   assert.equal(alice.responses.length, heard + 1);
 });
+
+for (const [how, index] of [["at the caller's box", 1], ["at a third box", 2]] as const) {
+  test(`a caller gives up while it rings through a dead box whose address is ${how}: the phone stops ringing, the caller hears 487`, () => {
+    const here = link();
+    const { world, alice, bob } = here;
+    bob.answers = (request) => (request.method === "INVITE" ? [180] : request.method === "CANCEL" ? [200] : []);
+    assert.equal(alice.ask("INVITE", BOB, { to: `<${BOB}>` }).status, 180);
+    const invite = bob.last("INVITE");
+    taken(here, index);
+    cancel(alice);
+    world.run();
+    assert.equal(bob.last("CANCEL").topVia?.branch, invite.topVia?.branch);
+    assert.equal(bob.last("CANCEL").topVia?.host, invite.topVia?.host);
+    bob.reply(invite, 487);
+    world.run();
+    assert.equal(alice.responses.at(-1)?.status, 487);
+    assert.equal(alice.responses.at(-1)?.cseq?.method, "INVITE");
+  });
+}
+
+test("phones of one dead box: CANCEL, 487 and its ACK pass under the branch of the INVITE", () => {
+  const here = link();
+  const { world, bob, boxes } = here;
+  const [first] = boxes;
+  assert(first !== undefined);
+  world.addUser("carol");
+  const carol = world.phone("carol", "10.0.1.3", first);
+  carol.register();
+  bob.answers = (request) => (request.method === "INVITE" ? [180] : request.method === "CANCEL" ? [200] : []);
+  carol.ask("INVITE", BOB, { to: `<${BOB}>` });
+  const invite = bob.last("INVITE");
+  carol.box = taken(here, 2);
+  cancel(carol);
+  world.run();
+  bob.reply(invite, 487);
+  world.run();
+  const refused = carol.responses.at(-1);
+  assert.equal(refused?.status, 487);
+  carol.send(carol.ackTo(refused, BOB));
+  world.run();
+  assert.equal(bob.last("ACK").topVia?.branch, invite.topVia?.branch);
+});
+
+/** What its phone would send to take its last INVITE back. */
+function cancel(phone: Phone): void {
+  const ringing = phone.responses.at(-1);
+  assert(ringing !== undefined);
+  const branch = ringing.topVia?.branch ?? "";
+  const from = ringing.header("from") ?? "";
+  const [, tag = ""] = from.split(";tag=");
+  phone.send(phone.request("CANCEL", BOB, { branch, callId: ringing.callId ?? "", cseq: ringing.cseq?.number ?? 0, fromTag: tag, to: `<${BOB}>`, contact: "" }));
+}

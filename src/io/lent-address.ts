@@ -2,9 +2,10 @@
 // goes when the process stands still, and a child takes it away at once when the process ends, however it ends.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { isIpv6 } from "../base/address.ts";
+import { readFileSync } from "node:fs";
 import { milliseconds, seconds } from "../base/time.ts";
 import type { LinkPlace } from "./arping.ts";
+import { deleteAddress, putAddress } from "./netlink.ts";
 
 /** What the kernel gives an address that is not renewed, whole seconds. */
 const LIFE_SECONDS = 5;
@@ -12,14 +13,28 @@ const RENEWED_EVERY = seconds(1);
 /** Whoever renews later than this may find that another machine has the address. */
 const TOO_LATE = milliseconds(3_500);
 
+const PERL = "/usr/bin/perl";
 /**
- * `ip` reads its commands from a pipe; when that ends, the last command takes the address away. Signals for the whole
- * group of processes must not end it before. $1: the last command.
+ * Messages of netlink as lines of hex digits; when the input ends, the last one takes the address away. Node opens no
+ * netlink socket, perl-base is on every Debian, and one process is quicker than `ip` behind a shell: a phone whose
+ * connection broke connects again within milliseconds, and must not be refused where nobody listens any more.
+ * Signals for the whole group of processes must not end it before. What the kernel does not do is told in words.
  */
-const SCRIPT = `trap '' TERM INT HUP; { cat; printf '%s\\n' "$1"; } | exec ip -force -batch -`;
+const MESSENGER = `
+  $SIG{$_} = "IGNORE" for qw(TERM INT HUP);
+  socket(my $kernel, 16, 3, 0) or die "$!\\n";
+  sub ask {
+    send($kernel, pack("H*", $_[0]), 0) or die "$!\\n";
+    recv($kernel, my $answer, 4096, 0);
+    $! = -unpack("x16l", $answer);
+    warn "$!\\n" if $! && $_[1];
+  }
+  while (<STDIN>) { chomp; ask($_, 1) }
+  ask($ARGV[0], 0);
+`;
 
 export class LentAddress {
-  readonly #command: string;
+  readonly #line: string;
   readonly #child: ChildProcess;
   readonly #ended: Promise<void>;
   readonly #timer: NodeJS.Timeout;
@@ -29,18 +44,18 @@ export class LentAddress {
 
   /** `onLost`: told once, if it cannot be kept; not after `takeDown`. */
   constructor({ interface: name, address }: LinkPlace, onLost: (why: string) => void) {
-    // Alone, without its link: it goes with no other address, and (being deprecated) is nobody's source who did not ask for it.
-    const place = `${address}/${isIpv6(address) ? 128 : 32} dev ${name}`;
-    this.#command = `addr replace ${place} valid_lft ${LIFE_SECONDS} preferred_lft 0\n`;
-    this.#child = spawn("/bin/sh", ["-c", SCRIPT, "ip", `addr del ${place}`], { stdio: ["pipe", "ignore", "pipe"] });
+    const index = Number(readFileSync(`/sys/class/net/${name}/ifindex`, "latin1"));
+    this.#line = `${putAddress(address, index, LIFE_SECONDS).toString("hex")}\n`;
+    const last = deleteAddress(address, index).toString("hex");
+    this.#child = spawn(PERL, ["-e", MESSENGER, last], { stdio: ["pipe", "ignore", "pipe"], env: {} });
     const lost = (why: string): void => {
       if (this.#isDown) return;
       void this.takeDown();
       onLost(why);
     };
     this.#ended = new Promise((ended) => this.#child.once("close", () => ended()));
-    this.#child.once("close", () => lost(this.#complaint || "the program ip has ended"));
-    this.#child.once("error", (error) => lost(`/bin/sh cannot be run: ${error.message}`));
+    this.#child.once("close", () => lost(this.#complaint || "its keeper has ended"));
+    this.#child.once("error", (error) => lost(`${PERL} cannot be run: ${error.message}`));
     this.#child.stdin?.on("error", () => undefined); // "close" follows
     this.#child.stderr?.on("data", (bytes: Buffer) => {
       this.#complaint = bytes.toString("latin1").trim().slice(0, 200);
@@ -49,7 +64,7 @@ export class LentAddress {
     this.#timer = setInterval(() => this.#renewInTime(lost), RENEWED_EVERY);
   }
 
-  /** What `ip` said last; empty: nothing. */
+  /** What the kernel said last; empty: nothing. */
   get complaint(): string {
     return this.#complaint;
   }
@@ -70,6 +85,6 @@ export class LentAddress {
 
   #renew(): void {
     this.#renewedAt = performance.now();
-    this.#child.stdin?.write(this.#command);
+    this.#child.stdin?.write(this.#line);
   }
 }

@@ -1,12 +1,13 @@
 // Puts service addresses on the interfaces of this machine and takes them down, as the peer wants: first a probe, then
 // the address, then SIP on it, then the announcement.
 
-import { execFile } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { isIpv6 } from "../base/address.ts";
+import { toHex } from "../base/bytes.ts";
 import { milliseconds, seconds } from "../base/time.ts";
 import type { ServiceAddressEvent } from "../peer/service-addresses.ts";
+import { parseNumericHost } from "../sip/transport/numeric-host.ts";
 import { announce, type LinkPlace, type Probed, probe } from "./arping.ts";
 import type { Report } from "./journal.ts";
 import { LentAddress } from "./lent-address.ts";
@@ -59,7 +60,10 @@ export class ServiceAddressKeeper {
     if (wanted) this.#wanted.add(address);
     else this.#wanted.delete(address);
     this.#watch ??= setInterval(() => void this.#lookForConflicts(), CONFLICT_EVERY);
-    const turn = (this.#turns.get(address) ?? Promise.resolve()).then(() => (wanted ? this.#putUp(address) : this.#takeDown(address)));
+    const turn = (this.#turns.get(address) ?? Promise.resolve())
+      .then(() => (wanted ? this.#putUp(address) : this.#takeDown(address)))
+      // The interface went while it was looked at.
+      .catch((error: unknown) => this.#busy(address, error instanceof Error ? error.message : String(error)));
     this.#turns.set(address, turn);
   }
 
@@ -155,15 +159,24 @@ async function untilUp(place: LinkPlace, lent: LentAddress): Promise<string | un
     await pause(isV6 ? UP_LOOK_IPV6 : UP_LOOK);
     if (lent.complaint !== "") return lent.complaint;
     if (!localAddresses().some(({ address, interface: name }) => address === place.address && name === place.interface)) continue;
-    const flags = isV6 ? await flagsOf(place) : "";
-    if (flags.includes("dadfailed")) return "another machine on the link has it";
-    if (!flags.includes("tentative")) return undefined;
+    const state = isV6 ? stateOf(place.address) : "free";
+    if (state === "taken") return "another machine on the link has it";
+    if (state === "free") return undefined;
   }
   return "the kernel does not put it up";
 }
 
-const flagsOf = ({ interface: name, address }: LinkPlace): Promise<string> =>
-  new Promise((told) => execFile("ip", ["-o", "-6", "addr", "show", "dev", name, "to", address], (_, text) => told(text)));
+/** IFA_F_TENTATIVE and IFA_F_DADFAILED of the kernel, as it lists its IPv6 addresses: 32 digits, interface number, prefix, scope, flags, name. */
+const TENTATIVE = 0x40;
+const FAILED = 0x08;
+
+function stateOf(address: string): "looking" | "free" | "taken" {
+  const digits = toHex(parseNumericHost(address) ?? new Uint8Array());
+  const line = readFileSync("/proc/net/if_inet6", "latin1").split("\n").find((one) => one.startsWith(digits));
+  const flags = Number.parseInt(line?.split(/ +/)[4] ?? "", 16) || 0;
+  if ((flags & FAILED) !== 0) return "taken";
+  return line === undefined || (flags & TENTATIVE) !== 0 ? "looking" : "free";
+}
 
 /** An unsolicited neighbor advertisement for each address that comes up (`ndisc_notify`); where /proc is read-only the unit has it set. */
 function askForAdvertisement(name: string): void {

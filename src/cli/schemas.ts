@@ -43,6 +43,10 @@ export const statusSchema = z.object({
   software: z.string(),
   sip: address,
   transports: described(z.array(z.object({ transport: transportName, port: z.int().check(z.gte(1), z.lte(65_535)) })), "where phones are served now; nothing else listens for SIP"),
+  serviceAddresses: described(
+    z.array(z.object({ address: z.string(), own: z.boolean(), held: z.boolean() })),
+    "addresses that move to another box when theirs is dead: whether one belongs to this box, and whether phones reach this box by it now",
+  ),
   overlay: address,
   share,
   copies: described(count, "boxes that hold each of this box's entries now, this box included"),

@@ -18,6 +18,7 @@ import type { PeerSettings } from "./ports.ts";
 import type { BindingReport, BoxReference, ConflictReport, FlowReport, RegistrationReport, ReplicaReport, StatusReport, SubscriberReport } from "./reports.ts";
 import { configurationReport } from "./rules-report.ts";
 import { bindingReport, boxReference, type CertificateState, peerReports, statusReport } from "./status.ts";
+import type { ServiceAddresses } from "./service-addresses.ts";
 import { decodeSubscriber, encodeSubscriber } from "./subscriber-codec.ts";
 import { nameProblem } from "./subscriber-name.ts";
 import type { Binding } from "../sip/ports.ts";
@@ -52,6 +53,7 @@ export class ControlDesk {
   #certificate: CertificateState | undefined;
   readonly #agent: Pick<AgentWord, "conditions">;
   readonly #waiting = new BoundedMap<number, Waiting>(WAITING_MAX, "refuse");
+  readonly #service: Pick<ServiceAddresses, "report"> | undefined;
   /** Those who asked the box to leave; BOUNDED: by WAITING_MAX. */
   readonly #leaving: number[] = [];
 
@@ -64,6 +66,7 @@ export class ControlDesk {
     wall: () => WallTime,
     newTicket: () => number,
     agent: Pick<AgentWord, "conditions">,
+    service: Pick<ServiceAddresses, "report"> | undefined,
   ) {
     this.#settings = settings;
     this.#overlay = overlay;
@@ -73,6 +76,7 @@ export class ControlDesk {
     this.#wall = wall;
     this.#newTicket = newTicket;
     this.#agent = agent;
+    this.#service = service;
   }
 
   ask(now: Instant, ticket: number, request: DeskRequest, counters: ReadonlyMap<string, number>): DeskStep {
@@ -129,7 +133,7 @@ export class ControlDesk {
 
   /** With what the agent found: the box cannot see itself from outside. */
   #status(now: Instant, counters: ReadonlyMap<string, number>): StatusReport {
-    const status = statusReport(this.#settings, this.#overlay.snapshot(), this.#sip.snapshot(), counters, now, this.#certificate, this.#wall());
+    const status = statusReport(this.#settings, this.#overlay.snapshot(), this.#sip.snapshot(), counters, now, this.#certificate, this.#wall(), this.#service?.report ?? []);
     return { ...status, conditions: [...status.conditions, ...this.#agent.conditions] };
   }
 

@@ -24,6 +24,7 @@ export function statusReport(
   now: Instant,
   certificate: CertificateState | undefined,
   wall: WallTime,
+  serviceAddresses: StatusReport["serviceAddresses"],
 ): StatusReport {
   const { self } = snapshot;
   const serving = servingBoxes(snapshot);
@@ -36,6 +37,7 @@ export function statusReport(
     software: self.software,
     sip: self.sip,
     transports: transports(self.sip.port, sip.streamPorts),
+    serviceAddresses,
     overlay: self.overlay,
     share: snapshot.share,
     copies: snapshot.copies,

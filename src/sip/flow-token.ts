@@ -84,6 +84,14 @@ export class FlowTokens {
     return reading;
   }
 
+  /** A mark of the fleet on a text. */
+  mark(text: string, secret = this.#secret): string {
+    return this.#crypto.hmacSha256Hex(secret, `mark\n${text}`).slice(0, 2 * MAC_BYTES);
+  }
+  isMark(text: string, mark: string): boolean {
+    return mark === this.mark(text) || (this.#formerSecret !== undefined && mark === this.mark(text, this.#formerSecret));
+  }
+
   #verify(token: string, callId: string): TokenReading {
     const bytes = decodeBase64Url(token);
     if (bytes === undefined || bytes.length < MAC_BYTES + 5) return { type: "tampered" };

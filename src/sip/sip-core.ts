@@ -12,16 +12,17 @@ import { looksLikeEmergency } from "./emergency.ts";
 import { Events } from "./events/events.ts";
 import { FlowTokens } from "./flow-token.ts";
 import { Gruus } from "./gruu.ts";
-import type { ValidRequest } from "./message/message.ts";
+import type { ValidRequest, ValidResponse } from "./message/message.ts";
 import { type ParseFault, readMessage } from "./message/parse.ts";
 import { Courier } from "./messages/courier.ts";
 import { Outbox } from "./outbox.ts";
 import type { Flow, SipEffect, SipInput, SipSettings, StreamPorts } from "./ports.ts";
+import { passLasting } from "./proxy/lasting-branch.ts";
 import { StatefulProxy } from "./proxy/stateful-proxy.ts";
 import { Questions } from "./questions.ts";
 import { Registrar } from "./registrar/registrar.ts";
 import { TransactionLayer } from "./transaction/transaction-layer.ts";
-import { LocalEnds } from "./transport/local-ends.ts";
+import { LocalEnds, type ServiceEnds } from "./transport/local-ends.ts";
 import { SourceBudgets } from "./transport/source-budgets.ts";
 import { isStun, stunAnswer } from "./transport/stun.ts";
 import { Transport } from "./transport/transport.ts";
@@ -99,6 +100,11 @@ export class SipCore implements Machine<SipInput, SipEffect> {
   /** The SIP addresses of the other boxes of the fleet: in a URI they mean our domain. */
   setFleetAddresses(addresses: readonly Address[]): void {
     this.#core.ends.setFleetAddresses(addresses);
+  }
+
+  /** Which addresses outlive their boxes, and which of them are on this one. */
+  setServiceEnds(service: ServiceEnds): void {
+    this.#core.ends.setServiceEnds(service);
   }
 
   /** From here on: how long phones may register for, and who may. */
@@ -245,11 +251,20 @@ export class SipCore implements Machine<SipInput, SipEffect> {
     if (!read.ok) return this.#refuse(flow, read.fault);
     const message = read.value;
     if (message.type === "response") {
-      if (this.#core.transactions.receiveResponse(now, message)) this.#core.budgets.wanted(flow.remote.host);
-      return;
+      if (this.#core.transactions.receiveResponse(now, message)) return this.#core.budgets.wanted(flow.remote.host);
+      return this.#passLasting(now, flow, message);
     }
     message.stampReceived(flow.remote);
     this.#receiveRequest(now, flow, message);
+  }
+
+  #passLasting(now: Instant, flow: Flow, response: ValidResponse): void {
+    const passed = passLasting(this.#core, response);
+    if (passed === undefined) return;
+    this.#core.outbox.count("response-of-dead-box");
+    const { remote, octets } = passed;
+    if (this.#core.ends.isSentBy(remote.host, remote.port)) return this.#receiveMessage(now, flow, octets);
+    this.#core.transport.send({ transport: "udp", local: flow.local, remote, connection: 0 }, octets);
   }
 
   /** A message that cannot go any further: an answer where there is somebody to answer. */
@@ -280,7 +295,8 @@ export class SipCore implements Machine<SipInput, SipEffect> {
   /** RFC 3261 16.10: answered here; what it cancels is told on by the response context. */
   #cancel(now: Instant, flow: Flow, request: ValidRequest): void {
     const invite = this.#core.transactions.findCancelled(request);
-    this.#core.answer(request, flow, invite === undefined ? 481 : 200);
+    const isKnown = invite !== undefined || this.#proxy.cancelOfDead(now, request, flow);
+    this.#core.answer(request, flow, isKnown ? 200 : 481);
     invite?.user?.cancelled(now);
   }
 }

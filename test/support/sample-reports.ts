@@ -15,6 +15,7 @@ export const SAMPLE_STATUS: StatusReport = {
   zone: "rack 4",
   software: "Ringbox/0.1",
   sip: { host: "192.0.2.1", port: 5060 },
+  serviceAddresses: [],
   transports: [{ transport: "udp", port: 5060 }, { transport: "tcp", port: 5060 }, { transport: "tls", port: 5061 }],
   overlay: { host: "192.0.2.1", port: 6084 },
   share: 0.198,

@@ -17,6 +17,7 @@ import { Outbox } from "./outbox.ts";
 import type { Flow, SipEffect, SipInput, SipSettings, StreamPorts } from "./ports.ts";
 import { StatefulProxy } from "./proxy/stateful-proxy.ts";
 import { Questions } from "./questions.ts";
+import { CallRecorder } from "./recorder/call-recorder.ts";
 import { Registrar } from "./registrar/registrar.ts";
 import { TransactionLayer } from "./transaction/transaction-layer.ts";
 import { LocalEnds } from "./transport/local-ends.ts";
@@ -46,6 +47,9 @@ export class SipCore implements Machine<SipInput, SipEffect> {
   readonly #gatekeeper: Gatekeeper;
   readonly #registrar: Registrar;
   readonly #proxy: StatefulProxy;
+  /** What went through this box lately; it changes nothing. */
+  readonly recorder: Pick<CallRecorder, "calls" | "call" | "revision">;
+  readonly #recorder: CallRecorder;
 
   /** `wallClock` is asked where a protocol prints or compares wall time; in simulation it is a function of the seed. */
   constructor(settings: SipSettings, crypto: Crypto, random: Random, wallClock: () => WallTime) {
@@ -66,6 +70,8 @@ export class SipCore implements Machine<SipInput, SipEffect> {
       transactions: new TransactionLayer(outbox, transport),
       questions: new Questions(outbox),
     });
+    this.#recorder = new CallRecorder(crypto, wallClock);
+    this.recorder = this.#recorder;
     const life = toHex(random.bytes(6));
     const gatekeeper = new Gatekeeper(settings, crypto, wallClock, life);
     this.#gatekeeper = gatekeeper;
@@ -143,7 +149,9 @@ export class SipCore implements Machine<SipInput, SipEffect> {
 
   step(now: Instant, input: SipInput): readonly SipEffect[] {
     this.#take(now, input);
-    return this.#core.outbox.take();
+    const effects = this.#core.outbox.take();
+    this.#recorder.sent(now, effects);
+    return effects;
   }
 
   #take(now: Instant, input: SipInput): void {
@@ -216,6 +224,7 @@ export class SipCore implements Machine<SipInput, SipEffect> {
   }
 
   #receiveMessage(now: Instant, flow: Flow, octets: string): void {
+    this.#recorder.received(now, flow, octets);
     const read = readMessage(octets);
     if (!read.ok) return this.#refuse(flow, read.fault);
     const message = read.value;

@@ -9,6 +9,7 @@ import { Actions } from "./io/agent/actions.ts";
 import { BoxAgent } from "./io/agent/box-agent.ts";
 import type { AnswerReader } from "./io/agent/control-link.ts";
 import { Heralds } from "./io/agent/heralds.ts";
+import { systemClock } from "./io/clock.ts";
 import { journal } from "./io/journal.ts";
 import { ListenError } from "./io/listen-error.ts";
 import { ownAddress } from "./io/own-address.ts";
@@ -17,6 +18,7 @@ import { ServiceManager } from "./io/service-manager.ts";
 import { SOFTWARE } from "./peer/peer.ts";
 import { parseHint } from "./provision/hint.ts";
 import { actionRoutes } from "./web/server/action-routes.ts";
+import { callRoutes } from "./web/server/call-routes.ts";
 import { EventStream } from "./web/server/event-stream.ts";
 import { fieldProgram } from "./web/server/field-program.ts";
 import { fleetRoutes } from "./web/server/fleet-routes.ts";
@@ -56,6 +58,9 @@ async function main(): Promise<void> {
       giveSlotBack: () => agent.giveSlotBack(),
       record: (text) => agent.record(text),
     })),
+    ...callRoutes({
+      entries: () => agent.callEntries(), ladder: (name) => agent.ladder(name), answerCall: (envelope) => agent.answerCall(envelope), wall: () => systemClock.wall(),
+    }),
     ...fleetRoutes((envelope) => agent.answerAgent(envelope)),
   ];
   const front = new WebFront({

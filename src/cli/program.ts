@@ -10,6 +10,7 @@ import { resolveConflict, withConflicts } from "./conflict-commands.ts";
 import { initFleet, newTicket, type TicketOptions } from "./fleet-commands.ts";
 import { admit } from "./admit-command.ts";
 import { factoryReset } from "./factory-reset.ts";
+import { type CallOptions, type CallsOptions, listCalls, showCall } from "./call-commands.ts";
 import { type StampOptions, stampImage } from "./image-commands.ts";
 import { choiceOption, collected, domainOption, durationOption, hintOption, imageWordOption, nameOption, usesOption } from "./option-values.ts";
 import { conflictsText, peersText, registrationsText, statusText, subscribersText, whereText } from "./plain-words.ts";
@@ -52,6 +53,7 @@ export function ringboxProgram(terminal: Terminal): Command {
   addSubscriberCommands(program, terminal, withBox);
   addConflictCommands(program, terminal, withBox);
   addRegistrationCommands(program, terminal, withBox);
+  addCallCommands(program, terminal, withBox);
   addRulesCommands(program, terminal, withBox);
   addFleetCommands(program, terminal, withBox);
   addAdmitCommand(program, terminal, withBox);
@@ -197,6 +199,21 @@ function addRegistrationCommands(program: Command, terminal: Terminal, withBox: 
         printReport(terminal, json, where, () => whereText(where, Date.now()));
       }),
     );
+}
+
+function addCallCommands(program: Command, terminal: Terminal, withBox: WithBox): void {
+  program
+    .command("calls")
+    .description("list the calls that went through the box lately, and how they ended")
+    .option("--registrations", "how phones registered last instead")
+    .option("--json", "as JSON (docs/json.md)")
+    .action((options: CallsOptions) => withBox((box) => listCalls(options, box, terminal)));
+  program
+    .command("call <id>")
+    .description("show one call, message by message, as all boxes saw it; secrets are removed")
+    .option("--messages", "with the messages in full")
+    .option("--json", "as JSON (docs/json.md)")
+    .action((name: string, options: CallOptions) => withBox((box) => showCall(name, options, program.opts<{ data: string }>().data, box, terminal)));
 }
 
 function addAdmitCommand(program: Command, terminal: Terminal, withBox: WithBox): void {

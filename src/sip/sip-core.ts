@@ -48,7 +48,7 @@ export class SipCore implements Machine<SipInput, SipEffect> {
   readonly #registrar: Registrar;
   readonly #proxy: StatefulProxy;
   /** What went through this box lately; it changes nothing. */
-  readonly recorder: Pick<CallRecorder, "calls" | "call" | "revision">;
+  readonly recorder: Pick<CallRecorder, "calls" | "call" | "revision" | "life">;
   readonly #recorder: CallRecorder;
 
   /** `wallClock` is asked where a protocol prints or compares wall time; in simulation it is a function of the seed. */
@@ -70,9 +70,9 @@ export class SipCore implements Machine<SipInput, SipEffect> {
       transactions: new TransactionLayer(outbox, transport),
       questions: new Questions(outbox),
     });
-    this.#recorder = new CallRecorder(crypto, wallClock);
-    this.recorder = this.#recorder;
     const life = toHex(random.bytes(6));
+    this.#recorder = new CallRecorder(crypto, wallClock, life);
+    this.recorder = this.#recorder;
     const gatekeeper = new Gatekeeper(settings, crypto, wallClock, life);
     this.#gatekeeper = gatekeeper;
     this.#registrar = new Registrar(this.#core, gatekeeper);

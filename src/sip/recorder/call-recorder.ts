@@ -19,7 +19,7 @@ import { redactUris } from "./uri-redaction.ts";
 
 /** One message as it crossed this box, secrets removed. */
 export interface RecordedMessage {
-  readonly at: WallTime;
+  readonly at: number;
   readonly direction: "in" | "out";
   /** The other end. */
   readonly remote: Address;
@@ -29,7 +29,7 @@ export interface RecordedMessage {
   readonly text: string;
 }
 
-/** A call, or how a phone registered last. */
+/** A call, or how a phone registered last. Times: milliseconds since 1970, by the clock that the ring agrees on. */
 export interface RecordedCall {
   readonly kind: "call" | "registration";
   /** Names it on page and command line: made of the Call-ID, the same at every box, and says nothing of it. */
@@ -38,10 +38,10 @@ export interface RecordedCall {
   /** `user@host`, or the URI; empty where it cannot be read. */
   readonly from: string;
   readonly to: string;
-  readonly startedAt: WallTime;
-  readonly ringingAt: WallTime | null;
-  readonly answeredAt: WallTime | null;
-  readonly endedAt: WallTime | null;
+  readonly startedAt: number;
+  readonly ringingAt: number | null;
+  readonly answeredAt: number | null;
+  readonly endedAt: number | null;
   /** The final answer to the INVITE or REGISTER; `null`: none yet. */
   readonly status: number | null;
   readonly reason: string;
@@ -105,6 +105,8 @@ interface Entry {
 export class CallRecorder {
   readonly #crypto: Crypto;
   readonly #wall: () => WallTime;
+  /** Names this life of the box: revisions of another one mean nothing. */
+  readonly life: string;
   /** By Call-ID. */
   readonly #calls = new BoundedMap<string, Entry>(RECORDER_LIMITS.calls, "refuse");
   readonly #registrations = new BoundedMap<string, Entry>(RECORDER_LIMITS.registrations, "refuse");
@@ -113,9 +115,10 @@ export class CallRecorder {
   #tokens = BEGUN_AT_ONCE;
   #tokensAt: Instant | undefined;
 
-  constructor(crypto: Crypto, wall: () => WallTime) {
+  constructor(crypto: Crypto, wall: () => WallTime, life: string) {
     this.#crypto = crypto;
     this.#wall = wall;
+    this.life = life;
   }
 
   received(now: Instant, flow: Flow, octets: string): void {

@@ -31,6 +31,8 @@ const STABLE = [
   "ringbox registration",
   "ringbox registration list [aor] --json",
   "ringbox where <aor> --json",
+  "ringbox calls --registrations --json",
+  "ringbox call <id> --messages --json",
   "ringbox config",
   "ringbox config show --json",
   "ringbox config set <key=value> --fleet",

@@ -90,7 +90,7 @@ test("of a phone's registrations the last exchange is remembered, also one that 
 
 const message = (start: string, callId: string, more = ""): string =>
   `${start}\r\nVia: SIP/2.0/UDP 10.0.1.1;branch=z9hG4bK${callId}\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: ${callId}\r\nCSeq: 1 ${start.split(" ")[0]}\r\n${more}Content-Length: 0\r\n\r\n`;
-const recorder = (): CallRecorder => new CallRecorder(hashCrypto, () => wallTime(1));
+const recorder = (): CallRecorder => new CallRecorder(hashCrypto, () => wallTime(1), "");
 
 test("calls of the health agent are not remembered, nor what belongs to no call; who only borrows their Call-ID is", () => {
   const { world, boxes, alice } = scene();

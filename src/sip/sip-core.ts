@@ -51,8 +51,11 @@ export class SipCore implements Machine<SipInput, SipEffect> {
   readonly recorder: Pick<CallRecorder, "calls" | "call" | "revision" | "life">;
   readonly #recorder: CallRecorder;
 
-  /** `wallClock` is asked where a protocol prints or compares wall time; in simulation it is a function of the seed. */
-  constructor(settings: SipSettings, crypto: Crypto, random: Random, wallClock: () => WallTime) {
+  /**
+   * `wallClock` is asked where a protocol prints or compares wall time; in simulation it is a function of the seed.
+   * `recordingClock`: that of messages that are remembered, to the millisecond.
+   */
+  constructor(settings: SipSettings, crypto: Crypto, random: Random, wallClock: () => WallTime, recordingClock = wallClock) {
     const outbox = new Outbox();
     const ends = new LocalEnds(settings);
     const transport = new Transport(outbox);
@@ -71,7 +74,7 @@ export class SipCore implements Machine<SipInput, SipEffect> {
       questions: new Questions(outbox),
     });
     const life = toHex(random.bytes(6));
-    this.#recorder = new CallRecorder(crypto, wallClock, life);
+    this.#recorder = new CallRecorder(crypto, recordingClock, life);
     this.recorder = this.#recorder;
     const gatekeeper = new Gatekeeper(settings, crypto, wallClock, life);
     this.#gatekeeper = gatekeeper;

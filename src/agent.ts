@@ -19,6 +19,7 @@ import { SOFTWARE } from "./peer/peer.ts";
 import { parseHint } from "./provision/hint.ts";
 import { actionRoutes } from "./web/server/action-routes.ts";
 import { callRoutes } from "./web/server/call-routes.ts";
+import { evidenceRoutes } from "./web/server/evidence.ts";
 import { EventStream } from "./web/server/event-stream.ts";
 import { fieldProgram } from "./web/server/field-program.ts";
 import { fleetRoutes } from "./web/server/fleet-routes.ts";
@@ -60,6 +61,10 @@ async function main(): Promise<void> {
     })),
     ...callRoutes({
       entries: () => agent.callEntries(), ladder: (name) => agent.ladder(name), answerCall: (envelope) => agent.answerCall(envelope), wall: () => systemClock.wall(),
+    }),
+    ...evidenceRoutes({
+      directory: data, report: () => agent.report(), phones: () => agent.phones(""), series: () => agent.series(), entries: () => agent.callEntries(),
+      ladder: (name) => agent.ladder(name), peerSays: () => agent.peerSays(), record: (text) => agent.record(text),
     }),
     ...fleetRoutes((envelope) => agent.answerAgent(envelope)),
   ];

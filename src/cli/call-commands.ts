@@ -93,7 +93,7 @@ function arrowLine({ from, to, startLine }: CallMessage, places: readonly string
   const cells = [...places.map(() => centered("|", COLUMN_WIDTH)).join("")];
   const [left, right] = [middle(Math.min(start, end)), middle(Math.max(start, end))];
   const space = Math.max(0, right - left - 1);
-  const label = shownText(short(startLine), Math.max(0, space - 4));
+  const label = shownText(short(startLine), Math.max(0, space - 6));
   const line = centered(` ${label} `, space, "-");
   const arrow = start <= end ? `${line.slice(0, -1)}>` : `<${line.slice(1)}`;
   cells.splice(left + 1, space, ...(space > 0 ? [...arrow] : []));

@@ -19,7 +19,7 @@ import { rotateFleet } from "./rotate-command.ts";
 import { configurationText, revokeBox, setConfiguration } from "./rules-commands.ts";
 import type { Terminal } from "./terminal.ts";
 import { VERSION } from "./version.ts";
-import { printWebCode, type WebCodeOptions } from "./web-commands.ts";
+import { type EvidenceOptions, printWebCode, type WebCodeOptions, writeEvidence } from "./web-commands.ts";
 
 const NAME = "ringbox";
 /** Where `npm start` keeps a box. */
@@ -231,6 +231,11 @@ function addWebCommands(program: Command, terminal: Terminal): void {
     .option("--shell", "who signs in with it may open a shell in the page's terminal")
     .option("--for <name>", "who will use it; named with all that is done", nameOption)
     .action((options: WebCodeOptions) => printWebCode(directory(), options, terminal));
+  program
+    .command("evidence")
+    .description("write an evidence pack: how the box is and was, with recent calls, without secrets")
+    .option("--out <file>", "where; otherwise a new file here")
+    .action((options: EvidenceOptions) => writeEvidence(directory(), options, terminal));
   const live = (name: string, description: string, act: (directory: string, options: LiveOptions) => Promise<void>): Command =>
     program.command(name).description(description).option("--page <url>", "where the page is, for who may not open the agent's socket").action((options: LiveOptions) => act(directory(), options));
   live("top", "show how the box is, live", top);

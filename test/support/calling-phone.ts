@@ -24,10 +24,15 @@ export class CallingPhone {
   readonly #tag = randomBytes(6).toString("hex");
   readonly #crypto = new NodeCrypto(undefined);
   readonly #model: string;
+  /** Nonces that it got, and what it made of them. */
+  readonly proofs: string[] = [];
+  /** What it sent, and what it answered. */
+  readonly heardAndSaid: string[];
   #cseq = 0;
 
-  private constructor(client: SipClient, user: string, password: string, session: string, model: string) {
+  private constructor(client: SipClient, user: string, password: string, session: string, model: string, said: string[]) {
     this.#client = client;
+    this.heardAndSaid = said;
     this.user = user;
     this.#password = password;
     this.session = session;
@@ -36,16 +41,19 @@ export class CallingPhone {
 
   /** Registered at `box`. */
   static async at(t: TestContext, box: BuiltBox, user: string, password: string, { transport = "UDP" as SipTransport, session = "v=0\r\n", model = "Desk/1" } = {}): Promise<CallingPhone> {
+    const said: string[] = [];
     const client = await SipClient.open(transport, { host: box.address, port: SIP_PORT }, (request, by) => {
       if (request.method === "ACK") return;
       const routes = request.headers("record-route").map((value): NameAndValue => ["Record-Route", value]);
       if (request.method !== "INVITE") return by.send(responseTo(request, 200, "", { toTag: user, fields: routes }));
       by.send(responseTo(request, 180, "", { toTag: user, fields: routes }));
       const ok = responseTo(request, 200, "", { toTag: user, fields: [...routes, ["Contact", `<${by.contact(user)}>`], SDP] });
-      setTimeout(() => by.send(withBody(ok, session)), RINGS_MS);
+      const answer = withBody(ok, session);
+      said.push(answer.octets);
+      setTimeout(() => by.send(answer), RINGS_MS);
     });
     atEnd(t, () => client.close());
-    const phone = new CallingPhone(client, user, password, session, model);
+    const phone = new CallingPhone(client, user, password, session, model, said);
     assert.equal((await phone.register(password)).status, 200);
     return phone;
   }
@@ -81,12 +89,15 @@ export class CallingPhone {
     const { realm, nonce, algorithm } = challenge;
     const parts = { username: this.user, realm, nonce, uri, algorithm, qop: "auth", nc: "00000001", cnonce: this.#tag, opaque: undefined };
     const digest = digestResponse(this.#crypto, parts, method, digestHa1(this.#crypto, algorithm, this.user, realm, password));
+    this.proofs.push(nonce, digest);
     const value = `Digest username="${this.user}", realm="${realm}", nonce="${nonce}", uri="${uri}", response="${digest}", algorithm=${algorithm}, qop=auth, nc=00000001, cnonce="${this.#tag}"`;
     return (await this.#client.ask(this.#make(method, uri, [...fields, [isProxy ? "Proxy-Authorization" : "Authorization", value]], body), PATIENCE)).response;
   }
 
   #make(method: string, uri: string, fields: readonly NameAndValue[], body = "", cseq = ++this.#cseq): SipRequest {
-    return this.#client.make(method, uri, [["From", `<sip:${this.user}@${DOMAIN}>;tag=${this.#tag}`], ["CSeq", `${cseq} ${method}`], ["User-Agent", this.#model], ...fields], body);
+    const request = this.#client.make(method, uri, [["From", `<sip:${this.user}@${DOMAIN}>;tag=${this.#tag}`], ["CSeq", `${cseq} ${method}`], ["User-Agent", this.#model], ...fields], body);
+    this.heardAndSaid.push(request.octets);
+    return request;
   }
 }
 

@@ -153,6 +153,21 @@ export class BoxAgent {
     return this.#calls.ladder(name);
   }
 
+  /** What the peer says of itself now, for the evidence pack; what it does not answer is left out. */
+  async peerSays(): Promise<Readonly<Record<string, unknown>>> {
+    const status = await this.#control.ask<"status">({ op: "status" }, QUICK);
+    const peers = await this.#control.ask<"peers">({ op: "peers" }, QUICK);
+    const configuration = await this.#control.ask<"configuration">({ op: "configuration" }, QUICK);
+    const registrations = await this.#control.ask<"registration-list">({ op: "registration-list", aor: null }, SLOW);
+    return {
+      ...(status.outcome === "answered" ? { status: status.answer.status } : {}),
+      ...(peers.outcome === "answered" ? { peers: peers.answer.peers } : {}),
+      // Its document is signed, long, and says the same.
+      ...(configuration.outcome === "answered" ? { configuration: { ...configuration.answer.configuration, document: null } } : {}),
+      ...(registrations.outcome === "answered" ? { registrations: registrations.answer.registrations } : {}),
+    };
+  }
+
   /** Another agent asks what this box remembers of a call. */
   answerCall(envelope: unknown): Promise<SignedText | undefined> {
     return this.#fleet.answerLeg(envelope, (name) => this.#calls.leg(name));

@@ -20,7 +20,7 @@ export function callListPage(entries: readonly CallEntry[], at: WallTime): strin
     const rows = entries.filter((entry) => entry.kind === kind).slice(0, LISTED);
     return html`<section class="wide" aria-labelledby="${id}"><h2 id="${id}">${title}</h2>${rows.length === 0 ? html`<p>None is remembered.</p>` : html`<ul>${rows.map((entry) => html`<li><a href="/calls/${entry.id}"><b>${entry.from}</b>${verb === "" ? null : html` ${verb} <b>${entry.to}</b>`}</a><br><small>${ago(entry.startedAt, at)} · ${entry.outcome}</small></li>`)}</ul>`}</section>`;
   };
-  return page("Recent calls", html`<header><p class="where"><a href="/operate">Back</a></p><h1 class="notice">Recent calls</h1></header><main><div class="grid">${part("call", "calls", "Calls", "called")}${part("registration", "registrations", "How phones registered last", "")}</div></main>`);
+  return page("Recent calls", html`<header><p class="where"><a href="/operate">Back</a></p><h1>Recent calls</h1></header><main><div class="grid">${part("call", "calls", "Calls", "called")}${part("registration", "registrations", "How phones registered last", "")}</div></main>`);
 }
 
 const LISTED = 100;
@@ -32,8 +32,8 @@ export function ladderPage(ladder: CallLadder): string {
     ...silent.map(({ words }) => `The box ${words} carried it too and does not tell what it saw.`),
     ...(leftOut > 0 ? [`${leftOut} more messages were not kept.`] : []),
   ];
-  return page(title, html`<header><p class="where"><a href="/calls">Recent calls</a></p><h1 class="notice">${title}</h1><p class="soft">${new Date(startedAt).toISOString().slice(0, 19).replace("T", " ")} UTC · ${outcome} · Call-ID ${callId}</p></header>
-<main><div class="grid"><section class="wide" aria-labelledby="ladder"><h2 id="ladder">Messages</h2>${missing.map((line) => html`<p class="warning">${line}</p>`)}${ladderView(ladder)}<p class="soft">Passwords, keys and what people wrote are removed. <a href="/api/calls/${id}">The same for programs</a>.</p></section></div></main>`);
+  return page(title, html`<header><p class="where"><a href="/calls">Recent calls</a></p><h1>${title}</h1><p class="soft">${new Date(startedAt).toISOString().slice(0, 19).replace("T", " ")} UTC · ${outcome} · Call-ID ${callId}</p></header>
+<main><div class="grid"><section class="wide" aria-labelledby="ladder"><h2 id="ladder">Messages</h2>${missing.map((line) => html`<p class="warning">${line}</p>`)}${ladderView(ladder)}<p class="soft">A message opens when it is chosen. Passwords, keys and what people wrote are removed. <a href="/api/calls/${id}">The same for programs</a>.</p></section></div></main>`);
 }
 
 function ladderView({ columns, messages, startedAt }: CallLadder): Markup {
@@ -65,7 +65,7 @@ function tone(startLine: string): string {
 const offset = (milliseconds: number): string => `${milliseconds < 0 ? "−" : ""}${(Math.abs(milliseconds) / 1_000).toFixed(3)} s`;
 
 /** Escaping leaves no line end: each line by itself. */
-const lines = (text: string): Markup => new Markup(text.split(/\r?\n/).map((line) => html`${line}`.html).join("\n"));
+const lines = (text: string): Markup => new Markup(text.trimEnd().split(/\r?\n/).map((line) => html`${line}`.html).join("\n"));
 
 function ago(then: WallTime, at: WallTime): Markup {
   const seconds = Math.max(0, Math.round((at - then) / 1_000));
@@ -77,7 +77,7 @@ const page = (title: string, body: Markup): string =>
   html`<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${title}</title><link rel="icon" href="data:,"><style>${new Markup(STYLE + LADDER_STYLE)}</style></head><body>${body}</body></html>`.html;
 
 /** Beside the page's look. `--n`: columns; `--k`: how many an arrow crosses. */
-const LADDER_STYLE = `.ladder ol{list-style:none;margin:0;padding:0}.ladder li{padding:0;border:0}.heads,.ladder summary{display:grid;grid-template-columns:76px minmax(0,1fr)}
+const LADDER_STYLE = `.ladder{margin-bottom:12px}.ladder ol{list-style:none;margin:0;padding:0}.ladder li{padding:0;border:0}.heads,.ladder summary{display:grid;grid-template-columns:76px minmax(0,1fr)}
 .ladder .heads{position:sticky;top:0;z-index:1;background:var(--card);padding:8px 0 8px 76px;grid-template-columns:repeat(var(--n),minmax(0,1fr));border-bottom:1px solid var(--line)}.heads li{text-align:center;line-height:1.25;padding:0 2px}.heads small{display:block;font-size:.72em}
 .ladder summary{cursor:pointer;align-items:end;list-style:none}.ladder summary::-webkit-details-marker{display:none}.ladder summary:hover,.ladder details[open] summary{background:var(--bg)}.ladder summary time{color:var(--soft);font-size:.8em;padding-bottom:1px;font-variant-numeric:tabular-nums}
 .track{display:grid;grid-template-columns:repeat(var(--n),minmax(0,1fr));background:linear-gradient(90deg,transparent calc(50% - 1px),var(--line) calc(50% - 1px),var(--line) calc(50% + 1px),transparent 0) 0 0/calc(100%/var(--n)) 100%}

@@ -2,6 +2,8 @@
 
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
+import { createHash, createPrivateKey, generateKeyPairSync } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { boxWords } from "../../../src/health/box-words.ts";
@@ -9,7 +11,10 @@ import type { CallEntry, CallLadder, HealthReport } from "../../../src/health/re
 import { AGENT_SCHEMAS } from "../../../src/build/report-schema.ts";
 import { DIST } from "../../lab/box.ts";
 import { until } from "../../lab/until.ts";
-import { type BuiltBox, DOMAIN, PATIENCE, servingPair, skipWithoutBox } from "../../support/built-ring.ts";
+import { tarGz } from "../../../src/io/agent/evidence/tar.ts";
+import { fleetSecret } from "../../../src/io/pki.ts";
+import { type Canaries, canariesIn } from "../../support/canaries.ts";
+import { atEnd, type BuiltBox, DOMAIN, PATIENCE, scratch, servingBox, servingPair, skipWithoutBox } from "../../support/built-ring.ts";
 import { CallingPhone } from "../../support/calling-phone.ts";
 import { PageAgent, skipWithoutAgent } from "../../support/page-visitor.ts";
 
@@ -21,6 +26,13 @@ function addSubscriber(box: BuiltBox, name: string, password: string): void {
 }
 
 const SESSION = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/SAVP 8\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:SECRETKEY\r\n";
+
+/** As a browser shows it, for whoever looks at the artefacts of a run. */
+function keepForPictures(page: string): void {
+  const folder = join(import.meta.dirname, "../../../artefacts");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "ladder.html"), page);
+}
 
 suite("recent calls", { skip: skipWithoutBox === false ? skipWithoutAgent : skipWithoutBox, timeout: 180_000 }, () => {
   test("a call through two boxes is one ladder on the page and in the terminal of each; without signing in it says that there was a call", async (t) => {
@@ -66,6 +78,7 @@ suite("recent calls", { skip: skipWithoutBox === false ? skipWithoutAgent : skip
         assert.match(answer.text, /AES_CM_128_HMAC_SHA1_80 \(removed\)/);
         assert.doesNotMatch(answer.text, /SECRETKEY|response=\\"[0-9a-f]|nonce=\\"/);
         const page = await agent.ask(`/calls/${id}`, { headers: { cookie } });
+        keepForPictures(page.text);
         assert.equal(page.text.match(/<details>/g)?.length, ladder.messages.length);
         for (const path of [`/calls/${id}`, `/api/calls/${id}`, "/api/calls", "/calls"]) {
           assert.equal((await agent.ask(path)).status, 401);
@@ -85,6 +98,59 @@ suite("recent calls", { skip: skipWithoutBox === false ? skipWithoutAgent : skip
     agents[0].process.kill("SIGKILL");
     const alone = JSON.parse(ringbox(second, "call", callId, "--json")) as CallLadder;
     assert.deepEqual(alone.silent.map(({ words }) => words), [A], "a box whose agent does not answer is named");
+  });
+
+  test("the evidence pack of a real box holds its calls and none of its secrets", async (t) => {
+    const bin = scratch(t);
+    const privateKey = generateKeyPairSync("ec", { namedCurve: "P-256", privateKeyEncoding: { type: "pkcs8", format: "pem" }, publicKeyEncoding: { type: "spki", format: "pem" } }).privateKey;
+    const journal = `ringboxd: In service.\npassword=journal-canary\n${privateKey}`;
+    writeFileSync(join(bin, "journal"), journal);
+    writeFileSync(join(bin, "journalctl"), `#!/bin/sh\ncat '${join(bin, "journal")}'\n`, { mode: 0o755 });
+    const path = process.env["PATH"] ?? "";
+    process.env["PATH"] = `${bin}:${path}`;
+    atEnd(t, () => (process.env["PATH"] = path));
+
+    const { box, fleet } = await servingBox(t);
+    const password = "subscriber-password-canary";
+    addSubscriber(box, "204", password);
+    addSubscriber(box, "205", password);
+    const agent = await PageAgent.start(t, box.address, box.dataDirectory);
+    const session = SESSION.replace("SECRETKEY", "media-key-canary-0123456789");
+    const caller = await CallingPhone.at(t, box, "204", password, { session });
+    const called = await CallingPhone.at(t, box, "205", password, { session: `${session}a=ice-pwd:ice-canary-01234\r\nk=base64:old-key-canary\r\n` });
+    const callId = await caller.call("205", [["Identity", "passport-canary"], ["X-Auth", "vendor-canary"], ["Contact", "<sip:204:uri-password-canary@127.0.0.1>"]]);
+    const unused = agent.code();
+    const signedIn = await agent.signIn();
+    await until("the agent knows of the call", PATIENCE, async () => assert.match((await agent.ask("/api/calls", { headers: { cookie: signedIn.cookie } })).text, /"outcome":"answered/));
+
+    const { issuingKey } = JSON.parse(readFileSync(join(box.dataDirectory, "fleet.json"), "utf8")) as { readonly issuingKey: string };
+    const der = (pem: string): Buffer => createPrivateKey(pem).export({ format: "der", type: "pkcs8" });
+    const ha1 = createHash("md5").update(`204:${DOMAIN}:${password}`).digest();
+    const ticket = readFileSync(fleet.ticket, "utf8").trim();
+    const canaries: Canaries = {
+      password, ha1, "ticket": ticket.slice(-60), "fleet secret": Buffer.from(fleetSecret(issuingKey)), "issuing key": der(issuingKey),
+      "identity key": der(readFileSync(join(box.dataDirectory, "identity.key"), "utf8")), "fleet key": der(readFileSync(join(fleet.directory, "fleet.key"), "utf8")),
+      "key in the journal": der(privateKey), "password in the journal": "journal-canary", "web code": unused, "session cookie": signedIn.cookie.split("=")[1] ?? "", "token of the page": signedIn.token,
+      "media key": "media-key-canary-0123456789", "ICE password": "ice-canary-01234", "old media key": "old-key-canary", "Identity": "passport-canary", "vendor's field": "vendor-canary", "password in a URI": "uri-password-canary",
+      ...Object.fromEntries([...caller.proofs, ...called.proofs].map((proof, index) => [`nonce or answer ${index}`, proof])),
+    };
+    const out = join(bin, "evidence.tar.gz");
+    assert.equal(ringbox(box, "evidence", "--out", out).trim(), out);
+    const overHttps = await agent.download("/api/evidence", signedIn);
+    for (const pack of [readFileSync(out), overHttps]) assert.deepEqual(canariesIn(pack, canaries), []);
+    const held = execFileSync("tar", ["-xzOf", out], { encoding: "utf8", maxBuffer: 64 << 20 });
+    for (const said of [callId, "180 Ringing", "AES_CM_128_HMAC_SHA1_80 (removed)", "ringbox_verdict", "ringboxd: In service."]) assert.ok(held.includes(said), said);
+    assert.equal(statSync(out).mode & 0o777, 0o600);
+
+    // What goes into it, without anything that holds secrets back.
+    const bare = tarGz([...readdirSync(box.dataDirectory).filter((name) => /\.(?:key|json)$/.test(name)).map((name) => ({ name, content: readFileSync(join(box.dataDirectory, name), "utf8") })),
+      { name: "journal", content: journal }, { name: "wire", content: caller.heardAndSaid.join("") + called.heardAndSaid.join("") }], 0);
+    const found = canariesIn(bare, canaries);
+    for (const name of ["issuing key", "identity key", "key in the journal", "password in the journal", "media key", "ICE password", "old media key", "Identity", "vendor's field", "password in a URI", "nonce or answer 0", "nonce or answer 1"]) assert.ok(found.includes(name), `the search does not find the ${name} where it is`);
+
+    for (const headers of [{}, { cookie: signedIn.cookie, origin: agent.origin }]) assert.ok([401, 403].includes((await agent.ask("/api/evidence", { method: "POST", headers, body: {} })).status));
+    assert.equal((await agent.ask("/api/evidence", { method: "POST", plain: true, body: {} })).status, 403);
+    t.diagnostic(`${overHttps.length} bytes, ${Object.keys(canaries).length} canaries looked for`);
   });
 
   const nameOf = ({ columns }: CallLadder, name: string): string => {

@@ -47,6 +47,7 @@ const STABLE = [
   "ringbox image",
   "ringbox image stamp <file> --ticket --zone --hostname-prefix",
   "ringbox web-code --shell --for",
+  "ringbox evidence --out",
   "ringbox top --page",
   "ringbox console --page",
   "ringbox field-menu --page --shell",

@@ -22,7 +22,7 @@ const GROUPS: readonly { readonly folder: string; readonly alone: boolean }[] = 
   { folder: "bench", alone: true },
 ];
 /** One file; far above what any takes, so that one that hangs does not take the whole run with it. */
-const FILE_LIMIT = minutes(30);
+const FILE_LIMIT = minutes(45);
 /** What a landing is judged by must not hang on luck; `npm run soak` and a file run by itself draw a fresh one. */
 const WITH_FIXED_PROPERTIES = ["--import", join(TESTS, "support/fixed-properties.ts")];
 const COUNTS = ["tests", "suites", "pass", "fail", "cancelled", "skipped", "todo"] as const;

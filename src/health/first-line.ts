@@ -4,6 +4,8 @@ import type { Verdict } from "./report.ts";
 
 export interface FirstLineFacts {
   readonly verdict: Verdict;
+  /** Calls work over one transport at least: a broken box whose phones are not all without service. */
+  readonly partly: boolean;
   /** The most pressing condition's sentence. */
   readonly reason: string | undefined;
   readonly phones: { readonly registered: number; readonly proved: number };
@@ -18,14 +20,16 @@ export function firstLine(facts: FirstLineFacts): string {
   return [opening(facts), ...phones(facts), ...ring(facts)].join(" ");
 }
 
-function opening({ verdict, reason }: FirstLineFacts): string {
+function opening({ verdict, partly, reason }: FirstLineFacts): string {
   switch (verdict) {
     case "works":
       return "Phones work.";
     case "impaired":
       return reason === undefined ? "Phones work, with something to look at." : `Phones work, but: ${reason}`;
-    case "broken":
-      return reason === undefined ? "Phones do not work on this box." : `Phones do not work on this box: ${reason}`;
+    case "broken": {
+      const who = partly ? "Some phones" : "Phones";
+      return reason === undefined ? `${who} do not work on this box.` : `${who} do not work on this box: ${reason}`;
+    }
     case "not-known":
       return "It is not known whether phones work on this box.";
   }

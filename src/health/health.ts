@@ -246,6 +246,13 @@ export class Health {
     return shown.some(({ words }) => words.severity !== "notice") ? "impaired" : "works";
   }
 
+  /** What stops calls is of some transports only, and over another one they were proved. */
+  #isServedInPart(): boolean {
+    if (this.#board.shown().some(({ words, stopsCalls }) => stopsCalls && !MAY_BE_OF_ONE_TRANSPORT.includes(words.code))) return false;
+    const silent = this.silentTransports();
+    return this.#proofs.isProvedOverOne(this.#now, this.#transports.filter((transport) => !silent.includes(transport)), isOwn);
+  }
+
   report(now: Instant): HealthReport {
     this.#now = now;
     const status = this.#status?.status;
@@ -257,6 +264,7 @@ export class Health {
       at: this.#wall(),
       firstLine: firstLine({
         verdict, phones, canLose,
+        partly: this.#isServedInPart(),
         reason: shown.find(({ words }) => words.severity !== "notice")?.words.text,
         window: this.#phones.window / 1_000,
         boxes: status === undefined || this.peerState !== "answering" ? NOBODY : status.boxes,
@@ -360,5 +368,7 @@ export class Health {
 /** Of a ring that nobody can be asked about. */
 const NOBODY = { serving: 0, known: 0 } as const;
 
+/** What may be so over one transport while phones on the others are served. */
+const MAY_BE_OF_ONE_TRANSPORT: readonly string[] = ["sip-silent", "calls-fail"] satisfies readonly ConditionCode[];
 const isOwn = (trial: Trial): boolean => trial.what === "call" && !trial.outside;
 const isOutside = (trial: Trial): boolean => trial.what === "call" && trial.outside;

@@ -59,6 +59,11 @@ export class ProofBook {
     return wanted.length > 0 && wanted.every(isProved) ? "works" : "not-known";
   }
 
+  /** Whether one of the transports at least was proved lately, and nothing failed over it. */
+  isProvedOverOne(now: Instant, wanted: readonly SipTransport[], isMeant: (trial: Trial) => boolean): boolean {
+    return wanted.some((transport) => this.verdict(now, [transport], (trial) => trial.transport === transport && isMeant(trial)) === "works");
+  }
+
   /** The newest failure that counts. */
   failure(now: Instant, isMeant: (trial: Trial) => boolean): Trial | undefined {
     return [...this.#entries.values()].findLast(({ trial, at }) => isMeant(trial) && !trial.succeeded && now <= after(at, PROOF_HOLDS))?.trial;

@@ -88,6 +88,21 @@ suite("what is said of a box", () => {
     assert.match(box.report.firstLine, /does not answer over UDP/);
   });
 
+  test("a trial call that fails over one transport only is red, and the first line speaks of some phones", () => {
+    const box = new Watched();
+    assert.match(box.report.firstLine, /^Phones work\./);
+    box.tell({ type: "listens", listens: [{ transport: "UDP", host: "192.0.2.1", port: 5060 }, { transport: "TCP", host: "192.0.2.1", port: 5060 }] });
+    const trial = { what: "call", transport: "TCP", by: OWN, outside: false, succeeded: false, tookMs: null, detail: "no answer to INVITE", signature: null } as const;
+    box.tell({ type: "trial", trial });
+    box.tell({ type: "sip-answered", transport: "TCP" });
+    box.tell({ type: "tick" });
+    assert.equal(box.report.verdict, "broken");
+    assert.match(box.report.firstLine, /^Some phones do not work on this box: A trial call through this box failed over TCP/);
+    box.answersSip = false;
+    box.run(SIP_SILENCE / 1_000 + 1);
+    assert.match(box.report.firstLine, /^Phones do not work on this box: /);
+  });
+
   test("a trial call that fails is red though everything answers, and tells where it ended", () => {
     const box = new Watched();
     box.calls = "fail";

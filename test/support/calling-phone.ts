@@ -94,7 +94,12 @@ export class CallingPhone {
     return (await this.#client.ask(this.#make(method, uri, [...fields, [isProxy ? "Proxy-Authorization" : "Authorization", value]], body), PATIENCE)).response;
   }
 
-  #make(method: string, uri: string, fields: readonly NameAndValue[], body = "", cseq = ++this.#cseq): SipRequest {
+  #nextCseq(): number {
+    this.#cseq += 1;
+    return this.#cseq;
+  }
+
+  #make(method: string, uri: string, fields: readonly NameAndValue[], body = "", cseq = this.#nextCseq()): SipRequest {
     const request = this.#client.make(method, uri, [["From", `<sip:${this.user}@${DOMAIN}>;tag=${this.#tag}`], ["CSeq", `${cseq} ${method}`], ["User-Agent", this.#model], ...fields], body);
     this.heardAndSaid.push(request.octets);
     return request;

@@ -1,5 +1,6 @@
 // Looks for planted secrets in bytes: as they are, in hex, in base64 wherever it begins and however it is broken, and in whatever is packed by gzip.
 
+import assert from "node:assert/strict";
 import { gunzipSync } from "node:zlib";
 
 export type Canaries = Readonly<Record<string, string | Buffer>>;
@@ -37,8 +38,8 @@ function unpacked(bytes: Buffer, depth = 0): Buffer[] {
   for (let at = bytes.indexOf("\u001f\u008b\b", 0, "latin1"); at >= 0; at = bytes.indexOf("\u001f\u008b\b", at + 1, "latin1")) {
     try {
       layers.push(...unpacked(gunzipSync(bytes.subarray(at)), depth + 1));
-    } catch {
-      continue; // only looks like it
+    } catch (error) {
+      assert(error instanceof Error); // only looks like it
     }
   }
   return layers;

@@ -155,6 +155,6 @@ suite("recent calls", { skip: skipWithoutBox === false ? skipWithoutAgent : skip
 
   const nameOf = ({ columns }: CallLadder, name: string): string => {
     const column = columns.find((candidate) => candidate.name === name);
-    return column?.isBox === true ? (columns.findIndex((candidate) => candidate === column) === 1 ? "A" : "B") : (column?.label ?? "?");
+    return column?.isBox === true ? (columns.indexOf(column) === 1 ? "A" : "B") : (column?.label ?? "?");
   };
 });

@@ -15,6 +15,8 @@ const SHOWN_END = 3;
 export class CallBook {
   /** By id. */
   readonly #calls = new BoundedMap<string, CallView>(CALLS_MAX, "evict");
+  /** The same, newest first: the report is made often, and what is told changes seldom. BOUNDED: by #calls. */
+  #newest: readonly CallView[] = [];
   /** Of the peer that told. */
   #life = "";
   /** Calls that went on when the peer ended: nobody saw their end. BOUNDED: by #calls. */
@@ -31,15 +33,16 @@ export class CallBook {
       this.#unseen.delete(call.id);
     }
     for (const id of this.#unseen) if (!this.#calls.has(id)) this.#unseen.delete(id);
+    this.#newest = [...this.#calls.values()].sort((a, b) => b.startedAt - a.startedAt);
   }
 
   underWay(at: number): number {
-    return [...this.#calls.values()].filter((call) => this.#isUnderWay(call, at)).length;
+    return this.#newest.filter((call) => this.#isUnderWay(call, at)).length;
   }
 
   /** Newest first: those that go on, and the last ones that ended. `isPhone`: who is registered, and is named in full. */
   recent(at: number, isPhone: (aor: string) => boolean): RecentCall[] {
-    const calls = this.#newestFirst("call");
+    const calls = this.#newest.filter(({ kind }) => kind === "call");
     const going = calls.filter((call) => this.#isUnderWay(call, at)).slice(0, CALLS_IN_REPORT);
     const over = calls.filter((call) => !this.#isUnderWay(call, at)).slice(0, CALLS_IN_REPORT - going.length);
     const name = (aor: string): string => (isPhone(aor) ? aor : shortened(aor));
@@ -51,7 +54,8 @@ export class CallBook {
 
   /** All, newest first, with full names: for who is signed in. */
   all(at: number): CallEntry[] {
-    return [...this.#newestFirst("call"), ...this.#newestFirst("registration")].map((call) => this.#entry(call, at));
+    const of = (kind: CallView["kind"]): CallView[] => this.#newest.filter((call) => call.kind === kind);
+    return [...of("call"), ...of("registration")].map((call) => this.#entry(call, at));
   }
 
   #entry(call: CallView, at: number): CallEntry {
@@ -63,12 +67,7 @@ export class CallBook {
 
   #isUnderWay(call: CallView, at: number): boolean {
     return isUnderWay(call, at) && !this.#unseen.has(call.id);
-  }
-
-  #newestFirst(kind: CallView["kind"]): CallView[] {
-    return [...this.#calls.values()].filter((call) => call.kind === kind).sort((a, b) => b.startedAt - a.startedAt);
-  }
-}
+  }}
 
 /** `…345@example.test`: who the party is stays between those who talked. */
 function shortened(name: string): string {

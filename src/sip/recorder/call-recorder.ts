@@ -179,14 +179,14 @@ export class CallRecorder {
     if (callId === undefined || isTrial(callId, message)) return undefined;
     if (former !== undefined) this.#forget(former);
     const entry: Entry = {
-      kind, callId, id: this.#crypto.sha256Hex(`call\n${callId}`).slice(0, ID_DIGITS),
-      from: nameOf(message.from), fromTag: message.fromTag, to: nameOf(message.to), startedAt: this.#wall(),
+      kind, callId: detached(callId), id: this.#crypto.sha256Hex(`call\n${callId}`).slice(0, ID_DIGITS),
+      from: detached(nameOf(message.from)), fromTag: detached(message.fromTag), to: detached(nameOf(message.to)), startedAt: this.#wall(),
       ringingAt: null, answeredAt: null, endedAt: null, status: null, reason: "", endedBy: null, leftOut: 0, revision: 0, octets: 0, messages: [],
     };
     const all = kind === "call" ? this.#calls : this.#registrations;
-    if (!all.set(callId, entry)) {
+    if (!all.set(entry.callId, entry)) {
       this.#forgetOldest(all);
-      all.set(callId, entry);
+      all.set(entry.callId, entry);
     }
     return entry;
   }
@@ -211,7 +211,7 @@ export class CallRecorder {
     }
     const whole = redacted(message);
     const text = whole.length > RECORDER_LIMITS.messageOctets ? `${whole.slice(0, RECORDER_LIMITS.messageOctets)}\r\n(cut)` : whole;
-    entry.messages.push({ at, ...way, startLine: startLine(message), text });
+    entry.messages.push({ at, ...way, startLine: detached(startLine(message)), text: detached(text) });
     entry.octets += text.length;
     this.#octets += text.length;
     while (this.#octets > RECORDER_LIMITS.octets) this.#forgetOldest(this.#calls.size > this.#registrations.size ? this.#calls : this.#registrations);
@@ -229,6 +229,9 @@ export class CallRecorder {
 }
 
 const ID_DIGITS = 16;
+
+/** A copy of its own: what is cut out of a message would keep the whole of it in memory, secrets and all. */
+const detached = (text: string): string => ` ${text}`.slice(1);
 
 function described({ kind, id, callId, from, to, startedAt, ringingAt, answeredAt, endedAt, status, reason, endedBy, leftOut, revision }: Entry): RecordedCall {
   return { kind, id, callId, from, to, startedAt, ringingAt, answeredAt, endedAt, status, reason, endedBy, leftOut, revision };
@@ -280,7 +283,7 @@ function follow(entry: Entry, message: SipRequest | SipResponse, direction: Reco
     return;
   }
   entry.status = status;
-  entry.reason = reason;
+  entry.reason = detached(reason);
   if (status < 300) entry.answeredAt = at;
   if (entry.kind === "registration" || status >= 300) entry.endedAt = at;
 }

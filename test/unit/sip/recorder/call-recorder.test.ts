@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { instant, wallTime } from "../../../../src/base/time.ts";
 import type { Flow } from "../../../../src/sip/ports.ts";
 import { CallRecorder, type RecordedCall, RECORDER_LIMITS } from "../../../../src/sip/recorder/call-recorder.ts";
@@ -136,4 +138,23 @@ test("who asks for what is newer gets that alone", () => {
   const { revision } = book;
   book.received(instant(0), FLOW, message("INVITE sip:x@y SIP/2.0", "two"));
   assert.deepEqual(book.calls(revision).map(({ callId }) => callId), ["two"]);
+});
+
+test("what was removed is not kept in memory by what was cut out of the same message", () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const book = recorder();
+  const used = (): number => {
+    collect();
+    return process.memoryUsage().heapUsed;
+  };
+  const before = used();
+  for (let i = 0; i < 300; i++) {
+    // As it comes from a socket: octets of its own.
+    const octets = Buffer.from(message("INVITE sip:x@y SIP/2.0", `call-of-some-length-${i}`, `X-Secret: ${"s".repeat(60_000)}\r\n`), "latin1").toString("latin1");
+    book.received(instant(i * 1_000), FLOW, octets);
+  }
+  const grown = used() - before;
+  assert.equal(book.calls(0).length, 300);
+  assert.ok(grown < 4_000_000, `${Math.round(grown / 1_000)} kB for messages of 18 MB`);
 });

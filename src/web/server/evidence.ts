@@ -4,6 +4,7 @@
 import { readFileSync } from "node:fs";
 import { arch, hostname, release, version } from "node:os";
 import type { CallEntry, CallLadder, HealthReport, Phone, Series } from "../../health/report.ts";
+import { captureFiles } from "../../io/agent/evidence/captures.ts";
 import { journalTail } from "../../io/agent/evidence/journal-tail.ts";
 import { ownSecrets, SecretFilter } from "../../io/agent/evidence/secret-filter.ts";
 import { type PackedFile, tarGz } from "../../io/agent/evidence/tar.ts";
@@ -45,6 +46,7 @@ export async function evidenceFiles(sources: EvidenceSources, filter: Filter, jo
     json("versions.json", versions(report)),
     ...Object.entries(await sources.peerSays()).map(([name, value]) => json(`peer-${name}.json`, value)),
     ...(await ladders(sources)),
+    ...captureFiles(sources.directory),
   ].map(({ name, content }) => ({ name, content: filter.document(content).slice(0, FILE_MAX_LENGTH) }));
   if (tail !== undefined) documents.push({ name: "journal.txt", content: filter.freeText(tail).slice(0, FILE_MAX_LENGTH) });
   return [{ name: "README.txt", content: readme(report, documents) }, ...documents];
@@ -79,7 +81,7 @@ const readme = ({ box, fleet, domain, firstLine, at }: HealthReport, files: read
     `Made at ${new Date(at).toISOString()}. ${firstLine}`,
     "",
     "Not in here: passwords and their hashes, keys, tickets, codes, nonces and answers of digest authentication, keys of media, what people",
-    "wrote or typed, speech, recorded terminals, captured packets. In here: who called whom, when and from which address.",
+    "wrote or typed, speech, recorded terminals, captured packets but for their SIP messages. In here: who called whom, when and from which address.",
     "",
     ...files.map(({ name, content }) => `${name}  ${content.length} characters`),
     "",

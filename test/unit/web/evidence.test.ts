@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
@@ -88,4 +88,16 @@ test("a canary is found in hex, in base64 wherever it begins, in JSON, and packe
     assert.deepEqual(canariesIn(Buffer.concat([Buffer.from("head"), gzipSync(gzipSync(bytes))]), { secret }), ["secret"]);
   }
   assert.deepEqual(canariesIn(Buffer.from("nothing"), { secret }), []);
+});
+
+test("what was captured is in the pack as text; a file that is no capture is named", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "ringbox-captures-"));
+  try {
+    mkdirSync(join(directory, "captures"));
+    writeFileSync(join(directory, "captures", "20260101T000000Z.pcap"), "no capture");
+    const files = await evidenceFiles(sources(directory), new SecretFilter([]), () => Promise.resolve(undefined));
+    assert.match(files.find(({ name }) => name === "captures/20260101T000000Z.pcap.txt")?.content ?? "", /cannot be read/);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 });

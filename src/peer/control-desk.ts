@@ -11,7 +11,7 @@ import type { SipCore } from "../sip/sip-core.ts";
 import { decodeBinding } from "./binding-codec.ts";
 import { choiceOf, conflictIn, subscriberChange, VERSION_KINDS } from "./conflicts.ts";
 import type { AgentWord } from "./agent-word.ts";
-import type { ControlFault, ControlReply, DeskRequest, NewSubscriber } from "./control.ts";
+import type { ControlAnswers, ControlFault, ControlReply, DeskRequest, NewSubscriber } from "./control.ts";
 import { CERTIFICATE_BY_NODE, EDGE_BINDING, SUBSCRIBER, SUBSCRIBER_SIBLING } from "./kinds.ts";
 import { bindingsIn, type LocationService, subscriberIn } from "./location-service.ts";
 import type { PeerSettings } from "./ports.ts";
@@ -108,6 +108,10 @@ export class ControlDesk {
         return this.#list(SUBSCRIBER.id, ticket, (found) => ({ ok: true, op: "subscriber-list", subscribers: subscribers(found) }));
       case "flows":
         return reply(ticket, { ok: true, op: "flows", flows: this.#flows() });
+      case "calls":
+        return reply(ticket, { ok: true, op: "calls", ...this.#calls(request.life, request.revision) });
+      case "call-messages":
+        return reply(ticket, { ok: true, op: "call-messages", found: this.#sip.recorder.call(request.name) ?? null });
       case "registration-list":
         return request.aor === null
           ? this.#list(EDGE_BINDING.id, ticket, (found) => ({ ok: true, op: "registration-list", registrations: this.#registrations(found) }))
@@ -293,6 +297,11 @@ export class ControlDesk {
   #flows(): FlowReport[] {
     const edge = this.#settings.self;
     return this.#location.flows(this.#wall()).map(({ aor, binding }) => ({ ...bindingReport(binding, edge), aor, token: binding.flowToken }));
+  }
+
+  #calls(life: string, revision: number): ControlAnswers["calls"] {
+    const { recorder } = this.#sip;
+    return { life: recorder.life, revision: recorder.revision, calls: recorder.calls(life === recorder.life ? revision : 0) };
   }
 
   #living(bindings: readonly Binding[]): BindingReport[] {

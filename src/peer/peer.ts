@@ -5,7 +5,7 @@
 import { assert } from "../base/assert.ts";
 import type { Crypto } from "../base/crypto.ts";
 import type { Random } from "../base/random.ts";
-import { after, earliest, type Instant, instant, milliseconds, seconds, type WallTime, wallTime } from "../base/time.ts";
+import { after, between, earliest, type Instant, instant, milliseconds, seconds, type WallTime, wallAfter, wallTime } from "../base/time.ts";
 import { OverlayCore } from "../overlay/overlay-core.ts";
 import type { NodeId, OverlayEffect, OverlayInput, OverlaySnapshot, OverlayTiming, Trust } from "../overlay/ports.ts";
 import type { SipEffect, SipInput, SipSettings } from "../sip/ports.ts";
@@ -70,6 +70,8 @@ export class Peer {
   readonly #sipInputs: SipInput[] = [];
   #outward: PeerEffect[] = [];
   #now: Instant = instant(0);
+  /** The overlay's clock stands at its last step. */
+  #overlayStepAt: Instant = instant(0);
   #wallOffset = 0;
   /** Handing its share over: phones are to go to other boxes. */
   #isLeaving = false;
@@ -121,6 +123,7 @@ export class Peer {
       crypto,
       random,
       wall,
+      () => wallAfter(wall(), between(this.#overlayStepAt, this.#now)),
     );
     this.#location = new LocationService(crypto, {
       self: settings.self.nodeId,
@@ -283,6 +286,7 @@ export class Peer {
       assert(steps < RELAY_MAX, "the relay between SIP and overlay does not come to rest");
       const overlayInput = this.#overlayInputs.shift();
       if (overlayInput !== undefined) {
+        this.#overlayStepAt = this.#now;
         for (const effect of this.#overlay.step(this.#now, overlayInput)) this.#takeOverlayEffect(effect);
         continue;
       }

@@ -130,6 +130,20 @@ export class FlowTokens {
   }
 }
 
+/** Whether a user part is made as tokens are, genuine or not: for who may not show one. */
+export function looksLikeFlowToken(text: string): boolean {
+  const bytes = text.length < SHORTEST_TOKEN ? undefined : decodeBase64Url(text);
+  const kind = bytes?.[0];
+  if (bytes === undefined || kind === undefined || bytes.length < MAC_BYTES + 5) return false;
+  if (kind === ONWARD) return bytes.length === MAC_BYTES + 5;
+  const transport = TRANSPORTS[kind];
+  const hostLength = transport === undefined ? undefined : bytes[transport === "udp" ? 5 : 13];
+  return hostLength === 0 || hostLength === 4 || hostLength === 16;
+}
+
+/** An onward token in base64url. */
+const SHORTEST_TOKEN = 20;
+
 const writeHost = (writer: ByteWriter, host: string): ByteWriter => {
   const numeric = parseNumericHost(host);
   // An address with a zone (fe80::1%eth0) goes as text.

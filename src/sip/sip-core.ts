@@ -20,6 +20,7 @@ import type { Flow, SipEffect, SipInput, SipSettings, StreamPorts } from "./port
 import { passLasting } from "./proxy/lasting-branch.ts";
 import { StatefulProxy } from "./proxy/stateful-proxy.ts";
 import { Questions } from "./questions.ts";
+import { CallRecorder } from "./recorder/call-recorder.ts";
 import { Registrar } from "./registrar/registrar.ts";
 import { TransactionLayer } from "./transaction/transaction-layer.ts";
 import { LocalEnds, type ServiceEnds } from "./transport/local-ends.ts";
@@ -53,9 +54,15 @@ export class SipCore implements Machine<SipInput, SipEffect> {
   readonly #proxy: StatefulProxy;
   readonly #events: Events;
   readonly #courier: Courier;
+  /** What went through this box lately; it changes nothing. */
+  readonly recorder: Pick<CallRecorder, "calls" | "call" | "revision" | "life">;
+  readonly #recorder: CallRecorder;
 
-  /** `wallClock` is asked where a protocol prints or compares wall time; in simulation it is a function of the seed. */
-  constructor(settings: SipSettings, crypto: Crypto, random: Random, wallClock: () => WallTime) {
+  /**
+   * `wallClock` is asked where a protocol prints or compares wall time; in simulation it is a function of the seed.
+   * `recordingClock`: that of messages that are remembered, to the millisecond.
+   */
+  constructor(settings: SipSettings, crypto: Crypto, random: Random, wallClock: () => WallTime, recordingClock = wallClock) {
     const outbox = new Outbox();
     const ends = new LocalEnds(settings);
     const transport = new Transport(outbox);
@@ -74,6 +81,8 @@ export class SipCore implements Machine<SipInput, SipEffect> {
       questions: new Questions(outbox),
     });
     const life = toHex(random.bytes(6));
+    this.#recorder = new CallRecorder(crypto, recordingClock, life);
+    this.recorder = this.#recorder;
     const gatekeeper = new Gatekeeper(settings, crypto, wallClock, life);
     this.#gatekeeper = gatekeeper;
     const courier = new Courier(this.#core, life);
@@ -165,7 +174,9 @@ export class SipCore implements Machine<SipInput, SipEffect> {
 
   step(now: Instant, input: SipInput): readonly SipEffect[] {
     this.#take(now, input);
-    return this.#core.outbox.take();
+    const effects = this.#core.outbox.take();
+    this.#recorder.sent(now, effects);
+    return effects;
   }
 
   #take(now: Instant, input: SipInput): void {
@@ -247,6 +258,7 @@ export class SipCore implements Machine<SipInput, SipEffect> {
   }
 
   #receiveMessage(now: Instant, flow: Flow, octets: string): void {
+    this.#recorder.received(now, flow, octets);
     const read = readMessage(octets);
     if (!read.ok) return this.#refuse(flow, read.fault);
     const message = read.value;

@@ -1,4 +1,5 @@
 import type { BindingReport, BoxReference, ConflictReport, ConfigurationReport, PeerReport, StatusReport, WhereReport } from "../../src/peer/reports.ts";
+import type { RecordedCall } from "../../src/sip/recorder/call-recorder.ts";
 
 /** The n-th box of a made-up ring. */
 export const sampleBox = (n: number): BoxReference => ({
@@ -53,6 +54,11 @@ export const SAMPLE_BINDING: BindingReport = {
   userAgent: "phone/1.0",
   instance: "",
   path: [],
+};
+
+export const SAMPLE_CALL: RecordedCall = {
+  kind: "call", id: "0123456789abcdef", callId: "a84b4c76e66710", from: "100@acme.example", to: "204@acme.example", startedAt: 1_800_000_000_000,
+  ringingAt: 1_800_000_000_200, answeredAt: 1_800_000_004_000, endedAt: 1_800_000_184_000, status: 200, reason: "OK", endedBy: "caller", leftOut: 0, revision: 1,
 };
 
 export const SAMPLE_CONFLICT: ConflictReport = {

@@ -5,12 +5,13 @@ import { type Duration, milliseconds, minutes, seconds } from "../../base/time.t
 import { Health } from "../../health/health.ts";
 import type { HealthEffect, HealthInput, Listen } from "../../health/ports.ts";
 import type { Remedy } from "../../health/remedies.ts";
-import type { HealthReport, Phone, Series, Severity, SipTransport } from "../../health/report.ts";
+import type { CallEntry, CallLadder, HealthReport, Phone, Series, Severity, SipTransport } from "../../health/report.ts";
 import { SeriesBook } from "../../health/series.ts";
 import type { ControlRequest } from "../../peer/control.ts";
 import type { PeerReport, StatusReport } from "../../peer/reports.ts";
 import { systemClock } from "../clock.ts";
 import type { Report } from "../journal.ts";
+import { CallDesk } from "./call-desk.ts";
 import { type AnswerReader, ControlLink } from "./control-link.ts";
 import type { SignedText } from "./envelope.ts";
 import { FactReader } from "./facts.ts";
@@ -32,6 +33,7 @@ const SERIES_EVERY = seconds(1);
 const PHONES_ASKED_EVERY = seconds(1);
 const STATUS_EVERY = seconds(2);
 const PHONES_EVERY = seconds(10);
+const CALLS_EVERY = seconds(1);
 /** A question that the peer answers out of its head. */
 const QUICK = milliseconds(2_500);
 /** One that goes over the ring. */
@@ -71,6 +73,7 @@ export class BoxAgent {
   readonly #facts: FactReader;
   readonly #inventory = new MachineInventory(() => Math.round(systemClock.wall()));
   readonly #fleet: FleetRound;
+  readonly #calls: CallDesk;
   /** One for each transport. BOUNDED: by the transports. */
   readonly #sipWatches = new Map<SipTransport, SipWatch>();
   /** BOUNDED: by the loops below. */
@@ -97,6 +100,11 @@ export class BoxAgent {
       listens: () => this.#listens,
       tell: this.#tell,
     });
+    this.#calls = new CallDesk({
+      control: this.#control, patience: QUICK, tell: this.#tell,
+      peers: () => this.#peers,
+      askBox: (nodeId, name) => this.#fleet.askLeg(nodeId, name),
+    });
   }
 
   start(): void {
@@ -109,6 +117,7 @@ export class BoxAgent {
     this.#every(FACTS_EVERY, () => this.#measure());
     this.#every(SERIES_EVERY, () => this.#series.record(this.report()));
     this.#every(PHONES_EVERY, () => this.#listPhones());
+    this.#every(CALLS_EVERY, () => this.#calls.look());
     this.#every(PHONES_ASKED_EVERY, () => this.#askPhones());
     for (const { interval, act } of this.#fleet.rounds) this.#every(interval, act);
   }
@@ -132,6 +141,36 @@ export class BoxAgent {
 
   phones(query: string): readonly Phone[] {
     return this.#health.phones(query);
+  }
+
+  /** Recent calls and registrations with full names: for who is signed in. */
+  callEntries(): readonly CallEntry[] {
+    return this.#health.callEntries(systemClock.now());
+  }
+
+  /** A call by id or Call-ID, merged over the boxes that carried it; `undefined`: nobody remembers it. */
+  ladder(name: string): Promise<CallLadder | undefined> {
+    return this.#calls.ladder(name);
+  }
+
+  /** What the peer says of itself now, for the evidence pack; what it does not answer is left out. */
+  async peerSays(): Promise<Readonly<Record<string, unknown>>> {
+    const status = await this.#control.ask<"status">({ op: "status" }, QUICK);
+    const peers = await this.#control.ask<"peers">({ op: "peers" }, QUICK);
+    const configuration = await this.#control.ask<"configuration">({ op: "configuration" }, QUICK);
+    const registrations = await this.#control.ask<"registration-list">({ op: "registration-list", aor: null }, SLOW);
+    return {
+      ...(status.outcome === "answered" ? { status: status.answer.status } : {}),
+      ...(peers.outcome === "answered" ? { peers: peers.answer.peers } : {}),
+      // Its document is signed, long, and says the same.
+      ...(configuration.outcome === "answered" ? { configuration: { ...configuration.answer.configuration, document: null } } : {}),
+      ...(registrations.outcome === "answered" ? { registrations: registrations.answer.registrations } : {}),
+    };
+  }
+
+  /** Another agent asks what this box remembers of a call. */
+  answerCall(envelope: unknown): Promise<SignedText | undefined> {
+    return this.#fleet.answerLeg(envelope, (name) => this.#calls.leg(name));
   }
 
   /** Something that was done here by a person: for the journal and the time line. */

@@ -10,6 +10,7 @@ import type { HealthInput, Listen } from "../../health/ports.ts";
 import type { HealthReport } from "../../health/report.ts";
 import type { PeerReport } from "../../peer/reports.ts";
 import { systemClock } from "../clock.ts";
+import { answerLeg, askLeg, type CallLeg } from "./call-exchange.ts";
 import type { SignedText } from "./envelope.ts";
 import { FleetTalk, type Partner } from "./fleet-talk.ts";
 import type { Card, Receipt, Reply } from "./fleet-words.ts";
@@ -52,10 +53,27 @@ export class FleetRound {
   constructor(settings: FleetRoundSettings) {
     this.#settings = settings;
     this.#talk = new FleetTalk({
-      isMember: (nodeId) => settings.peers().some((peer) => peer.nodeId === nodeId && peer.state !== "revoked"),
+      isMember: (nodeId) => this.#isMember(nodeId),
       card: (nodeId, card) => this.#heard(nodeId, card),
       receipt: (by, receipt, signature) => settings.tell({ type: "trial", trial: { what: "call", by, outside: true, signature, ...receipt } }),
     });
+  }
+
+  /** What another box remembers of a call; `undefined`: its agent does not answer. `null`: nothing. */
+  async askLeg(nodeId: string, name: string): Promise<CallLeg | null | undefined> {
+    const identity = this.#settings.identity();
+    const page = this.#pageOf(nodeId);
+    return identity === undefined || page === undefined ? undefined : await askLeg(identity, { nodeId, page }, name);
+  }
+
+  /** Another agent asks what this box remembers of a call, and is told; `undefined`: it is none of the fleet. */
+  async answerLeg(envelope: unknown, find: (name: string) => Promise<CallLeg | null>): Promise<SignedText | undefined> {
+    const identity = this.#settings.identity();
+    return identity === undefined ? undefined : await answerLeg(identity, envelope, (nodeId) => this.#isMember(nodeId), find);
+  }
+
+  #isMember(nodeId: string): boolean {
+    return this.#settings.peers().some((peer) => peer.nodeId === nodeId && peer.state !== "revoked");
   }
 
   answer(envelope: unknown): SignedText | undefined {

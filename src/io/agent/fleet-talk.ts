@@ -99,7 +99,7 @@ export class FleetTalk {
       kind: "exchange", to: partner.nodeId, run: this.#runs.get(partner.nodeId) ?? "", count, receipts: [...receipts],
       card: this.keepOwn(identity, card), have, slot,
     };
-    const body = await post(`${partner.page.slice(0, -1)}${EXCHANGE_PATH}`, JSON.stringify(seal(identity, JSON.stringify(question))));
+    const body = await postEnvelope(`${partner.page.slice(0, -1)}${EXCHANGE_PATH}`, JSON.stringify(seal(identity, JSON.stringify(question))));
     const said = body === undefined ? undefined : unseal(identity, parseJson(body));
     const parsed = said === undefined ? undefined : Reply.safeParse(said.content);
     if (said?.nodeId !== partner.nodeId || parsed?.success !== true || parsed.data.to !== identity.nodeId || parsed.data.count !== count) return undefined;
@@ -130,7 +130,8 @@ export class FleetTalk {
 const signatureOf = (envelope: unknown): string =>
   typeof envelope === "object" && envelope !== null && "signature" in envelope && typeof envelope.signature === "string" ? envelope.signature : "";
 
-function post(url: string, body: string): Promise<string | undefined> {
+/** What another agent answers to an envelope; `undefined`: nothing, or too much. */
+export function postEnvelope(url: string, body: string): Promise<string | undefined> {
   return new Promise((settle) => {
     if (!URL.canParse(url)) return settle(undefined);
     const request = httpRequest(url, { method: "POST", headers: { "content-type": "application/json", "content-length": Buffer.byteLength(body) }, signal: AbortSignal.timeout(PATIENCE), agent: false });

@@ -84,6 +84,16 @@ part("sign-out", HTMLButtonElement).addEventListener("click", () => {
   })();
 });
 
+part("evidence", HTMLButtonElement).addEventListener("click", ({ currentTarget }) => {
+  void (async () => {
+    const button = currentTarget instanceof HTMLButtonElement ? currentTarget : undefined;
+    if (button !== undefined) button.disabled = true;
+    say("One moment…");
+    say(await client.download("/api/evidence").catch((error: unknown) => String(error)));
+    if (button !== undefined) button.disabled = false;
+  })();
+});
+
 async function listRecordings(): Promise<void> {
   const response = await fetch("/api/terminals", { cache: "no-store" });
   if (!response.ok) return;

@@ -1,6 +1,7 @@
 // What people see of a report. Plain functions from the report to markup; no clock: ages count from `report.at`.
 
 import type { BoxHealth, Condition, Fact, HealthReport, Phone, Proof, Series, Verdict, WallTime } from "../../health/report.ts";
+import { callsView } from "./call-view.ts";
 import { html, Markup } from "./markup.ts";
 import { STYLE } from "./style.ts";
 
@@ -28,7 +29,7 @@ export function headerView({ box, fleet, domain, verdict, firstLine, at }: Healt
 
 /** Each `section` by itself, so that a page that is open replaces what changed. */
 export const sectionsOf = (report: HealthReport, query: string, found: readonly Phone[]): readonly Markup[] => [
-  conditionsView(report), ringView(report), boxesView(report), phonesView(report, query, found), proofsView(report), timeLineView(report), machineView(report),
+  conditionsView(report), ringView(report), boxesView(report), phonesView(report, query, found), callsView(report), proofsView(report), timeLineView(report), machineView(report),
 ];
 
 const STYLE_MARKUP = new Markup(STYLE);

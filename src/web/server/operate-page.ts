@@ -19,6 +19,7 @@ const PAGE = `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta n
 <p id="said" role="status" aria-live="polite"></p>
 <section id="operate" hidden><p id="who"></p>
 <p>${button("prove-now", "Prove now")} ${button("locate", "Locate this box")} ${button("drain", "Drain")} ${button("undrain", "Take calls again")} ${button("restart", "Safe restart")}</p>
+<p><a href="/calls">Recent calls and their messages</a> <button type="button" id="evidence">Evidence pack</button></p>
 <p>${field("phone", "Phone")} ${button("ring-phone", "Ring it", "phone")}</p>
 <p>${field("waiting-code", "Code of a waiting box")} ${button("admit", "Admit", "waiting-code")}</p>
 <p>${field("revoked-box", "Node-ID of a box")} ${button("revoke", "Revoke", "revoked-box")}</p>

@@ -22,11 +22,13 @@ import { stopPeer } from "./peer-process.ts";
 import { PhoneWatch } from "./phone-watch.ts";
 import { Prober } from "./prober.ts";
 import { SipWatch } from "./sip-watch.ts";
+import { TimeLineFile } from "./time-line-file.ts";
 
 /** The core judges this often: it bounds how long a wrong verdict stands beside its silence limits. */
 const JUDGED_EVERY = milliseconds(500);
 const HEARTBEAT_EVERY = seconds(1);
 const SIP_ASKED_EVERY = seconds(1);
+const TIME_LINE_EVERY = seconds(2);
 const FACTS_EVERY = seconds(1);
 const SERIES_EVERY = seconds(1);
 const PHONES_ASKED_EVERY = seconds(1);
@@ -70,6 +72,7 @@ export class BoxAgent {
   readonly #phoneWatch = new PhoneWatch();
   readonly #facts: FactReader;
   readonly #inventory = new MachineInventory(() => Math.round(systemClock.wall()));
+  readonly #timeLine: TimeLineFile;
   readonly #fleet: FleetRound;
   /** One for each transport. BOUNDED: by the transports. */
   readonly #sipWatches = new Map<SipTransport, SipWatch>();
@@ -85,6 +88,8 @@ export class BoxAgent {
     this.#settings = settings;
     this.#run = Date.now().toString(36);
     this.#health = new Health({ software: settings.software, run: this.#run, remedies: settings.supervised });
+    this.#timeLine = new TimeLineFile(settings.directory);
+    this.#health.restoreTimeLine(this.#timeLine.read());
     this.#control = new ControlLink(settings.directory, settings.readAnswer);
     this.#identity = new IdentityReader(settings.directory);
     this.#facts = new FactReader(settings.directory);
@@ -106,6 +111,7 @@ export class BoxAgent {
     this.#every(STATUS_EVERY, () => this.#askStatus());
     this.#every(SIP_ASKED_EVERY, () => this.#askSip());
     this.#every(SIP_ASKED_EVERY, () => this.#prove());
+    this.#every(TIME_LINE_EVERY, () => this.#timeLine.keep(systemClock.now(), this.#health.freshEvents(), () => this.#health.allEvents()));
     this.#every(FACTS_EVERY, () => this.#measure());
     this.#every(SERIES_EVERY, () => this.#series.record(this.report()));
     this.#every(PHONES_EVERY, () => this.#listPhones());
@@ -119,6 +125,8 @@ export class BoxAgent {
     this.#phoneWatch.close();
     this.#fleet.close();
     this.#inventory.close();
+    this.#timeLine.keep(systemClock.now(), this.#health.freshEvents(), () => this.#health.allEvents());
+    this.#timeLine.close(() => this.#health.allEvents());
     this.#control.close();
   }
 

@@ -4,7 +4,7 @@
 import { randomInt } from "node:crypto";
 import type { Address } from "../../base/address.ts";
 import { BoundedMap } from "../../base/bounded-map.ts";
-import { type Duration, milliseconds, seconds } from "../../base/time.ts";
+import { type Duration, milliseconds, minutes, seconds } from "../../base/time.ts";
 import { boxName } from "../../health/box-words.ts";
 import type { HealthInput, Listen } from "../../health/ports.ts";
 import type { HealthReport } from "../../health/report.ts";
@@ -176,7 +176,7 @@ export class FleetRound {
     const { verdict, provedAgo, firstLine, page } = card;
     const provedAt = provedAgo === null ? null : Math.round(wall - provedAgo);
     tell({ type: "other-box", box: { nodeId, verdict, provedAt, firstLine, page: page === "" ? null : page, heardAt: wall } });
-    for (const event of card.events) tell({ type: "event", event: { ...event, box: boxName(nodeId) } });
+    for (const event of card.events) tell({ type: "event", event: { ...event, at: event.at + clockGap(wall, card.at), box: boxName(nodeId) } });
     for (const [key, ago, roundTripMs] of card.answers) {
       const space = key.indexOf(" ");
       tell({ type: "phone-asked", aor: key.slice(0, space), contact: key.slice(space + 1), roundTripMs: roundTripMs ?? 0, by: nodeId, ago: milliseconds(Math.max(0, ago)) });
@@ -199,6 +199,10 @@ export class FleetRound {
     };
   }
 }
+
+/** A card may be minutes old when it comes; more than that is a clock that is wrong, and the time line is in this box's. */
+const CLOCK_GAP = minutes(10);
+const clockGap = (wall: number, cardAt: number): number => (Math.abs(wall - cardAt) < CLOCK_GAP ? 0 : Math.round(wall - cardAt));
 
 function someOf(all: readonly string[], count: number): string[] {
   const rest = [...all];

@@ -162,7 +162,7 @@ export class BoxAgent {
 
   /** Before this box may go out of service; `giveSlotBack` when it is back. */
   takeSlot(length: Duration): Promise<{ readonly granted: boolean; readonly why: string }> {
-    return this.#fleet.takeSlot(length);
+    return this.#fleet.takeSlot(length, true);
   }
   giveSlotBack(): Promise<void> {
     return this.#fleet.giveSlotBack();
@@ -214,7 +214,7 @@ export class BoxAgent {
   }
 
   async #take({ name, needsSlot }: Remedy): Promise<void> {
-    const slot = needsSlot ? await this.#fleet.takeSlot(SLOT) : { granted: true, why: "" };
+    const slot = needsSlot ? await this.#fleet.takeSlot(SLOT, name !== "leave-ring") : { granted: true, why: "" };
     if (!slot.granted) {
       this.#settings.onReport("info", `Not now: ${slot.why}.`);
       return this.#tell({ type: "remedy-refused", pause: milliseconds(randomInt(ASK_AGAIN_FIRST, ASK_AGAIN_LAST)) });

@@ -11,7 +11,7 @@ import type { HealthReport } from "../../health/report.ts";
 import type { PeerReport } from "../../peer/reports.ts";
 import { systemClock } from "../clock.ts";
 import type { SignedText } from "./envelope.ts";
-import { FleetTalk, type Partner } from "./fleet-talk.ts";
+import { FleetTalk, type Partner, type SlotWish } from "./fleet-talk.ts";
 import type { Card, Receipt, Reply } from "./fleet-words.ts";
 import type { OwnIdentity } from "./own-identity.ts";
 import { type Neighbor, NeighborWatch } from "./prober.ts";
@@ -54,6 +54,11 @@ export class FleetRound {
     this.#talk = new FleetTalk({
       isMember: (nodeId) => settings.peers().some((peer) => peer.nodeId === nodeId && peer.state !== "revoked"),
       card: (nodeId, card) => this.#heard(nodeId, card),
+      isWhole: () => {
+        const { inSync, copies, copiesWanted } = settings.report().ring;
+        const serving = settings.peers().filter(({ state }) => state === "serving").length;
+        return serving <= 1 || (inSync && copies >= Math.min(copiesWanted, serving));
+      },
       receipt: (by, receipt, signature) => settings.tell({ type: "trial", trial: { what: "call", by, outside: true, signature, ...receipt } }),
     });
   }
@@ -65,31 +70,31 @@ export class FleetRound {
 
   /**
    * Whether the boxes that hold copies with this one let it go out of service for so long, all of them: the two before
-   * it on the ring and the two behind. `why` not is in plain words.
+   * it on the ring and the two behind. `whole`: only while the copies of each of them are complete. `why` not is in plain words.
    */
-  async takeSlot(length: Duration): Promise<{ readonly granted: boolean; readonly why: string }> {
+  async takeSlot(length: Duration, whole: boolean): Promise<{ readonly granted: boolean; readonly why: string }> {
     const identity = this.#settings.identity();
     if (identity === undefined) return { granted: false, why: "this box is in no fleet yet" };
     // While this box has its own word, it gives it to nobody else.
     if (!this.#talk.takeSlot(identity.nodeId, length)) return { granted: false, why: "another box that holds the same copies is out of service now" };
-    const answers = await Promise.all(this.#around(identity.nodeId).map(async (nodeId) => ({ nodeId, reply: await this.#askSlot(identity, nodeId, length) })));
+    const answers = await Promise.all(this.#around(identity.nodeId).map(async (nodeId) => ({ nodeId, reply: await this.#askSlot(identity, nodeId, { length, whole }) })));
     const refusal = answers.find(({ reply }) => reply?.granted !== true);
     if (refusal === undefined) return { granted: true, why: "" };
     await this.giveSlotBack();
     const name = boxName(refusal.nodeId).words;
-    return { granted: false, why: refusal.reply === undefined ? `the agent of ${name} does not answer` : `${name} has let another box go out of service` };
+    return { granted: false, why: refusal.reply === undefined ? `the agent of ${name} does not answer` : `${name} has let another box go out of service, or its copies are not complete` };
   }
 
   async giveSlotBack(): Promise<void> {
     const identity = this.#settings.identity();
     if (identity === undefined) return;
     this.#talk.giveSlotBack(identity.nodeId);
-    await Promise.all(this.#around(identity.nodeId).map((nodeId) => this.#askSlot(identity, nodeId, milliseconds(0))));
+    await Promise.all(this.#around(identity.nodeId).map((nodeId) => this.#askSlot(identity, nodeId, { length: milliseconds(0), whole: false })));
   }
 
-  async #askSlot(identity: OwnIdentity, nodeId: string, length: Duration): Promise<Reply | undefined> {
+  async #askSlot(identity: OwnIdentity, nodeId: string, wish: SlotWish): Promise<Reply | undefined> {
     const page = this.#pageOf(nodeId);
-    return page === undefined ? undefined : await this.#talk.exchange(identity, { nodeId, page }, this.#ownCard(), [], length);
+    return page === undefined ? undefined : await this.#talk.exchange(identity, { nodeId, page }, this.#ownCard(), [], wish);
   }
 
   /** Boxes that share a replica set with this one. */

@@ -6,6 +6,7 @@ import { TRANSITIONS as LINK_TRANSITIONS } from "../overlay/link/link-machine.ts
 import { MEMBER_TRANSITIONS } from "../overlay/members/member-states.ts";
 import { PHASE_TRANSITIONS } from "../overlay/members/phases.ts";
 import { CHORD_TRANSITIONS } from "../overlay/ring/chord.ts";
+import { SERVICE_ADDRESS_TRANSITIONS } from "../peer/service-addresses.ts";
 import { ADMISSION_TABLE } from "../provision/admission.ts";
 import { SUBSCRIPTION_TRANSITIONS } from "../sip/events/subscription-machine.ts";
 import { INVITE_CLIENT_TRANSITIONS } from "../sip/transaction/invite-client.ts";
@@ -92,6 +93,13 @@ const SECTIONS: readonly Section[] = [
     text: "What is told to the overlay core stands behind the slash.",
     start: "live",
     table: LINK_TRANSITIONS,
+  },
+  {
+    title: "A service address at one box",
+    source: "src/peer/service-addresses.ts",
+    text: "An address that moves from box to box: asked for by its owner always, by another when it is its turn. `wait`: a while before it is asked for again.",
+    start: "idle",
+    table: SERVICE_ADDRESS_TRANSITIONS,
   },
 ];
 

@@ -90,6 +90,20 @@ export const ADMISSION: KindDefinition = {
   maxValueBytes: 64,
 };
 
+/** Service addresses of the boxes on one link, and whose they are: one entry an address, written by its owner. */
+export const SERVICE_ADDRESS: KindDefinition = {
+  id: 0xf0000009,
+  name: "SERVICE-ADDRESS",
+  model: "dictionary",
+  durability: "soft",
+  signed: false,
+  boxesOnly: true,
+  maxEntries: 256,
+  maxValueBytes: 128,
+};
+/** A box may be dead for so long before its phones must be set up anew; the living ones write theirs every day. */
+export const SERVICE_LIFETIME = hours(24 * 30);
+
 /**
  * Certificates by the Node-ID and by the user name in them (RFC 6940 section 8): each box publishes its own. There is
  * a new one every twenty days, and what was signed with an old one stays: these are of three and a half years.
@@ -106,7 +120,7 @@ export const CERTIFICATE_BY_NODE: KindDefinition = {
 };
 export const CERTIFICATE_BY_USER: KindDefinition = { ...CERTIFICATE_BY_NODE, id: KIND.CERTIFICATE_BY_USER, name: "CERTIFICATE_BY_USER", access: "USER-MATCH" };
 
-export const KINDS: readonly KindDefinition[] = [CERTIFICATE_BY_NODE, CERTIFICATE_BY_USER, EDGE_BINDING, SUBSCRIBER, SUBSCRIBER_SIBLING, ADMISSION, EVENT_SUBSCRIPTION, EVENT_STATE, KEPT_MESSAGE];
+export const KINDS: readonly KindDefinition[] = [CERTIFICATE_BY_NODE, CERTIFICATE_BY_USER, EDGE_BINDING, SUBSCRIBER, SUBSCRIBER_SIBLING, ADMISSION, EVENT_SUBSCRIPTION, EVENT_STATE, KEPT_MESSAGE, SERVICE_ADDRESS];
 
 /** How long a removed subscriber is remembered as removed: longer than any box may be away and come back. */
 export const SUBSCRIBER_TOMBSTONE = hours(24 * 30);

@@ -5,9 +5,9 @@
 import { assert } from "../base/assert.ts";
 import type { Crypto } from "../base/crypto.ts";
 import type { Random } from "../base/random.ts";
-import { after, earliest, type Instant, instant, milliseconds, seconds, type WallTime, wallTime } from "../base/time.ts";
+import { after, between, earliest, type Instant, instant, milliseconds, seconds, type WallTime, wallAfter, wallTime } from "../base/time.ts";
 import { OverlayCore } from "../overlay/overlay-core.ts";
-import type { OverlayEffect, OverlayInput, OverlaySnapshot, OverlayTiming, Trust } from "../overlay/ports.ts";
+import type { NodeId, OverlayEffect, OverlayInput, OverlaySnapshot, OverlayTiming, Trust } from "../overlay/ports.ts";
 import type { SipEffect, SipInput, SipSettings } from "../sip/ports.ts";
 import { SipCore, type SipSnapshot } from "../sip/sip-core.ts";
 import { AdmissionOffice, type OfficeStep } from "./admission-office.ts";
@@ -22,6 +22,7 @@ import type { PeerEffect, PeerInput, PeerSettings } from "./ports.ts";
 import { ProofUsers } from "./proof-users.ts";
 import { Publication } from "./publication.ts";
 import { USUAL_REGISTRATION } from "./rules-report.ts";
+import { ServiceAddresses, type ServiceStep } from "./service-addresses.ts";
 
 /** Every waiting time of the overlay (docs/limits.md). */
 export const OVERLAY_TIMING: OverlayTiming = {
@@ -58,6 +59,7 @@ export class Peer {
   readonly #openRegistration: boolean;
   readonly #office: AdmissionOffice;
   readonly #publication: Publication | undefined;
+  readonly #service: ServiceAddresses | undefined;
   readonly #agent = new AgentWord();
   readonly #drain = new Drain();
   readonly #counters = new Map<string, number>();
@@ -68,6 +70,8 @@ export class Peer {
   readonly #sipInputs: SipInput[] = [];
   #outward: PeerEffect[] = [];
   #now: Instant = instant(0);
+  /** The overlay's clock stands at its last step. */
+  #overlayStepAt: Instant = instant(0);
   #wallOffset = 0;
   /** Handing its share over: phones are to go to other boxes. */
   #isLeaving = false;
@@ -119,6 +123,7 @@ export class Peer {
       crypto,
       random,
       wall,
+      () => wallAfter(wall(), between(this.#overlayStepAt, this.#now)),
     );
     this.#location = new LocationService(crypto, {
       self: settings.self.nodeId,
@@ -128,7 +133,8 @@ export class Peer {
       proofUsers: new ProofUsers(crypto, settings.domain, () => this.#fleetSecret),
     });
     this.#events = new EventService(this.#location, () => this.#nextTicket());
-    this.#desk = new ControlDesk(settings, this.#overlay, this.#sip, this.#location, crypto, wall, () => this.#nextTicket(), this.#agent);
+    this.#service = this.#makeService(settings, crypto);
+    this.#desk = new ControlDesk(settings, this.#overlay, this.#sip, this.#location, crypto, wall, () => this.#nextTicket(), this.#agent, this.#service);
     this.#office = new AdmissionOffice(crypto, () => this.#nextTicket());
     const own = { nodeId: settings.self.nodeId, overlayName: settings.overlayName, certificate: settings.certificate };
     this.#publication = settings.publishesCertificate === true ? new Publication(own, crypto, random, () => this.#nextTicket()) : undefined;
@@ -152,7 +158,8 @@ export class Peer {
     if (this.#hasLeft) return undefined;
     const ofCores = earliest(this.#sip.nextDeadline(), this.#overlay.nextDeadline());
     const chores = earliest(earliest(this.#searchAt, this.#forgetSecretAt), earliest(this.#nextEnd(), this.#publication?.nextDeadline()));
-    return earliest(ofCores, earliest(chores, earliest(this.#agent.nextDeadline(), this.#drain.nextDeadline())));
+    const own = earliest(this.#service?.nextDeadline(), earliest(this.#agent.nextDeadline(), this.#drain.nextDeadline()));
+    return earliest(ofCores, earliest(chores, own));
   }
   /** When the next binding of this box runs out. */
   #nextEnd(): Instant | undefined {
@@ -173,6 +180,16 @@ export class Peer {
   /** For tests and simulation: what SIP has under way. */
   sipSnapshot(): SipSnapshot {
     return this.#sip.snapshot();
+  }
+
+  #makeService({ self: { nodeId, sip }, serviceAddresses = [] }: PeerSettings, crypto: Crypto): ServiceAddresses | undefined {
+    if (serviceAddresses.length === 0) return undefined;
+    const surroundings = {
+      serves: (other: NodeId) => this.#overlay.serves(other),
+      isReachable: (other: NodeId) => this.#overlay.reachable(other) !== undefined,
+      nextTicket: () => this.#nextTicket(),
+    };
+    return new ServiceAddresses({ self: nodeId, sipPort: sip.port, addresses: serviceAddresses }, surroundings, crypto);
   }
 
   #nextTicket(): number {
@@ -204,6 +221,8 @@ export class Peer {
         this.#sip.setLocalAddresses(input.addresses);
         if (input.streams !== undefined) this.#sip.setStreamPorts(input.streams);
         return;
+      case "service-address":
+        return this.#followService(this.#service?.told(this.#now, input));
       case "admission":
         this.#followOffice(this.#office.ask(input.ticket, input.request));
         return;
@@ -255,6 +274,7 @@ export class Peer {
     this.#search();
     for (const operation of this.#location.ended(this.#overlay.wall())) this.#overlayInputs.push(operation);
     this.#overlayInputs.push(...(this.#publication?.tick(this.#now) ?? []));
+    this.#followService(this.#service?.tick(this.#now));
     const sipDue = this.#sip.nextDeadline();
     if (sipDue !== undefined && sipDue <= this.#now) this.#sipInputs.push({ type: "tick" });
     const overlayDue = this.#overlay.nextDeadline();
@@ -266,6 +286,7 @@ export class Peer {
       assert(steps < RELAY_MAX, "the relay between SIP and overlay does not come to rest");
       const overlayInput = this.#overlayInputs.shift();
       if (overlayInput !== undefined) {
+        this.#overlayStepAt = this.#now;
         for (const effect of this.#overlay.step(this.#now, overlayInput)) this.#takeOverlayEffect(effect);
         continue;
       }
@@ -313,7 +334,9 @@ export class Peer {
         const settled = this.#location.fetched(effect.ticket, effect.outcome, this.#overlay.wall());
         const office = this.#office.fetched(effect.ticket, effect.outcome);
         const published = this.#publication?.fetched(this.#now, effect.ticket, effect.outcome);
+        const service = this.#service?.fetched(this.#now, effect.ticket, effect.outcome);
         if (settled !== undefined) this.#settle(settled);
+        else if (service !== undefined) this.#followService(service);
         else if (published !== undefined) this.#overlayInputs.push(...published);
         else if (office !== undefined) this.#followOffice(office);
         else this.#follow(this.#desk.fetched(effect.ticket, effect.outcome));
@@ -325,7 +348,9 @@ export class Peer {
         const settled = this.#location.stored(effect.ticket, effect.outcome, this.#overlay.wall());
         const office = this.#office.stored(effect.ticket, effect.outcome);
         const published = this.#publication?.stored(this.#now, effect.ticket, effect.outcome);
+        const service = this.#service?.stored(this.#now, effect.ticket, effect.outcome);
         if (settled !== undefined) this.#settle(settled);
+        else if (service !== undefined) this.#followService(service);
         else if (published !== undefined) this.#overlayInputs.push(...published);
         else if (office !== undefined) this.#followOffice(office);
         else this.#follow(this.#desk.stored(effect.ticket, effect.outcome));
@@ -346,6 +371,7 @@ export class Peer {
         this.#outward.push(effect);
         return;
       case "member-gone":
+        this.#followService(this.#service?.looked(this.#now));
         this.#searchAt = after(this.#now, SETTLING);
         return;
       case "rings-met":
@@ -360,6 +386,7 @@ export class Peer {
         this.#isServing = effect.phase === "serving";
         this.#isLeaving = effect.phase === "leaving";
         this.#tellServing();
+        this.#followService(this.#service?.setServing(this.#now, this.#isServing));
         if (this.#isServing) this.#publication?.serving(this.#now);
         if (effect.phase === "left") this.#isGoing = true;
         else this.#outward.push(effect);
@@ -424,6 +451,13 @@ export class Peer {
   #followOffice({ operations, answers, replies }: OfficeStep): void {
     this.#follow({ operations, replies });
     for (const { ticket, answer } of answers) this.#outward.push({ type: "admission-answered", ticket, answer });
+  }
+
+  #followService(step: ServiceStep | undefined): void {
+    if (step === undefined || this.#service === undefined) return;
+    this.#overlayInputs.push(...step.operations);
+    this.#outward.push(...step.effects);
+    this.#sip.setServiceEnds({ here: this.#service.held, known: this.#service.known });
   }
 
   #count(event: string): void {

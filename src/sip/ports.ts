@@ -231,6 +231,8 @@ export type SipEffect =
       readonly remote: Address;
       /** The host that was resolved to `remote`, if it was: what a certificate must be for (RFC 5922). */
       readonly name?: string | undefined;
+      /** The local address of a datagram, if not the one that leads there. */
+      readonly from?: string | undefined;
       readonly octets: string;
     }
   | { readonly type: "close-connection"; readonly connection: number }

@@ -297,7 +297,7 @@ export class Box {
   #connect(effect: Extract<SipEffect, { type: "connect" }>): void {
     const { world } = this;
     if (effect.transport === "udp") {
-      const from = { host: this.hostTowards(effect.remote.host), port: this.address.port };
+      const from = { host: effect.from ?? this.hostTowards(effect.remote.host), port: this.address.port };
       if (world.at(effect.remote) !== undefined) return world.datagram(from, effect.remote, effect.octets);
       return world.later(LATENCY, () => this.input({ type: "transport-error", ticket: effect.ticket }));
     }

@@ -16,6 +16,7 @@ import { TIMER_C } from "../transaction/timers.ts";
 import type { Hop } from "../transport/transport.ts";
 import { bestFailure, type Failure, outwardStatus } from "./best-response.ts";
 import { breadthOf, type Forwarding, forwardedRequest } from "./forwarding.ts";
+import { lastingBranch } from "./lasting-branch.ts";
 import type { ProxyTarget, Turns } from "./target-set.ts";
 
 /** A larger request goes by TCP to whoever has not shown by registering that UDP of any size arrives (18.1.1). */
@@ -86,6 +87,8 @@ export class ResponseContext implements ClientUser, ServerUser {
   readonly #timersC = new Map<Branch, (now: Instant) => void>();
   readonly #patience = new Map<Branch, (now: Instant) => void>();
   readonly #failures: BranchFailure[] = [];
+  /** By the Request-URI that they were made with. BOUNDED: by the branches' turns. */
+  readonly #attempts = new Map<string, number>();
   readonly #breadth: number;
   /** Of an INVITE that begins a call, if somebody is to be told how it goes. */
   observer: CallObserver | undefined;
@@ -222,23 +225,37 @@ export class ResponseContext implements ClientUser, ServerUser {
 
   #usableHop(hop: Hop, { isNamed = false }: ProxyTarget): Hop | undefined {
     const { ends } = this.#core;
-    if (hop.type === "address") return (isNamed ? ends.mayRelayTo(hop.remote) : ends.mayReach(hop.remote)) ? hop : undefined;
+    if (hop.type === "address") return (isNamed ? ends.mayRelayTo(hop.remote) : ends.mayReach(hop.remote)) ? this.#fromService(hop) : undefined;
     const { flow } = hop;
     // A datagram from an address that this box has no more goes from another; it may still pass.
     if (flow.transport === "udp" && !this.#core.ends.isLocal(flow.local.host)) {
-      return { type: "address", transport: "udp", remote: flow.remote };
+      return this.#fromService({ type: "address", transport: "udp", remote: flow.remote });
     }
     const alive = this.#core.transport.alive(flow);
     return alive === undefined ? undefined : { type: "flow", flow: alive };
   }
 
+  /** The response to an INVITE may come when this box is dead. */
+  #fromService(hop: Extract<Hop, { type: "address" }>): Hop {
+    const from = this.#isInvite && hop.transport === "udp" ? this.#core.ends.serviceFor(hop.remote.host) : undefined;
+    return from === undefined ? hop : { ...hop, from };
+  }
+
+  #nameBranch(target: ProxyTarget): string {
+    const { request } = this.#forwarding;
+    const attempt = this.#attempts.get(target.uriText) ?? 0;
+    this.#attempts.set(target.uriText, attempt + 1);
+    const lasting = this.#isInvite ? lastingBranch(this.#core, request, target.uriText, attempt, this.#routingHash) : undefined;
+    return lasting ?? this.#clockwork.nextBranch(this.#routingHash);
+  }
+
   #send(now: Instant, branch: Branch, target: ProxyTarget, { hop, fallback }: Attempt): void {
-    branch.id = this.#clockwork.nextBranch(this.#routingHash);
+    branch.id = this.#nameBranch(target);
     let request = forwardedRequest(this.#core, this.#forwarding, target, hop, branch.id, branch.breadth);
     let way = hop;
     if (hop.type === "address" && hop.transport === "udp" && !fallback && request.octets.length > LARGEST_DATAGRAM) {
       branch.attempts.unshift({ hop, fallback: true });
-      way = { ...hop, transport: "tcp" };
+      way = { ...hop, transport: "tcp", from: undefined };
       request = forwardedRequest(this.#core, this.#forwarding, target, way, branch.id, branch.breadth);
     }
     branch.provisional = false;
@@ -436,4 +453,4 @@ export class ResponseContext implements ClientUser, ServerUser {
 
 /** What becomes of a CANCEL is told by the INVITE's own answer. */
 const nothing = (): void => undefined;
-const NOBODY: ClientUser = { received: nothing, failed: nothing };
+export const NOBODY: ClientUser = { received: nothing, failed: nothing };

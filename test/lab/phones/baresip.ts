@@ -12,10 +12,11 @@ import { type Account, type CallOutcome, PATIENCE, type Phone } from "./phone.ts
 const MODULES = "/usr/lib/baresip/modules";
 
 /** Without a sound device it hangs up: here a bridge carries its own player to its own source. */
-function configuration(host: Host, { port = 5060, authority, modules = [] }: Account, control: readonly string[]): string {
+function configuration(host: Host, { address = host.address, port = 5060, authority, modules = [] }: Account, control: readonly string[]): string {
   return [
     "poll_method epoll",
-    `sip_listen ${host.address}:${port}`,
+    `sip_listen ${inUri(address)}:${port}`,
+    ...(address.includes(":") ? ["net_prefer_ipv6 yes", "prefer_ipv6 yes", "net_af ipv6"] : []),
     ...(authority === undefined ? [] : [`sip_cafile ${authority}`]),
     "call_max_calls 4",
     "audio_player aubridge,ear",
@@ -35,12 +36,14 @@ function configuration(host: Host, { port = 5060, authority, modules = [] }: Acc
   ].join("\n");
 }
 
+const inUri = (host: string): string => (host.includes(":") ? `[${host}]` : host);
+
 /** A line of baresip's accounts file: registers, calls through the box, answers by itself. */
-function accountLine({ username, password, domain, box, transport = "udp", boxPort = transport === "tls" ? 5061 : 5060, expires = 3600, secondBox }: Account): string {
-  const second = secondBox === undefined ? "" : `;sipnat=outbound;outbound2="sip:${secondBox}:${boxPort};transport=${transport}"`;
+function accountLine({ username, password, domain, box, transport = "udp", boxPort = transport === "tls" ? 5061 : 5060, expires = 3600, secondBox, byHand = false }: Account): string {
+  const second = secondBox === undefined ? "" : `;sipnat=outbound;outbound2="sip:${inUri(secondBox)}:${boxPort};transport=${transport}"`;
   return (
-    `<sip:${username}@${domain}>;auth_user=${username};auth_pass=${password};answermode=auto` +
-    `;outbound="sip:${box}:${boxPort};transport=${transport}";regint=${expires};audio_codecs=PCMU/8000/1${second}`
+    `<sip:${username}@${domain}>;auth_user=${username};auth_pass=${password};answermode=${byHand ? "manual" : "auto"}` +
+    `;outbound="sip:${inUri(box)}:${boxPort};transport=${transport}";regint=${expires};audio_codecs=PCMU/8000/1${second}`
   );
 }
 
@@ -143,6 +146,24 @@ export class Baresip implements Phone {
   async hangUp(): Promise<void> {
     await this.command("hangup", "");
     await this.idle();
+  }
+
+  /** Waits until it rings. */
+  async rings(seconds: number = PATIENCE): Promise<void> {
+    await this.event(0, ["CALL_INCOMING"], seconds);
+  }
+  async accept(): Promise<void> {
+    await this.command("accept", "");
+  }
+
+  /** How often an offer or answer has set its sound anew. */
+  get soundUpdates(): number {
+    return this.said.from(0).split("stream: update 'audio'").length - 1;
+  }
+
+  /** Sends the other side a re-INVITE that takes the sound away. */
+  async hold(): Promise<void> {
+    await this.command("hold", "");
   }
 
   /** Unregisters and ends. */

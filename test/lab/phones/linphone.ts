@@ -12,7 +12,7 @@ import { type Account, type CallOutcome, PATIENCE, type Phone } from "./phone.ts
 /** Without a route to the world it would wait for a network; without a sound card it plays a file it does not find. */
 function configuration(account: Account): string {
   const { username, password, domain, box, port = 5060, transport = "udp", boxPort = transport === "tls" ? 5061 : 5060, expires = 3600 } = account;
-  const route = `<sip:${box}:${boxPort};transport=${transport};lr>`;
+  const route = `<sip:${box.includes(":") ? `[${box}]` : box}:${boxPort};transport=${transport};lr>`;
   return `[sip]
 sip_port=${port}
 sip_tcp_port=${port}

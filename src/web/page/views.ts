@@ -102,7 +102,7 @@ const proofView = ({ what, transport, by, outside, verdict, at: when, tookMs, de
 
 function timeLineView({ timeLine, at }: HealthReport): Markup {
   const shown = timeLine.slice(0, EVENTS_SHOWN);
-  return html`<section aria-labelledby="line"><h2 id="line">What happened</h2>${shown.length === 0 ? html`<p>Nothing yet.</p>` : html`<ul>${shown.map((event) => html`<li>${event.text}<br><small>${ago(event.at, at)} · ${event.box.words}</small></li>`)}</ul>`}</section>`;
+  return html`<section class="wide" aria-labelledby="line"><h2 id="line">What happened</h2>${shown.length === 0 ? html`<p>Nothing yet.</p>` : html`<ul>${shown.map((event) => html`<li>${event.text}<br><small>${ago(event.at, at)} · ${event.box.words}</small></li>`)}</ul>`}</section>`;
 }
 
 function machineView({ facts }: HealthReport): Markup {

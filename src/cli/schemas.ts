@@ -55,6 +55,7 @@ export const statusSchema = z.object({
   copiesWanted: count,
   inSync: described(z.boolean(), "all copies were equal when last compared and on disk where they must be, and no write has missed one since"),
   comparedSecondsAgo: described(z.nullable(count), "since all copies were compared last; null: not yet"),
+  receiving: described(z.nullable(z.object({ received: count, expected: count })), "entries of its share that have come while it joins; null otherwise"),
   boxes: z.object({ serving: count, known: count }),
   entries: z.object({ owned: count, held: count }),
   uptimeSeconds: count,

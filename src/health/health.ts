@@ -11,7 +11,7 @@ import { ASKED_PER_SECOND, PhoneBook } from "./phone-book.ts";
 import type { BoxView, HealthEffect, HealthInput, Listen, MachineView, OtherBox, StatusView } from "./ports.ts";
 import { ProofBook, type Trial } from "./proof-book.ts";
 import { RemedyPlanner } from "./remedies.ts";
-import type { BoxHealth, CallEntry, Fact, HealthReport, PeerProcess, Phone, SipTransport, Verdict } from "./report.ts";
+import type { BoxHealth, CallEntry, Fact, HealthReport, PeerProcess, Phone, SipTransport, TimeLineEvent, Verdict } from "./report.ts";
 import { TimeLine } from "./time-line.ts";
 import { BoundedMap } from "../base/bounded-map.ts";
 import { CallBook } from "./calls/call-book.ts";
@@ -28,6 +28,7 @@ const WORD_HOLDS = seconds(60);
 const CLOCK_STEP = 50;
 const ANSWERS_TOLD = 500;
 const EVENTS_SHOWN = 200;
+const EVENTS_KEPT = 500;
 const OTHER_BOXES_MAX = 512;
 
 export interface HealthSettings {
@@ -128,6 +129,21 @@ export class Health {
     const served = listens.map(({ transport }) => transport);
     for (const transport of [...this.#sipAnsweredAt.keys()]) if (!served.includes(transport)) this.#sipAnsweredAt.delete(transport);
     this.#proofs.forget(({ transport }) => transport !== null && !served.includes(transport));
+  }
+
+  /** The time line of an earlier run. */
+  restoreTimeLine(events: readonly TimeLineEvent[]): void {
+    this.#timeLine.restore(events);
+  }
+
+  /** What happened since this was asked last, for the next run. */
+  freshEvents(): TimeLineEvent[] {
+    return this.#timeLine.fresh();
+  }
+
+  /** The whole time line, newest first. */
+  allEvents(): TimeLineEvent[] {
+    return this.#timeLine.list(EVENTS_KEPT);
   }
 
   // What is the matter
@@ -322,7 +338,7 @@ export class Health {
       copiesWanted: status?.copiesWanted ?? 0,
       inSync: status?.inSync ?? false,
       comparedAt: compared === null || this.#status === undefined ? null : this.#wallOf(instant(this.#status.at - seconds(compared))),
-      moving: null,
+      moving: status?.receiving ?? null,
     };
   }
 

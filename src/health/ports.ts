@@ -23,6 +23,7 @@ export interface StatusView {
   readonly copiesWanted: number;
   readonly inSync: boolean;
   readonly comparedSecondsAgo: number | null;
+  readonly receiving: { readonly received: number; readonly expected: number } | null;
   readonly boxes: { readonly serving: number; readonly known: number };
   readonly conditions: readonly ConditionWords[];
 }

@@ -41,6 +41,8 @@ export interface StatusReport {
   readonly inSync: boolean;
   /** Since the last comparison with all copies; `null`: none yet. */
   readonly comparedSecondsAgo: number | null;
+  /** Entries of its share that have come, while it joins; `null` otherwise. */
+  readonly receiving: { readonly received: number; readonly expected: number } | null;
   /** This box included. */
   readonly boxes: { readonly serving: number; readonly known: number };
   /** Entries for which this box is the responsible peer; all entries it holds, those included. */

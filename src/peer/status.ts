@@ -44,6 +44,7 @@ export function statusReport(
     copiesWanted: COPIES_WANTED,
     inSync: snapshot.arc?.inSync ?? false,
     comparedSecondsAgo: snapshot.arc?.comparedAt === undefined ? null : Math.floor(between(snapshot.arc.comparedAt, now) / 1_000),
+    receiving: snapshot.receiving ?? null,
     boxes: { serving, known: snapshot.members.filter(({ state }) => state !== "left").length + 1 },
     entries: { owned: snapshot.owned, held: snapshot.held },
     uptimeSeconds: Math.floor(between(PROCESS_START, now) / 1_000),

@@ -24,6 +24,7 @@ export const SAMPLE_STATUS: StatusReport = {
   copiesWanted: 3,
   inSync: true,
   comparedSecondsAgo: 12,
+  receiving: null,
   boxes: { serving: 5, known: 5 },
   entries: { owned: 412, held: 1_230 },
   uptimeSeconds: 273_600,

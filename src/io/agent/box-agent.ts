@@ -23,11 +23,13 @@ import { stopPeer } from "./peer-process.ts";
 import { PhoneWatch } from "./phone-watch.ts";
 import { Prober } from "./prober.ts";
 import { SipWatch } from "./sip-watch.ts";
+import { TimeLineFile } from "./time-line-file.ts";
 
 /** The core judges this often: it bounds how long a wrong verdict stands beside its silence limits. */
 const JUDGED_EVERY = milliseconds(500);
 const HEARTBEAT_EVERY = seconds(1);
 const SIP_ASKED_EVERY = seconds(1);
+const TIME_LINE_EVERY = seconds(2);
 const FACTS_EVERY = seconds(1);
 const SERIES_EVERY = seconds(1);
 const PHONES_ASKED_EVERY = seconds(1);
@@ -72,6 +74,7 @@ export class BoxAgent {
   readonly #phoneWatch = new PhoneWatch();
   readonly #facts: FactReader;
   readonly #inventory = new MachineInventory(() => Math.round(systemClock.wall()));
+  readonly #timeLine: TimeLineFile;
   readonly #fleet: FleetRound;
   readonly #calls: CallDesk;
   /** One for each transport. BOUNDED: by the transports. */
@@ -88,6 +91,8 @@ export class BoxAgent {
     this.#settings = settings;
     this.#run = Date.now().toString(36);
     this.#health = new Health({ software: settings.software, run: this.#run, remedies: settings.supervised });
+    this.#timeLine = new TimeLineFile(settings.directory);
+    this.#health.restoreTimeLine(this.#timeLine.read());
     this.#control = new ControlLink(settings.directory, settings.readAnswer);
     this.#identity = new IdentityReader(settings.directory);
     this.#facts = new FactReader(settings.directory);
@@ -114,6 +119,7 @@ export class BoxAgent {
     this.#every(STATUS_EVERY, () => this.#askStatus());
     this.#every(SIP_ASKED_EVERY, () => this.#askSip());
     this.#every(SIP_ASKED_EVERY, () => this.#prove());
+    this.#every(TIME_LINE_EVERY, () => this.#timeLine.keep(systemClock.now(), this.#health.freshEvents(), () => this.#health.allEvents()));
     this.#every(FACTS_EVERY, () => this.#measure());
     this.#every(SERIES_EVERY, () => this.#series.record(this.report()));
     this.#every(PHONES_EVERY, () => this.#listPhones());
@@ -128,6 +134,8 @@ export class BoxAgent {
     this.#phoneWatch.close();
     this.#fleet.close();
     this.#inventory.close();
+    this.#timeLine.keep(systemClock.now(), this.#health.freshEvents(), () => this.#health.allEvents());
+    this.#timeLine.close(() => this.#health.allEvents());
     this.#control.close();
   }
 
@@ -193,7 +201,7 @@ export class BoxAgent {
 
   /** Before this box may go out of service; `giveSlotBack` when it is back. */
   takeSlot(length: Duration): Promise<{ readonly granted: boolean; readonly why: string }> {
-    return this.#fleet.takeSlot(length);
+    return this.#fleet.takeSlot(length, true);
   }
   giveSlotBack(): Promise<void> {
     return this.#fleet.giveSlotBack();
@@ -245,7 +253,7 @@ export class BoxAgent {
   }
 
   async #take({ name, needsSlot }: Remedy): Promise<void> {
-    const slot = needsSlot ? await this.#fleet.takeSlot(SLOT) : { granted: true, why: "" };
+    const slot = needsSlot ? await this.#fleet.takeSlot(SLOT, name !== "leave-ring") : { granted: true, why: "" };
     if (!slot.granted) {
       this.#settings.onReport("info", `Not now: ${slot.why}.`);
       return this.#tell({ type: "remedy-refused", pause: milliseconds(randomInt(ASK_AGAIN_FIRST, ASK_AGAIN_LAST)) });

@@ -76,6 +76,7 @@ suite("the page for who may do something", { skip }, () => {
     await page.waitForSelector(".xterm-rows");
     await terminalShows(page, "0  End");
     await page.keyboard.type("10\r");
+    await terminalShows(page, "$");
     await page.keyboard.type("echo answer-$((6*7)); whoami; sleep 1000 &\r");
     await terminalShows(page, "answer-42");
     assert.notDeepEqual(programsOf(agent), []);

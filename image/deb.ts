@@ -38,6 +38,7 @@ Architecture: ${architecture}
 Maintainer: The Ringbox project <ringbox@localhost>
 Installed-Size: ${size}
 Depends: libc6 (>= 2.34), libstdc++6, libgcc-s1, systemd | systemd-standalone-sysusers, init-system-helpers, perl-base
+Recommends: iputils-arping
 Section: comm
 Priority: optional
 Description: telephone exchange that nobody has to operate

@@ -102,8 +102,9 @@ function bootImage({ architecture, rootHash, kernel, initrd, kernelVersion, osRe
   const { efi, consoles } = FIRMWARE[architecture];
   const commandLine = [
     `roothash=${rootHash}`, "ro", consoles, "quiet", "systemd.show_status=no", "rd.shell=0", "rd.emergency=reboot",
-    // What fails starts again, and is counted; nothing waits for somebody who types.
-    "panic=10", "oops=panic", "systemd.crash_action=reboot", "systemd.verity_root_options=panic-on-corruption", "systemd.default_device_timeout_sec=60",
+    // What fails starts again, and is counted; nothing waits for somebody who types. A disk has three minutes to appear: a slow
+    // machine under emulation took more than one, and a version given up for that would be given up for nothing.
+    "panic=10", "oops=panic", "systemd.crash_action=reboot", "systemd.verity_root_options=panic-on-corruption", "systemd.default_device_timeout_sec=180",
   ].join(" ");
   return unifiedKernelImage(readFileSync(join(loaders, `linux${efi}.efi.stub`)), [
     { name: ".osrel", content: readFileSync(osRelease) },

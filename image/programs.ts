@@ -99,6 +99,8 @@ function placeUnits(tree: string): void {
   for (const name of readdirSync(join(ROOT, "systemd")).filter((file) => /\.(service|slice|path|target)$/.test(file))) {
     copyFileSync(join(ROOT, "systemd", name), join(units, name));
   }
+  mkdirSync(join(tree, "usr/share/ringbox"), { recursive: true });
+  copyFileSync(join(ROOT, "systemd/service-address.conf"), join(tree, "usr/share/ringbox/service-address.conf"));
   place(tree, "usr/lib/sysusers.d/ringbox.conf", 'u ringbox - "Ringbox" /var/lib/ringbox\n');
   place(tree, "usr/lib/sysctl.d/60-ringbox.conf", "# A burst of REGISTERs after a power cut fits into the socket.\nnet.core.rmem_max = 8388608\nnet.core.wmem_max = 8388608\n");
 }

@@ -9,6 +9,7 @@ import { Actions } from "./io/agent/actions.ts";
 import { BoxAgent } from "./io/agent/box-agent.ts";
 import type { AnswerReader } from "./io/agent/control-link.ts";
 import { Heralds } from "./io/agent/heralds.ts";
+import { systemClock } from "./io/clock.ts";
 import { journal } from "./io/journal.ts";
 import { ListenError } from "./io/listen-error.ts";
 import { ownAddress } from "./io/own-address.ts";
@@ -17,6 +18,8 @@ import { ServiceManager } from "./io/service-manager.ts";
 import { SOFTWARE } from "./peer/peer.ts";
 import { parseHint } from "./provision/hint.ts";
 import { actionRoutes } from "./web/server/action-routes.ts";
+import { callRoutes } from "./web/server/call-routes.ts";
+import { evidenceRoutes } from "./web/server/evidence.ts";
 import { EventStream } from "./web/server/event-stream.ts";
 import { fieldProgram } from "./web/server/field-program.ts";
 import { fleetRoutes } from "./web/server/fleet-routes.ts";
@@ -56,6 +59,13 @@ async function main(): Promise<void> {
       giveSlotBack: () => agent.giveSlotBack(),
       record: (text) => agent.record(text),
     })),
+    ...callRoutes({
+      entries: () => agent.callEntries(), ladder: (name) => agent.ladder(name), answerCall: (envelope) => agent.answerCall(envelope), wall: () => systemClock.wall(),
+    }),
+    ...evidenceRoutes({
+      directory: data, report: () => agent.report(), phones: () => agent.phones(""), series: () => agent.series(), entries: () => agent.callEntries(),
+      ladder: (name) => agent.ladder(name), peerSays: () => agent.peerSays(), record: (text) => agent.record(text),
+    }),
     ...fleetRoutes((envelope) => agent.answerAgent(envelope)),
   ];
   const front = new WebFront({

@@ -77,13 +77,13 @@ async function admit(options: RingboxdOptions, data: DataDirectory): Promise<Box
 }
 
 async function run(options: RingboxdOptions, data: DataDirectory, { membership, by }: BoxAdmission): Promise<void> {
-  const { listen, sipPort, extraPorts, certificateFiles, overlayPort, mdns, openRegistration } = options;
+  const { listen, sipPort, extraPorts, certificateFiles, overlayPort, mdns, openRegistration, serviceAddresses } = options;
   const hints = by === undefined ? hintsOf(options) : [by, ...hintsOf(options)];
-  const box = new RunningBox({ membership, data, listen, sipPort, extraPorts, certificateFiles, overlayPort, hints, mdns, openRegistration, report, onRestart: () => void startAfresh(box).catch(fail) });
+  const box = new RunningBox({ membership, data, listen, sipPort, extraPorts, certificateFiles, overlayPort, hints, mdns, openRegistration, serviceAddresses, report, onRestart: () => void startAfresh(box).catch(fail) });
   running = box;
   await box.start();
   if (manager !== undefined) watch(box, manager);
-  if (options.followAddress && listen === undefined) watchAddress(box.self.sip.host, (address) => startAnew(box, address));
+  if (options.followAddress && listen === undefined) watchAddress(box.self.sip.host, (address) => startAnew(box, address), (address) => box.isMovable(address));
   // npm passes a Ctrl-C on that the terminal has sent already: the second one finds the box stopping.
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => void end(box).catch(fail));
   const { fleetName, domain } = membership;

@@ -9,6 +9,7 @@ export interface DebianPackage {
 /** Everything the tests need from Debian beside Node and a C++ compiler. Install without recommended packages. */
 export const DEBIAN_PACKAGES: readonly DebianPackage[] = [
   { name: "iproute2", program: "ip", reason: "network namespaces, veth pairs and bridges: the LAN of the lab" },
+  { name: "iputils-arping", program: "arping", reason: "boxes that take a dead one's address ask the link for it" },
   { name: "sip-tester", program: "sipp", reason: "SIPp: thousands of registrations, hundreds of calls" },
   { name: "baresip-core", program: "baresip", reason: "a real phone with a SIP stack of its own (libre)" },
   { name: "linphone-cli", program: "linphonec", reason: "another real phone with another stack (belle-sip)" },

@@ -40,6 +40,9 @@ function hexBetween(bytes: Uint8Array, start: number, end: number): string {
 const nibble = (code: number): number =>
   code >= 48 && code <= 57 ? code - 48 : code >= 97 && code <= 102 ? code - 87 : code >= 65 && code <= 70 ? code - 55 : -1;
 
+/** The same for digits known to be such. */
+const NIBBLES = Uint8Array.from({ length: 128 }, (_, code) => Math.max(0, nibble(code)));
+
 /** The bytes of a hex string, or `undefined` if it is not one. */
 export function parseHex(hex: string): Uint8Array | undefined {
   if (hex.length % 2 !== 0) return undefined;
@@ -76,15 +79,21 @@ export function toOctets(bytes: Uint8Array): string {
   return octets;
 }
 
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false;
+  return true;
+}
+
 /** UTF-8 octets of a text, as an octet string. */
 export const utf8Octets = (text: string): string =>
-  unescapeOctets(encodeURIComponent(text.toWellFormed()));
+  isAscii(text) ? text : unescapeOctets(encodeURIComponent(text.toWellFormed()));
 
 const unescapeOctets = (escaped: string): string =>
   escaped.replace(/%([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 
 /** The text of UTF-8 octets; malformed input reads as Latin-1. */
 export function fromUtf8Octets(octets: string): string {
+  if (isAscii(octets)) return octets;
   try {
     return decodeURIComponent(octets.replace(/[^A-Za-z0-9]/g, (char) => `%${HEX[char.charCodeAt(0) & 0xff]}`));
   } catch {
@@ -115,15 +124,40 @@ export class DecodeError extends Error {
   override readonly name = "DecodeError";
 }
 
+const wordAt = (bytes: Uint8Array, at: number): number =>
+  ((bytes[at] as number) << 24) | ((bytes[at + 1] as number) << 16) | ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number);
+
+// Texts of 16 bytes that were read before. BOUNDED: one for each slot, the new one stays.
+const KNOWN_SLOTS = 1_024;
+const knownWords = new Int32Array(4 * KNOWN_SLOTS);
+const knownTexts: string[] = Array.from({ length: KNOWN_SLOTS }, () => "0".repeat(32));
+
+function knownHexOf16(bytes: Uint8Array, at: number): string {
+  const a = wordAt(bytes, at);
+  const b = wordAt(bytes, at + 4);
+  const c = wordAt(bytes, at + 8);
+  const d = wordAt(bytes, at + 12);
+  const slot = (a ^ (a >>> 10) ^ (a >>> 20) ^ d) & (KNOWN_SLOTS - 1);
+  const word = 4 * slot;
+  if (knownWords[word] === a && knownWords[word + 1] === b && knownWords[word + 2] === c && knownWords[word + 3] === d) {
+    return knownTexts[slot] as string;
+  }
+  knownWords[word] = a;
+  knownWords[word + 1] = b;
+  knownWords[word + 2] = c;
+  knownWords[word + 3] = d;
+  const text = hexBetween(bytes, at, at + 16);
+  knownTexts[slot] = text;
+  return text;
+}
+
 /** Reads big-endian fields from a view of bytes without copying. */
 export class ByteReader {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   #at = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   get position(): number {
@@ -141,27 +175,29 @@ export class ByteReader {
   }
 
   u8(): number {
-    return this.#view.getUint8(this.#take(1));
+    return this.#bytes[this.#take(1)] as number;
   }
   u16(): number {
-    return this.#view.getUint16(this.#take(2));
+    const at = this.#take(2);
+    return ((this.#bytes[at] as number) << 8) | (this.#bytes[at + 1] as number);
   }
   u24(): number {
     const at = this.#take(3);
-    return this.#view.getUint16(at) * 256 + this.#view.getUint8(at + 2);
+    return ((this.#bytes[at] as number) << 16) | ((this.#bytes[at + 1] as number) << 8) | (this.#bytes[at + 2] as number);
   }
   u32(): number {
-    return this.#view.getUint32(this.#take(4));
+    return wordAt(this.#bytes, this.#take(4)) >>> 0;
   }
   /** A 64-bit field that this program keeps as a number; above 2^53 it is refused. */
   u64(): number {
     const at = this.#take(8);
-    const value = this.#view.getUint32(at) * 2 ** 32 + this.#view.getUint32(at + 4);
+    const value = (wordAt(this.#bytes, at) >>> 0) * 2 ** 32 + (wordAt(this.#bytes, at + 4) >>> 0);
     if (value > Number.MAX_SAFE_INTEGER) throw new DecodeError(`64-bit value too large: ${value}`);
     return value;
   }
   u64Big(): bigint {
-    return this.#view.getBigUint64(this.#take(8));
+    const at = this.#take(8);
+    return (BigInt(wordAt(this.#bytes, at) >>> 0) << 32n) | BigInt(wordAt(this.#bytes, at + 4) >>> 0);
   }
   /** A view of the next `length` bytes, not a copy. */
   bytes(length: number): Uint8Array {
@@ -172,6 +208,10 @@ export class ByteReader {
   hex(length: number): string {
     const at = this.#take(length);
     return hexBetween(this.#bytes, at, at + length);
+  }
+  /** The next 16 bytes as lower-case hex, of identifiers that come again and again: seldom a new string. */
+  knownHex16(): string {
+    return knownHexOf16(this.#bytes, this.#take(16));
   }
   skip(length: number): void {
     this.#take(length);
@@ -191,12 +231,10 @@ export class ByteReader {
 /** Writes big-endian fields into a buffer that grows. */
 export class ByteWriter {
   #bytes: Uint8Array;
-  #view: DataView;
   #at = 0;
 
   constructor(capacity = 256) {
     this.#bytes = new Uint8Array(capacity);
-    this.#view = new DataView(this.#bytes.buffer);
   }
 
   get length(): number {
@@ -210,45 +248,35 @@ export class ByteWriter {
       const larger = new Uint8Array(Math.max(this.#at, this.#bytes.length * 2));
       larger.set(this.#bytes.subarray(0, at));
       this.#bytes = larger;
-      this.#view = new DataView(larger.buffer);
     }
     return at;
   }
 
   u8(value: number): this {
     const at = this.#room(1);
-    this.#view.setUint8(at, value);
+    this.#bytes[at] = value;
     return this;
   }
   u16(value: number): this {
-    const at = this.#room(2);
-    this.#view.setUint16(at, value);
-    return this;
+    return this.u16At(this.#room(2), value);
   }
   u24(value: number): this {
     return this.u8(Math.floor(value / 65_536) & 0xff).u16(value & 0xffff);
   }
   u32(value: number): this {
-    const at = this.#room(4);
-    this.#view.setUint32(at, value);
-    return this;
+    return this.u32At(this.#room(4), value);
   }
   u64(value: number | bigint): this {
     const at = this.#room(8);
-    if (typeof value === "bigint") {
-      this.#view.setBigUint64(at, value);
-    } else {
-      this.#view.setUint32(at, Math.floor(value / 2 ** 32));
-      this.#view.setUint32(at + 4, value >>> 0);
-    }
-    return this;
+    if (typeof value === "bigint") return this.u32At(at, Number((value >> 32n) & 0xffffffffn)).u32At(at + 4, Number(value & 0xffffffffn));
+    return this.u32At(at, Math.floor(value / 2 ** 32)).u32At(at + 4, value >>> 0);
   }
   /** The bytes of hex digits that this program made or checked itself. */
   hex(value: string): this {
     const length = value.length >> 1;
     const at = this.#room(length);
     for (let i = 0; i < length; i++) {
-      this.#bytes[at + i] = nibble(value.charCodeAt(2 * i)) * 16 + nibble(value.charCodeAt(2 * i + 1));
+      this.#bytes[at + i] = ((NIBBLES[value.charCodeAt(2 * i)] as number) << 4) | (NIBBLES[value.charCodeAt(2 * i + 1)] as number);
     }
     return this;
   }
@@ -277,12 +305,16 @@ export class ByteWriter {
   }
   /** Overwrites four bytes written before: a length that counts what came after it. */
   u32At(at: number, value: number): this {
-    this.#view.setUint32(at, value);
+    this.#bytes[at] = value >>> 24;
+    this.#bytes[at + 1] = value >>> 16;
+    this.#bytes[at + 2] = value >>> 8;
+    this.#bytes[at + 3] = value;
     return this;
   }
   /** Overwrites two bytes written before. */
   u16At(at: number, value: number): this {
-    this.#view.setUint16(at, value);
+    this.#bytes[at] = value >>> 8;
+    this.#bytes[at + 1] = value;
     return this;
   }
   /** Forgets what was written and keeps the room: for a writer used again and again. */

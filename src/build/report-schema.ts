@@ -2,7 +2,8 @@
 // agent to it. Fields are only ever added.
 
 import * as z from "zod/mini";
-import type { BoxHealth, BoxName, CallMessage, Condition, Fact, HealthReport, Phone, PhoneFlow, Proof, RecentCall, Series, TimeLineEvent } from "../health/report.ts";
+import { ladderSchema } from "../cli/ladder-schema.ts";
+import type { BoxHealth, BoxName, CallEntry, Condition, Fact, HealthReport, Phone, PhoneFlow, Proof, RecentCall, Series, TimeLineEvent } from "../health/report.ts";
 
 const described = <Schema extends z.ZodMiniType>(schema: Schema, description: string): Schema => schema.check(z.describe(description));
 
@@ -63,7 +64,11 @@ const phone = z.object({ aor: z.string(), displayName: z.string(), flows: z.arra
 
 const event = z.object({ id: z.string(), at: time, box: boxName, severity, text: z.string() }) satisfies z.ZodMiniType<TimeLineEvent>;
 const fact = z.object({ name: z.string(), label: z.string(), value: z.nullable(z.union([z.number(), z.string()])), unit: z.string(), at: time }) satisfies z.ZodMiniType<Fact>;
-const call = z.object({ id: z.string(), from: z.string(), to: z.string(), startedAt: time, endedAt: z.nullable(time), outcome: z.string() }) satisfies z.ZodMiniType<RecentCall>;
+const callFields = {
+  id: described(z.string(), "`/api/calls/ID` has its messages"), from: z.string(), to: z.string(), startedAt: time,
+  endedAt: described(z.nullable(time), "null: it goes on"), outcome: described(z.string(), "how it stands or ended, in words"),
+};
+const call = z.object(callFields) satisfies z.ZodMiniType<RecentCall>;
 
 const report = z.object({
   at: time,
@@ -93,22 +98,24 @@ const report = z.object({
   phones: z.object({ registered: z.number(), proved: z.number(), list: z.array(phone) }),
   facts: z.array(fact),
   timeLine: described(z.array(event), "newest first"),
-  calls: z.array(call),
+  calls: described(z.array(call), "newest first"),
+  callsUnderWay: described(z.number(), "calls that ring or are talked on, of those that this box remembers"),
 }) satisfies z.ZodMiniType<HealthReport>;
 
 const series = z.object({
-  name: z.enum(["registrations", "latency", "cpu", "temperature"]),
+  name: z.enum(["registrations", "latency", "calls", "cpu", "temperature"]),
   label: z.string(),
   unit: z.string(),
   points: z.array(z.tuple([time, z.nullable(z.number())])),
 }) satisfies z.ZodMiniType<Series>;
 
-const message = z.object({ at: time, from: z.string(), to: z.string(), transport, startLine: z.string(), text: z.string() }) satisfies z.ZodMiniType<CallMessage>;
+const callEntry = z.object({ ...callFields, kind: described(z.enum(["call", "registration"]), "`registration`: how a phone registered last") }) satisfies z.ZodMiniType<CallEntry>;
 
 /** By the path that answers it. */
 export const AGENT_SCHEMAS = {
   "api/report": report,
   "api/phones": z.array(phone),
   "api/series": z.array(series),
-  "api/calls": z.array(message),
+  "api/calls": z.array(callEntry),
+  "api/call": ladderSchema,
 } as const;

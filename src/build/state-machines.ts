@@ -6,7 +6,9 @@ import { TRANSITIONS as LINK_TRANSITIONS } from "../overlay/link/link-machine.ts
 import { MEMBER_TRANSITIONS } from "../overlay/members/member-states.ts";
 import { PHASE_TRANSITIONS } from "../overlay/members/phases.ts";
 import { CHORD_TRANSITIONS } from "../overlay/ring/chord.ts";
+import { SERVICE_ADDRESS_TRANSITIONS } from "../peer/service-addresses.ts";
 import { ADMISSION_TABLE } from "../provision/admission.ts";
+import { SUBSCRIPTION_TRANSITIONS } from "../sip/events/subscription-machine.ts";
 import { INVITE_CLIENT_TRANSITIONS } from "../sip/transaction/invite-client.ts";
 import { INVITE_SERVER_TRANSITIONS } from "../sip/transaction/invite-server.ts";
 import { NON_INVITE_CLIENT_TRANSITIONS } from "../sip/transaction/non-invite-client.ts";
@@ -58,6 +60,13 @@ const SECTIONS: readonly Section[] = [
     table: NON_INVITE_SERVER_TRANSITIONS,
   },
   {
+    title: "A subscription at its notifier",
+    source: "src/sip/events/subscription-machine.ts",
+    text: "RFC 6665 section 4.2, for a state agent that grants or refuses at once: one NOTIFY at a time.",
+    start: "quiet",
+    table: SUBSCRIPTION_TRANSITIONS,
+  },
+  {
     title: "Another box, as a box sees it",
     source: "src/overlay/members/member-states.ts",
     text: "Those that are `serving` or `silent` are in the ring view.",
@@ -84,6 +93,13 @@ const SECTIONS: readonly Section[] = [
     text: "What is told to the overlay core stands behind the slash.",
     start: "live",
     table: LINK_TRANSITIONS,
+  },
+  {
+    title: "A service address at one box",
+    source: "src/peer/service-addresses.ts",
+    text: "An address that moves from box to box: asked for by its owner always, by another when it is its turn. `wait`: a while before it is asked for again.",
+    start: "idle",
+    table: SERVICE_ADDRESS_TRANSITIONS,
   },
 ];
 

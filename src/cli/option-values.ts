@@ -51,6 +51,13 @@ export function listenOption(text: string): string {
   return bare.toLowerCase();
 }
 
+/** A numeric address that is to be this machine's. */
+export function serviceAddressOption(text: string): string {
+  const address = listenOption(text);
+  if (address.startsWith("127.") || address === "::1" || address.startsWith("fe80:")) throw wrong(`"${text}" leads nowhere from another machine.`);
+  return address;
+}
+
 /** `HOST:PORT` with a name or an IPv4 address, `[IPV6]:PORT`; returned as it was written. */
 export function hintOption(text: string): string {
   const [, host = "", port = ""] = /^(\[[^\]]*\]|[^:[\]]+):([0-9]{1,5})$/.exec(text) ?? [];

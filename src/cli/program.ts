@@ -11,6 +11,7 @@ import { type BundleOptions, buildBundle, checkBundleFile, type CheckOptions, in
 import { initFleet, newTicket, type TicketOptions } from "./fleet-commands.ts";
 import { admit } from "./admit-command.ts";
 import { factoryReset } from "./factory-reset.ts";
+import { type CallOptions, type CallsOptions, listCalls, showCall } from "./call-commands.ts";
 import { type StampOptions, stampImage } from "./image-commands.ts";
 import { choiceOption, collected, domainOption, durationOption, hintOption, imageWordOption, nameOption, usesOption, versionOption } from "./option-values.ts";
 import { conflictsText, peersText, registrationsText, statusText, subscribersText, whereText } from "./plain-words.ts";
@@ -20,7 +21,7 @@ import { configurationText, revokeBox, setConfiguration } from "./rules-commands
 import { ARCHITECTURES } from "../provision/update-bundle.ts";
 import type { Terminal } from "./terminal.ts";
 import { VERSION } from "./version.ts";
-import { printWebCode, type WebCodeOptions } from "./web-commands.ts";
+import { type EvidenceOptions, printWebCode, type WebCodeOptions, writeEvidence } from "./web-commands.ts";
 
 const NAME = "ringbox";
 /** Where `npm start` keeps a box. */
@@ -54,6 +55,7 @@ export function ringboxProgram(terminal: Terminal): Command {
   addSubscriberCommands(program, terminal, withBox);
   addConflictCommands(program, terminal, withBox);
   addRegistrationCommands(program, terminal, withBox);
+  addCallCommands(program, terminal, withBox);
   addRulesCommands(program, terminal, withBox);
   addFleetCommands(program, terminal, withBox);
   addAdmitCommand(program, terminal, withBox);
@@ -233,6 +235,21 @@ function addRegistrationCommands(program: Command, terminal: Terminal, withBox: 
     );
 }
 
+function addCallCommands(program: Command, terminal: Terminal, withBox: WithBox): void {
+  program
+    .command("calls")
+    .description("list the calls that went through the box lately, and how they ended")
+    .option("--registrations", "how phones registered last instead")
+    .option("--json", "as JSON (docs/json.md)")
+    .action((options: CallsOptions) => withBox((box) => listCalls(options, box, terminal)));
+  program
+    .command("call <id>")
+    .description("show one call, message by message, as all boxes saw it; secrets are removed")
+    .option("--messages", "with the messages in full")
+    .option("--json", "as JSON (docs/json.md)")
+    .action((name: string, options: CallOptions) => withBox((box) => showCall(name, options, program.opts<{ data: string }>().data, box, terminal)));
+}
+
 function addAdmitCommand(program: Command, terminal: Terminal, withBox: WithBox): void {
   program
     .command("admit <code>")
@@ -248,6 +265,11 @@ function addWebCommands(program: Command, terminal: Terminal): void {
     .option("--shell", "who signs in with it may open a shell in the page's terminal")
     .option("--for <name>", "who will use it; named with all that is done", nameOption)
     .action((options: WebCodeOptions) => printWebCode(directory(), options, terminal));
+  program
+    .command("evidence")
+    .description("write an evidence pack: how the box is and was, with recent calls, without secrets")
+    .option("--out <file>", "where; otherwise a new file here")
+    .action((options: EvidenceOptions) => writeEvidence(directory(), options, terminal));
   const live = (name: string, description: string, act: (directory: string, options: LiveOptions) => Promise<void>): Command =>
     program.command(name).description(description).option("--page <url>", "where the page is, for who may not open the agent's socket").action((options: LiveOptions) => act(directory(), options));
   live("top", "show how the box is, live", top);

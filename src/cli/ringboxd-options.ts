@@ -2,7 +2,7 @@
 
 import { Command } from "commander";
 import { asHouseCommand, runProgram, type Voice } from "./command-line.ts";
-import { collected, domainOption, hintOption, listenOption, nameOption, portOption, zoneOption } from "./option-values.ts";
+import { collected, domainOption, hintOption, listenOption, nameOption, portOption, serviceAddressOption, zoneOption } from "./option-values.ts";
 import { VERSION } from "./version.ts";
 
 const NAME = "ringboxd";
@@ -27,6 +27,8 @@ export interface RingboxdOptions {
   readonly zone: string | undefined;
   /** Wait for an address that leads off this machine, and start anew when it changes. */
   readonly followAddress: boolean;
+  /** By which phones know this box, and which another box on the link takes when it is dead; numeric. */
+  readonly serviceAddresses: readonly string[];
   /** Whether whoever can reach the box may register as anybody. */
   readonly openRegistration: boolean;
   /** Present: found a fleet of one box if the data directory is blank and there is no ticket. */
@@ -51,6 +53,7 @@ interface ParsedOptions {
   readonly mdns: boolean;
   readonly zone?: string;
   readonly followAddress?: boolean;
+  readonly serviceAddress?: readonly string[];
   readonly openRegistration?: boolean;
   readonly found?: boolean;
   readonly domain: string;
@@ -80,12 +83,14 @@ export async function parseRingboxdOptions(
     .option("--no-mdns", "neither announce this box on the LAN nor look for others there")
     .option("--zone <zone>", "rack, room or site of this box, if not the one in its ticket", zoneOption)
     .option("--follow-address", "wait until this machine has an address, and start anew when it changes: for a box under systemd")
+    .option("--service-address <address>", "address by which phones know this box: another box on the link takes it when this one is dead; may be repeated", collected(serviceAddressOption))
     .option("--open-registration", "let anybody register as anybody, without a password: for closed laboratories only")
     .option("--found", "found a fleet of one box if the data directory is blank and no ticket is given")
     .option("--domain <domain>", "SIP domain of a fleet founded so", domainOption, USUAL_FLEET.domain)
     .option("--name <name>", "name of a fleet founded so", nameOption, USUAL_FLEET.name)
     .action((parsed: ParsedOptions, command: Command) => {
       if ((parsed.sipCertificate === undefined) !== (parsed.sipKey === undefined)) command.error("error: --sip-certificate and --sip-key go together");
+      if (parsed.listen !== undefined && parsed.serviceAddress !== undefined) command.error("error: a box with --service-address serves on all its addresses: leave --listen out");
       options = plain(parsed);
     });
   const exitStatus = await runProgram(program, args, NAME, voice);
@@ -122,6 +127,7 @@ const plain = (parsed: ParsedOptions): RingboxdOptions => ({
   mdns: parsed.mdns,
   zone: parsed.zone,
   followAddress: parsed.followAddress === true,
+  serviceAddresses: parsed.serviceAddress ?? [],
   openRegistration: parsed.openRegistration === true,
   found: parsed.found === true ? { name: parsed.name, domain: parsed.domain } : undefined,
 });

@@ -3,6 +3,8 @@
 
 import * as z from "zod/mini";
 import type { ControlAnswers, ControlOperation } from "../peer/control.ts";
+import { ladderSchema } from "./ladder-schema.ts";
+import type { RecordedCall, RecordedMessage } from "../sip/recorder/call-recorder.ts";
 import type {
   BindingReport,
   BoxReference,
@@ -43,12 +45,17 @@ export const statusSchema = z.object({
   software: z.string(),
   sip: address,
   transports: described(z.array(z.object({ transport: transportName, port: z.int().check(z.gte(1), z.lte(65_535)) })), "where phones are served now; nothing else listens for SIP"),
+  serviceAddresses: described(
+    z.array(z.object({ address: z.string(), own: z.boolean(), held: z.boolean() })),
+    "addresses that move to another box when theirs is dead: whether one belongs to this box, and whether phones reach this box by it now",
+  ),
   overlay: address,
   share,
   copies: described(count, "boxes that hold each of this box's entries now, this box included"),
   copiesWanted: count,
   inSync: described(z.boolean(), "all copies were equal when last compared and on disk where they must be, and no write has missed one since"),
   comparedSecondsAgo: described(z.nullable(count), "since all copies were compared last; null: not yet"),
+  receiving: described(z.nullable(z.object({ received: count, expected: count })), "entries of its share that have come while it joins; null otherwise"),
   boxes: z.object({ serving: count, known: count }),
   entries: z.object({ owned: count, held: count }),
   uptimeSeconds: count,
@@ -148,6 +155,28 @@ export const configurationSchema = z.object({
   document: described(z.nullable(z.string()), "the whole document, signature included"),
 }) satisfies z.ZodMiniType<ConfigurationReport>;
 
+const moment = described(z.nullable(z.number()), "milliseconds since 1970 by the ring's clock, UTC; null: it did not happen");
+const callFields = {
+  kind: described(z.enum(["call", "registration"]), "`registration`: how a phone registered last"),
+  id: described(z.string(), "names the call at every box, 16 hex digits"),
+  callId: described(z.string(), "the Call-ID of its messages"),
+  from: described(z.string(), "who calls or registers, `user@host`"),
+  to: z.string(),
+  startedAt: z.number(),
+  ringingAt: moment,
+  answeredAt: moment,
+  endedAt: moment,
+  status: described(z.nullable(count), "final answer to the INVITE or REGISTER; null: none yet"),
+  reason: z.string(),
+  endedBy: described(z.nullable(z.enum(["caller", "callee"])), "who hung up or gave up"),
+  leftOut: described(count, "messages that there was no room for"),
+};
+const recordedCall = z.object({ ...callFields, revision: count }) satisfies z.ZodMiniType<RecordedCall>;
+const recordedMessage = z.object({
+  at: z.number(), direction: z.enum(["in", "out"]), remote: address, transport: transportName, startLine: z.string(), text: z.string(),
+}) satisfies z.ZodMiniType<RecordedMessage>;
+const callsSchema = z.array(z.object({ ...callFields, outcome: described(z.string(), "how it stands or ended, in words") }));
+
 /** The `--json` output of each command, by the name of its schema file. */
 export const OUTPUT_SCHEMAS = {
   status: statusSchema,
@@ -156,6 +185,8 @@ export const OUTPUT_SCHEMAS = {
   conflicts: conflictsSchema,
   "registration-list": registrationsSchema,
   where: whereSchema,
+  calls: callsSchema,
+  call: ladderSchema,
   "config-show": configurationSchema,
 } as const;
 
@@ -177,6 +208,8 @@ export const ANSWER_SCHEMAS: { readonly [Op in ControlOperation]: z.ZodMiniType<
   "conflict-resolve": z.object({ aor, copies: count }),
   "subscriber-list": z.object({ subscribers: subscribersSchema }),
   flows: z.object({ flows: z.array(z.extend(binding, { aor, token: z.string() })) }),
+  calls: z.object({ life: z.string(), revision: count, calls: z.array(recordedCall) }),
+  "call-messages": z.object({ found: z.nullable(z.object({ call: recordedCall, messages: z.array(recordedMessage) })) }),
   "registration-list": z.object({ registrations: registrationsSchema }),
   where: z.object({ where: whereSchema }),
   configuration: z.object({ configuration: configurationSchema }),

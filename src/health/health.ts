@@ -11,9 +11,10 @@ import { ASKED_PER_SECOND, PhoneBook } from "./phone-book.ts";
 import type { BoxView, HealthEffect, HealthInput, Listen, MachineView, OtherBox, StatusView } from "./ports.ts";
 import { ProofBook, type Trial } from "./proof-book.ts";
 import { RemedyPlanner } from "./remedies.ts";
-import type { BoxHealth, Fact, HealthReport, PeerProcess, Phone, SipTransport, Verdict } from "./report.ts";
+import type { BoxHealth, CallEntry, Fact, HealthReport, PeerProcess, Phone, SipTransport, TimeLineEvent, Verdict } from "./report.ts";
 import { TimeLine } from "./time-line.ts";
 import { BoundedMap } from "../base/bounded-map.ts";
+import { CallBook } from "./calls/call-book.ts";
 
 /** The peer is asked every second; silent for so long, it is not believed to work any more. */
 export const PEER_SILENCE = seconds(3);
@@ -27,6 +28,7 @@ const WORD_HOLDS = seconds(60);
 const CLOCK_STEP = 50;
 const ANSWERS_TOLD = 500;
 const EVENTS_SHOWN = 200;
+const EVENTS_KEPT = 500;
 const OTHER_BOXES_MAX = 512;
 
 export interface HealthSettings {
@@ -42,6 +44,7 @@ export class Health {
   readonly #board = new ConditionBoard();
   readonly #proofs = new ProofBook();
   readonly #phones = new PhoneBook();
+  readonly #calls = new CallBook();
   readonly #remedies = new RemedyPlanner();
   readonly #timeLine = new TimeLine();
   readonly #others = new BoundedMap<string, OtherBox>(OTHER_BOXES_MAX, "evict");
@@ -92,6 +95,8 @@ export class Health {
         return;
       case "phones":
         return this.#phones.registered(input.phones);
+      case "calls":
+        return this.#calls.heard(this.#wall(), input.life, input.calls);
       case "phone-asked":
         return this.#phones.asked(instant(now - input.ago), input);
       case "sip-answered":
@@ -124,6 +129,21 @@ export class Health {
     const served = listens.map(({ transport }) => transport);
     for (const transport of [...this.#sipAnsweredAt.keys()]) if (!served.includes(transport)) this.#sipAnsweredAt.delete(transport);
     this.#proofs.forget(({ transport }) => transport !== null && !served.includes(transport));
+  }
+
+  /** The time line of an earlier run. */
+  restoreTimeLine(events: readonly TimeLineEvent[]): void {
+    this.#timeLine.restore(events);
+  }
+
+  /** What happened since this was asked last, for the next run. */
+  freshEvents(): TimeLineEvent[] {
+    return this.#timeLine.fresh();
+  }
+
+  /** The whole time line, newest first. */
+  allEvents(): TimeLineEvent[] {
+    return this.#timeLine.list(EVENTS_KEPT);
   }
 
   // What is the matter
@@ -283,13 +303,20 @@ export class Health {
       phones: { ...phones, list: this.phones("") },
       facts: this.#facts,
       timeLine: this.#timeLine.list(EVENTS_SHOWN),
-      calls: [],
+      calls: this.#calls.recent(this.#wall(), (aor) => this.#phones.isRegistered(aor)),
+      callsUnderWay: this.#calls.underWay(this.#wall()),
     };
   }
 
   /** Registered phones of which something contains `query`. */
   phones(query: string): readonly Phone[] {
     return this.#phones.list(this.#now, (at) => this.#wallOf(at), query);
+  }
+
+  /** Recent calls and registrations with full names: for who is signed in. */
+  callEntries(now: Instant): readonly CallEntry[] {
+    this.#now = now;
+    return this.#calls.all(this.#wall());
   }
 
   /** Of the phones that hang on this box those that are to be asked now. */
@@ -311,7 +338,7 @@ export class Health {
       copiesWanted: status?.copiesWanted ?? 0,
       inSync: status?.inSync ?? false,
       comparedAt: compared === null || this.#status === undefined ? null : this.#wallOf(instant(this.#status.at - seconds(compared))),
-      moving: null,
+      moving: status?.receiving ?? null,
     };
   }
 

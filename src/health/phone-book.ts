@@ -40,12 +40,19 @@ const SILENT_AFTER = 2;
 
 export class PhoneBook {
   #phones: readonly PhoneView[] = [];
+  /** Of #phones. BOUNDED: by them. */
+  #aors: ReadonlySet<string> = new Set();
   readonly #contacts = new BoundedMap<string, Contact>(CONTACTS_MAX, "evict");
 
   registered(phones: readonly PhoneView[]): void {
     this.#phones = phones;
+    this.#aors = new Set(phones.map(({ aor }) => aor));
     const living = new Set(phones.flatMap(({ aor, bindings }) => bindings.map(({ contact }) => keyOf(aor, contact))));
     for (const key of [...this.#contacts.keys()]) if (!living.has(key)) this.#contacts.delete(key);
+  }
+
+  isRegistered(aor: string): boolean {
+    return this.#aors.has(aor);
   }
 
   /** `at`: when it answered, or did not. What is older than what is known changes nothing. */

@@ -23,6 +23,7 @@ export interface StatusView {
   readonly copiesWanted: number;
   readonly inSync: boolean;
   readonly comparedSecondsAgo: number | null;
+  readonly receiving: { readonly received: number; readonly expected: number } | null;
   readonly boxes: { readonly serving: number; readonly known: number };
   readonly conditions: readonly ConditionWords[];
 }
@@ -53,6 +54,39 @@ export interface PhoneView {
   readonly bindings: readonly FlowView[];
 }
 
+/** A call or a registration as the peer remembers it (sip/recorder). Times by the clock that the ring agrees on. */
+export interface CallView {
+  readonly kind: "call" | "registration";
+  readonly id: string;
+  readonly callId: string;
+  readonly from: string;
+  readonly to: string;
+  readonly startedAt: number;
+  readonly ringingAt: number | null;
+  readonly answeredAt: number | null;
+  readonly endedAt: number | null;
+  readonly status: number | null;
+  readonly reason: string;
+  readonly endedBy: "caller" | "callee" | null;
+  readonly leftOut: number;
+}
+
+/** One message of it, as it crossed one box. */
+export interface MessageView {
+  readonly at: number;
+  readonly direction: "in" | "out";
+  readonly remote: Address;
+  readonly transport: string;
+  readonly startLine: string;
+  readonly text: string;
+}
+
+/** Where a box serves SIP. */
+export interface BoxPlace {
+  readonly nodeId: string;
+  readonly sip: Address;
+}
+
 /** What was measured of the machine that may be the matter. `undefined`: this machine does not tell it. */
 export interface MachineView {
   readonly diskFree: number | undefined;
@@ -71,6 +105,8 @@ export type HealthInput =
   /** Nobody has the control socket open. */
   | { readonly type: "peer-absent" }
   | { readonly type: "status"; readonly status: StatusView; readonly boxes: readonly BoxView[] }
+  /** What happened to recent calls since it was told last, in one life of the peer. */
+  | { readonly type: "calls"; readonly life: string; readonly calls: readonly CallView[] }
   | { readonly type: "phones"; readonly phones: readonly PhoneView[] }
   /** A phone's contact was asked (OPTIONS); `roundTripMs` null: it did not answer. */
   | ({ readonly type: "phone-asked"; readonly ago: Duration } & PhoneAnswer)

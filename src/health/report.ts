@@ -116,6 +116,7 @@ export interface TimeLineEvent {
 export interface RecentCall {
   /** Opaque; `/api/calls/ID` has its messages. */
   readonly id: string;
+  /** `user@host`; of a party that is no registered phone, and has a long number, its end alone: "…345@host". */
   readonly from: string;
   readonly to: string;
   readonly startedAt: WallTime;
@@ -124,10 +125,37 @@ export interface RecentCall {
   readonly outcome: string;
 }
 
-/** One SIP message of a call, as it crossed this box. Credentials and bodies that are not SDP are removed. */
+/** The same for who is signed in: with full names, and with registrations. */
+export interface CallEntry extends RecentCall {
+  readonly kind: "call" | "registration";
+}
+
+/** Who takes part in a call, in the order of the columns of its ladder. */
+export interface LadderColumn {
+  /** `host:port`, or the words of a box. */
+  readonly name: string;
+  readonly isBox: boolean;
+  /** The user of a phone; "box". */
+  readonly label: string;
+}
+
+/** A call with its messages, as all boxes that carried it remember them. */
+export interface CallLadder extends CallEntry {
+  readonly callId: string;
+  readonly columns: readonly LadderColumn[];
+  readonly messages: readonly CallMessage[];
+  /** Messages that there was no room for. */
+  readonly leftOut: number;
+  /** Boxes that carried it and did not tell. */
+  readonly silent: readonly BoxName[];
+}
+
+/** One SIP message of a call. Credentials, keys and bodies that are not SDP are removed. */
 export interface CallMessage {
   readonly at: WallTime;
-  /** `host:port`, or the words of a box. */
+  /** At the box that it was sent to, where that one is another box and told. */
+  readonly receivedAt: WallTime | null;
+  /** `host:port`, or the words of a box: names of columns. */
   readonly from: string;
   readonly to: string;
   readonly transport: SipTransport;
@@ -194,12 +222,15 @@ export interface HealthReport {
   readonly facts: readonly Fact[];
   /** Newest first, bounded. */
   readonly timeLine: readonly TimeLineEvent[];
+  /** Newest first, bounded. */
   readonly calls: readonly RecentCall[];
+  /** Of the calls that this box remembers those that ring or are talked on now. */
+  readonly callsUnderWay: number;
 }
 
 /** A live chart: `/api/series`. One point a second for ten minutes, then one a minute for a day. */
 export interface Series {
-  readonly name: "latency" | "registrations" | "cpu" | "temperature";
+  readonly name: "latency" | "registrations" | "calls" | "cpu" | "temperature";
   readonly label: string;
   readonly unit: string;
   readonly points: readonly (readonly [at: WallTime, value: number | null])[];

@@ -32,6 +32,7 @@ function callLatency({ proofs }: HealthReport): Value {
 const MEASURES: readonly Measure[] = [
   { name: "latency", label: "A trial call takes", unit: "ms", of: callLatency },
   { name: "registrations", label: "Phones registered", unit: "", of: ({ peer, phones }) => (peer.state === "answering" ? phones.registered : null) },
+  { name: "calls", label: "Calls under way", unit: "", of: ({ peer, callsUnderWay }) => (peer.state === "answering" ? callsUnderWay : null) },
   { name: "cpu", label: "Processor", unit: "%", of: (report) => factOf(report, "cpu") },
   { name: "temperature", label: "Temperature", unit: "°C", of: (report) => factOf(report, "temperature") },
 ];

@@ -10,11 +10,25 @@ export class TimeLine {
   /** By id. */
   readonly #events = new BoundedMap<string, TimeLineEvent>(EVENTS_MAX, "evict");
 
-  /** Whether it is new. */
-  add(event: TimeLineEvent): boolean {
-    if (this.#events.has(event.id)) return false;
+  /** Not yet asked for by `fresh`; the oldest goes. */
+  readonly #fresh = new BoundedMap<string, TimeLineEvent>(EVENTS_MAX, "evict");
+
+  add(event: TimeLineEvent): void {
+    if (this.#events.has(event.id)) return;
     this.#events.set(event.id, event);
-    return true;
+    this.#fresh.set(event.id, event);
+  }
+
+  /** What was written down by an earlier run of the agent. */
+  restore(events: readonly TimeLineEvent[]): void {
+    for (const event of events) this.#events.set(event.id, event);
+  }
+
+  /** What is new since this was asked last, oldest first: to be written down. */
+  fresh(): TimeLineEvent[] {
+    const found = [...this.#fresh.values()];
+    this.#fresh.clear();
+    return found;
   }
 
   /** Newest first. */

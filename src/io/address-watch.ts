@@ -22,11 +22,11 @@ export async function untilReachable(waiting: () => void): Promise<void> {
   }
 }
 
-/** Calls `changed` once, with the new address, when `address` has gone for good and there is another. */
-export function watchAddress(address: string, changed: (to: string) => void, every: Duration = LOOK): { readonly close: () => void } {
+/** Calls `changed` once, with the new address, when `address` has gone for good and there is another that is not `movable`. */
+export function watchAddress(address: string, changed: (to: string) => void, movable: (address: string) => boolean = () => false, every: Duration = LOOK): { readonly close: () => void } {
   let missed = 0;
   const timer = setInterval(() => {
-    const [first, ...others] = outwardAddresses();
+    const [first, ...others] = outwardAddresses().filter((found) => !movable(found));
     missed = first === undefined || first === address || others.includes(address) ? 0 : missed + 1;
     if (missed < MISSED_LOOKS || first === undefined) return;
     clearInterval(timer);

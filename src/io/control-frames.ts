@@ -38,6 +38,8 @@ const request = z.discriminatedUnion("op", [
   z.object({ op: z.literal("conflict-list") }),
   z.object({ op: z.literal("conflict-resolve"), username: text, version: text }),
   z.object({ op: z.literal("flows") }),
+  z.object({ op: z.literal("calls"), life: text, revision: z.int().check(z.gte(0)) }),
+  z.object({ op: z.literal("call-messages"), name: text }),
   z.object({ op: z.literal("registration-list"), aor: z.nullable(text) }),
   z.object({ op: z.literal("where"), aor: text }),
   z.object({ op: z.literal("configuration") }),

@@ -6,6 +6,7 @@ import type { Duration } from "../base/time.ts";
 import type { AdmissionAnswer } from "../peer/admission-office.ts";
 import type { ControlReply } from "../peer/control.ts";
 import type { PeerEffect } from "../peer/ports.ts";
+import type { ServiceAddressEffect } from "../peer/service-addresses.ts";
 import type { NodeId, PeerInfo, Phase } from "../overlay/ports.ts";
 import type { LinkCommand } from "./links.ts";
 import type { ResolveCommand } from "./resolver.ts";
@@ -16,6 +17,7 @@ export interface EffectPorts {
   readonly store: { persist(commands: readonly PersistCommand[]): void; setAside(): void };
   readonly links: { perform(commands: readonly LinkCommand[]): void; showed(nodeId: NodeId, certificate: Uint8Array): void };
   readonly sip: { perform(commands: readonly SipCommand[]): void };
+  readonly onServiceAddress: (effect: ServiceAddressEffect) => void;
   readonly resolver: { resolve(command: ResolveCommand): void };
   readonly onReply: (ticket: number, reply: ControlReply) => void;
   readonly onAdmission: (ticket: number, answer: AdmissionAnswer) => void;
@@ -81,6 +83,9 @@ export class EffectPerformer {
         return this.#ports.links.showed(effect.nodeId, effect.certificate);
       case "ring-age":
         return this.#ports.onRingAge(effect.age);
+      case "service-address":
+      case "service-addresses-known":
+        return this.#ports.onServiceAddress(effect);
       case "set-aside":
         return this.#ports.store.setAside(); // before the removals of this step, which go to the store at its end
       case "report":

@@ -10,9 +10,3 @@ export function subnetOf(address: string, netmask: string): number | undefined {
   const [number, mask] = [toNumber(address), toNumber(netmask)];
   return number === undefined || mask === undefined ? undefined : (number & mask) >>> 0;
 }
-
-/** Whether a host could be reached on the link of the interface with this address and netmask. */
-export function isOnLink(host: string, on: { readonly address: string; readonly netmask: string }): boolean {
-  const subnet = subnetOf(on.address, on.netmask);
-  return subnet !== undefined && subnetOf(host, on.netmask) === subnet;
-}

@@ -73,7 +73,7 @@ function readService(name: string, records: ReadonlyMap<string, readonly DnsReco
   const target = readTarget(service.data);
   if (announcement === undefined || target === undefined) return { type: "malformed", name };
   const hosts = (records.get(lower(target.host)) ?? [])
-    .filter(({ type }) => type === "A")
+    .filter(({ type }) => type === "A" || type === "AAAA")
     .flatMap(({ data }) => (typeof data === "string" ? [data] : []))
     .slice(0, MAX_ADDRESSES);
   const addresses = hosts.map((host) => ({ host, port: target.port }));

@@ -6,8 +6,8 @@ import { BoundedMap } from "../base/bounded-map.ts";
 import { after, type Duration, type Instant, milliseconds, seconds } from "../base/time.ts";
 import type { Announcement } from "../provision/admission.ts";
 import type { Clock } from "./clock.ts";
-import { isOnLink } from "./ipv4-subnet.ts";
 import type { LanInterface } from "./lan-interfaces.ts";
+import { isOnLink } from "./local-addresses.ts";
 import { type DnsRecord, type DnsResponse, readResponse, type Saying, SERVICE_NAME, SERVICE_TYPE, textOf } from "./mdns-records.ts";
 
 type Sent = (error?: Error | null) => void;
@@ -57,9 +57,7 @@ export class MdnsResponder {
   constructor(settings: MdnsResponderSettings) {
     this.on = settings.on;
     this.#settings = settings;
-    // Bound to every address: a socket bound to a unicast address hears no multicast.
-    const options = { type: "udp4", port: 5353, interface: settings.on.address, bind: "0.0.0.0" };
-    this.#bonjour = new Bonjour(options, (error: unknown) => settings.onError("answer", error));
+    this.#bonjour = new Bonjour(socketOptions(settings.on), (error: unknown) => settings.onError("answer", error));
     // Bonjour hears an answer only when it differs from the last, and hides its socket, whose errors nobody catches.
     this.#multicast = this.#bonjour["server"].mdns;
     this.#multicast.on("error", (error: unknown) => this.#fail("open", error));
@@ -99,7 +97,7 @@ export class MdnsResponder {
         txt: textOf(announcement, this.#settings.software),
         // The name is this box's alone, and bonjour's probing only writes to the console.
         probe: false,
-        disableIPv6: true,
+        disableIPv6: this.on.family === "IPv4",
       });
     });
   }
@@ -118,7 +116,7 @@ export class MdnsResponder {
 
   #hear(response: DnsResponse, from: string): void {
     // The socket hears what arrives on other interfaces too. RFC 6762 section 11: only neighbours are believed.
-    if (!isOnLink(from, this.on)) return;
+    if (!isNeighbor(from, this.on)) return;
     for (const saying of readResponse(response)) this.#settings.onSaying(saying, from);
   }
 
@@ -143,7 +141,7 @@ export class MdnsResponder {
 
   /** Bonjour announces the addresses of all interfaces on each. */
   #restricted(message: DnsMessage): DnsMessage {
-    const isOurs = ({ type, data }: DnsRecord): boolean => (type === "A" ? data === this.on.address : type !== "AAAA");
+    const isOurs = ({ type, data }: DnsRecord): boolean => (type === "A" || type === "AAAA" ? data === this.on.address : true);
     return {
       ...message,
       ...(message.answers === undefined ? {} : { answers: message.answers.filter(isOurs) }),
@@ -174,6 +172,18 @@ export class MdnsResponder {
     else this.#settings.onError("read", error);
   }
 }
+
+/** Bound to every address: a socket bound to a unicast address hears no multicast. */
+const socketOptions = ({ name, family, address }: LanInterface): Record<string, string | number> =>
+  family === "IPv4"
+    ? { type: "udp4", port: 5353, interface: address, bind: "0.0.0.0" }
+    : { type: "udp6", port: 5353, ip: `ff02::fb%${name}`, interface: `::%${name}`, bind: "::" };
+
+/** What is multicast over IPv6 comes from a link-local address, which no router passes on. */
+function isNeighbor(from: string, on: LanInterface): boolean {
+  return isOnLink(from, on) || isLinkLocalOn(from, on);
+}
+export const isLinkLocalOn = (from: string, { family, name }: LanInterface): boolean => family === "IPv6" && from.startsWith("fe80:") && from.endsWith(`%${name}`);
 
 /** Resolves when `action` calls back, throws, or lets `GOODBYE_LIMIT` pass. */
 function settled(action: (done: () => void) => void): Promise<void> {

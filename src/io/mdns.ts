@@ -2,11 +2,11 @@ import { type Address, sameAddress } from "../base/address.ts";
 import { after, type Duration, seconds } from "../base/time.ts";
 import type { Announcement } from "../provision/admission.ts";
 import { systemClock } from "./clock.ts";
-import { isOnLink } from "./ipv4-subnet.ts";
 import { type LanInterface, lanInterfaces } from "./lan-interfaces.ts";
+import { isOnLink } from "./local-addresses.ts";
 import { MdnsCache } from "./mdns-cache.ts";
 import type { Saying } from "./mdns-records.ts";
-import { MdnsResponder } from "./mdns-responder.ts";
+import { isLinkLocalOn, MdnsResponder } from "./mdns-responder.ts";
 
 export interface MdnsSettings {
   readonly announcement: Announcement;
@@ -30,7 +30,7 @@ const LOOK = seconds(1);
 /** A socket that could not be opened is tried again after so long. */
 const RETRY = seconds(5);
 
-/** Announces this box and hears others on every IPv4 link. What it hears is a rumor. Without a link it is quiet. */
+/** Announces this box and hears others on every link. What it hears is a rumor. Without a link it is quiet. */
 export class Mdns {
   readonly #settings: MdnsSettings;
   readonly #cache: MdnsCache;
@@ -116,7 +116,10 @@ export class Mdns {
     void responder.close("silent");
   }
 
-  /** Each box announces the address it sends from; for another, anybody could say anything. */
+  /**
+   * Each box announces the address it sends from; for another, anybody could say anything. Over IPv6 it sends from a
+   * link-local one and announces one that leads further, on the same link.
+   */
   #hear(on: LanInterface, saying: Saying, from: string): void {
     const now = systemClock.now();
     if (saying.type === "goodbye") return this.#cache.goodbye(now, saying.name, from);
@@ -128,7 +131,7 @@ export class Mdns {
     if (announcement.instance === this.#announcement.instance) return;
     const self: Address = { host: on.address, port: this.#settings.port };
     for (const address of addresses) {
-      if (address.host !== from || !isOnLink(address.host, on) || sameAddress(address, self)) continue;
+      if ((address.host !== from && !isLinkLocalOn(from, on)) || !isOnLink(address.host, on) || sameAddress(address, self)) continue;
       if (this.#cache.hear(now, name, { address, announcement })) this.#settings.onHeard(address, announcement);
     }
   }

@@ -8,6 +8,7 @@ import type { AdmissionAnswer, AdmissionRequest } from "../peer/admission-office
 import type { ControlReply, ControlRequest, PeerRequest } from "../peer/control.ts";
 import { Peer, SOFTWARE } from "../peer/peer.ts";
 import type { DoorEvent, PeerInput } from "../peer/ports.ts";
+import type { ServiceAddressEffect } from "../peer/service-addresses.ts";
 import type { Announcement } from "../provision/admission.ts";
 import type { Hint } from "../provision/hint.ts";
 import type { StreamPorts } from "../sip/ports.ts";
@@ -31,6 +32,7 @@ import { certificatePem, fleetHashOf, fleetSecret, isKeyOf } from "./pki.ts";
 import { RulesInForce } from "./rules-in-force.ts";
 import { SystemRandom } from "./random.ts";
 import { SipResolver } from "./resolver.ts";
+import { ServiceAddressKeeper } from "./service-addresses.ts";
 import { SipCertificate, type SipCertificateSettings } from "./sip-certificate.ts";
 import { SipSockets, type SipSocketsSettings } from "./sip-sockets.ts";
 import { Store } from "./store.ts";
@@ -56,6 +58,8 @@ export interface RunningBoxSettings {
   readonly hints: readonly Hint[];
   readonly mdns: boolean;
   readonly openRegistration: boolean;
+  /** By which phones know this box and which another one takes when it is dead, numeric. */
+  readonly serviceAddresses: readonly string[];
   readonly report: Report;
   /** Somebody asked over the control socket that this process start afresh. */
   readonly onRestart: () => void;
@@ -69,6 +73,9 @@ export class RunningBox {
   readonly #store: Store;
   readonly #sip: SipSockets;
   readonly #sipCertificate: SipCertificate;
+  readonly #keeper: ServiceAddressKeeper;
+  /** What the SIP certificate is to cover beside what is here. BOUNDED: by the peer. */
+  #serviceAddresses: readonly string[];
   readonly #resolver: SipResolver;
   readonly #links: Links;
   readonly #mdns: Mdns;
@@ -95,6 +102,7 @@ export class RunningBox {
     const { membership, data, listen, overlayPort, report } = settings;
     const privateKeyPem = data.identityKey();
     this.#settings = settings;
+    this.#serviceAddresses = settings.serviceAddresses;
     this.#crypto = new NodeCrypto(privateKeyPem);
     this.#fleetHash = fleetHashOf(membership.rootCertificate);
     for (const name of data.missingDatabases()) report("warning", `${name} is gone or empty; what it held comes from the neighbors`);
@@ -114,6 +122,12 @@ export class RunningBox {
     this.#store = new Store({ directory: data.path, onInput: this.#take, onReport: report });
     this.#sipCertificate = this.#makeSipCertificate();
     this.#sip = this.#makeSipSockets();
+    this.#keeper = new ServiceAddressKeeper({
+      follow: () => this.#sip.follow(),
+      closeConnectionsAt: (host) => this.#sip.closeConnectionsAt(host),
+      onEvent: this.#take,
+      onReport: report,
+    });
     this.#resolver = new SipResolver({
       random: this.#random,
       onResolved: (ticket, targets) => this.#take({ type: "resolved", ticket, targets }),
@@ -170,7 +184,7 @@ export class RunningBox {
       domain: membership.domain,
       root: membership.rootCertificate,
       issuing: () => this.#credential.membership.enrolled.issuing,
-      addresses: () => this.#sip.addresses,
+      addresses: () => [...new Set([...this.#sip.addresses, ...this.#serviceAddresses])],
       clock: systemClock,
       files: this.#settings.certificateFiles,
       load: () => data.sipIdentity(),
@@ -213,6 +227,18 @@ export class RunningBox {
     this.#obey();
   }
 
+  /** Whether an address may move to another box. */
+  isMovable(address: string): boolean {
+    return this.#serviceAddresses.includes(address) || this.#keeper.has(address);
+  }
+
+  #serve(effect: ServiceAddressEffect): void {
+    if (this.isStopping) return;
+    if (effect.type === "service-address") return this.#keeper.want(effect.address, effect.wanted);
+    this.#serviceAddresses = effect.addresses;
+    void this.#sipCertificate.look();
+  }
+
   /** Where phones are served over TLS and WebSocket. */
   get streamPorts(): StreamPorts {
     return this.#sip.streamPorts;
@@ -243,8 +269,8 @@ export class RunningBox {
   readonly #take = (input: PeerInput): void => this.#driver?.take(input);
 
   #describe(): PeerInfo {
-    const { membership, data, listen, overlayPort, sipPort } = this.#settings;
-    const host = ownAddress(listen);
+    const { membership, data, listen, overlayPort, sipPort, serviceAddresses } = this.#settings;
+    const host = ownAddress(listen, serviceAddresses);
     return {
       nodeId: membership.enrolled.nodeId,
       overlay: { host, port: overlayPort },
@@ -268,7 +294,7 @@ export class RunningBox {
   }
 
   #makePeer(rows: readonly StoredRow[]): Peer {
-    const { data, openRegistration } = this.#settings;
+    const { data, openRegistration, serviceAddresses } = this.#settings;
     const { membership } = this.#credential;
     const { fleetName, domain, overlayName, enrolled, formerSecret } = membership;
     return new Peer(
@@ -286,6 +312,7 @@ export class RunningBox {
         ringAge: data.ringAge(),
         localAddresses: [],
         openRegistration,
+        serviceAddresses,
         publishesCertificate: true,
         rules: { rootCertificate: membership.rootCertificate, ...this.#rules.stored },
       },
@@ -317,6 +344,7 @@ export class RunningBox {
         this.#obey();
       },
       onPhase: (phase) => this.#enter(phase),
+      onServiceAddress: (effect) => this.#serve(effect),
       onRingAge: (age) => this.#tryToKeep(() => data.saveRingAge(age)),
       onReport: report,
     });
@@ -449,6 +477,7 @@ export class RunningBox {
     if (this.#settings.mdns) await this.#mdns.close();
     await this.#control?.close();
     this.#sipCertificate.close();
+    await this.#keeper.close();
     await this.#sip.close();
     await this.#links.close();
     this.#credential.close();

@@ -156,6 +156,11 @@ export class SipConnections {
     this.forget(connection);
   }
 
+  /** All whose end at this box is that address. */
+  closeAt(host: string): void {
+    for (const { flow, number } of [...this.#connections.values()]) if (flow?.local.host === host) this.closeConnection(number);
+  }
+
   closeAll(): void {
     clearInterval(this.#watch);
     this.#watch = undefined;

@@ -65,7 +65,8 @@ export class SipSockets {
   /** Which address the kernel would send from when the other side is on no link of ours. */
   #defaultSources: { readonly 4: string | undefined; readonly 6: string | undefined } = { 4: undefined, 6: undefined };
   #watch: NodeJS.Timeout | undefined;
-  #following = false;
+  #isClosed = false;
+  #following: Promise<void> = Promise.resolve();
 
   constructor(settings: SipSocketsSettings) {
     this.#settings = settings;
@@ -103,7 +104,7 @@ export class SipSockets {
     }
     this.#streamPorts = await this.#openExtra();
     this.#defaultSources = await findDefaultSources();
-    if (listen === undefined) this.#watch = setInterval(() => this.#follow(), WATCH_MS);
+    if (listen === undefined) this.#watch = setInterval(() => void this.follow(), WATCH_MS);
   }
 
   get port(): number {
@@ -137,16 +138,17 @@ export class SipSockets {
 
   async close(): Promise<void> {
     clearInterval(this.#watch);
+    this.#isClosed = true;
     await this.#closeAll();
   }
 
-  #connect({ ticket, transport, remote, name, octets }: Extract<SipCommand, { type: "connect" }>, datagrams: Datagram[]): void {
+  #connect({ ticket, transport, remote, name, from: wanted, octets }: Extract<SipCommand, { type: "connect" }>, datagrams: Datagram[]): void {
     const onError = (): void => this.#settings.onInput({ type: "transport-error", ticket });
     if (transport === "tcp" || (transport === "tls" && this.#settings.secure !== undefined)) {
       return this.#dialer.send(ticket, transport, remote, name, octets);
     }
     if (transport !== "udp") return onError();
-    const from = this.#sourceFor(remote.host);
+    const from = wanted ?? this.#sourceFor(remote.host);
     if (from === undefined) onError();
     else datagrams.push({ from, to: remote, octets, onError });
   }
@@ -226,18 +228,21 @@ export class SipSockets {
     return localAddresses().filter(({ address }) => open.has(address));
   }
 
-  /** Cables are pulled, leases run out, interfaces come up late. */
-  #follow(): void {
-    if (this.#following) return;
-    this.#following = true;
-    this.#adapt()
-      .catch((error: unknown) => this.#settings.onReport("warning", `SIP addresses: ${error instanceof Error ? error.message : String(error)}`))
-      .finally(() => {
-        this.#following = false;
-      });
+  /** Cables are pulled, leases run out, interfaces come up late. Resolves when SIP is served on what there is now. */
+  follow(): Promise<void> {
+    this.#following = this.#following.then(() => this.#adapt()).catch((error: unknown) => {
+      this.#settings.onReport("warning", `SIP addresses: ${error instanceof Error ? error.message : String(error)}`);
+    });
+    return this.#following;
+  }
+
+  /** In good order: the other side is told, and may connect anew. */
+  closeConnectionsAt(host: string): void {
+    this.#connections.closeAt(host);
   }
 
   async #adapt(): Promise<void> {
+    if (this.#isClosed) return;
     const present = new Set(localAddresses().map(({ address }) => address));
     const before = this.#udp.addresses;
     for (const host of before) if (!present.has(host)) this.#udp.close(host);

@@ -2,17 +2,18 @@
 //
 // durable.db: everything that has arrived goes into one commit, and only then are its tickets answered
 // (group commit). soft.db: changes come gathered, about once a second; what cannot be written is tried again with them.
+// Refreshes of phones that are on disk wait for minutes and are written together.
 
 import { basename, join } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
+import { type Duration, milliseconds, wallAfter, wallTime } from "../base/time.ts";
 import type { Durability } from "../overlay/ports.ts";
+import { REFRESHES_WRITTEN_EVERY, SoftWrites, WORTH_WRITING } from "./soft-writes.ts";
 import { describeSqlite, isDamage, isDiskFault } from "./sqlite.ts";
 import type { FromWorker, ToWorker, WriteRequest } from "./store-messages.ts";
 import { type Change, type Loaded, type RowKey, StoredRows } from "./stored-rows.ts";
 
 const SOFT_RETRY_MS = 1_000;
-/** At this many soft rows that cannot be written they are dropped: phones refresh. */
-const MAX_SOFT_CHANGES = 50_000;
 
 /** A database in doubt is opened again after this. */
 const DOUBT_RETRY_MS = 2_000;
@@ -29,7 +30,8 @@ class StoreThread {
   readonly #say: (message: FromWorker) => void;
   readonly #files: { readonly [Class in Durability]: StoredRows };
   #waiting: WriteRequest[] = [];
-  readonly #softChanges = new Map<string, Change>(); // BOUNDED: MAX_SOFT_CHANGES
+  readonly #softWrites = new SoftWrites((row) => this.#onDisk(row));
+  readonly #refreshTimer = setInterval(() => this.#writeRefreshes(WORTH_WRITING), REFRESHES_WRITTEN_EVERY);
   #softTickets: number[] = [];
   #softTimer: NodeJS.Timeout | undefined;
   #softFails = false;
@@ -134,10 +136,7 @@ class StoreThread {
   }
 
   #collect(request: WriteRequest): void {
-    for (const change of changesOf(request)) {
-      const { resource, kind, key } = "put" in change ? change.put : change.remove;
-      this.#softChanges.set(`${resource}|${kind}|${key}`, change);
-    }
+    for (const change of changesOf(request)) this.#softWrites.collect(change);
     if (request.ticket !== undefined) this.#softTickets.push(request.ticket);
   }
 
@@ -147,8 +146,8 @@ class StoreThread {
     const tickets = this.#softTickets;
     this.#softTickets = [];
     try {
-      this.#files.soft.commit([...this.#softChanges.values()]);
-      this.#softChanges.clear();
+      this.#files.soft.commit(this.#softWrites.prompt);
+      this.#softWrites.promptWritten();
       this.#softFails = false;
       if (tickets.length > 0) this.#say({ type: "persisted", tickets });
     } catch (error) {
@@ -162,8 +161,21 @@ class StoreThread {
     if (!this.#softFails) this.#warn(`soft.db: registrations are not written to disk: ${reason}`);
     this.#softFails = true;
     if (tickets.length > 0) this.#say({ type: "failed", tickets, reason });
-    if (this.#softChanges.size >= MAX_SOFT_CHANGES) this.#softChanges.clear();
-    else this.#softTimer ??= setTimeout(() => this.#writeSoft(), SOFT_RETRY_MS);
+    if (this.#softWrites.promptFailed()) this.#softTimer ??= setTimeout(() => this.#writeSoft(), SOFT_RETRY_MS);
+  }
+
+  #writeRefreshes(worth: Duration): void {
+    this.#softWrites.releaseRefreshes(wallAfter(wallTime(Date.now()), worth));
+    this.#writeSoft();
+  }
+
+  /** What cannot be read is as if it were not there: it is written, and the write tells what is wrong. */
+  #onDisk(row: RowKey): Uint8Array | undefined {
+    try {
+      return this.#files.soft.read(row);
+    } catch {
+      return undefined;
+    }
   }
 
   #scrubLater(durability: Durability, behind: RowKey | undefined, delay: number): void {
@@ -206,8 +218,9 @@ class StoreThread {
 
   #close(): void {
     this.#writeWaiting();
-    this.#writeSoft();
+    this.#writeRefreshes(milliseconds(0));
     clearTimeout(this.#softTimer);
+    clearInterval(this.#refreshTimer);
     clearTimeout(this.#scrubTimer);
     for (const timer of this.#doubted.values()) clearTimeout(timer);
     this.#files.durable.close();

@@ -53,6 +53,7 @@ export class StoredRows {
   readonly #synchronous: "FULL" | "NORMAL";
   #database: Database.Database | undefined;
   #commit: ((changes: readonly Change[]) => void) | undefined;
+  #read: Database.Statement<[string, number, string], DiskRow> | undefined;
 
   constructor(path: string, synchronous: "FULL" | "NORMAL") {
     this.#path = path;
@@ -87,6 +88,12 @@ export class StoredRows {
     this.#commit(changes);
   }
 
+  /** What is on disk at this place, if it is as it was written. */
+  read({ resource, kind, key }: RowKey): Uint8Array | undefined {
+    const row = this.#read?.get(resource, kind, key);
+    return row !== undefined && isWhole(row) ? row.stored : undefined;
+  }
+
   /** Reads up to `count` rows behind a place and sets aside those that are not as they were written. */
   scrub(behind: RowKey | undefined, count: number): Scrubbed {
     const database = this.#database;
@@ -114,6 +121,7 @@ export class StoredRows {
     this.#database?.close();
     this.#database = undefined;
     this.#commit = undefined;
+    this.#read = undefined;
   }
 
   #load(rows: StoredRow[], locking: "NORMAL" | "EXCLUSIVE"): Omit<Loaded, "movedTo"> {
@@ -186,6 +194,7 @@ export class StoredRows {
        ON CONFLICT DO UPDATE SET stored = excluded.stored, checksum = excluded.checksum`,
     );
     const remove = database.prepare("DELETE FROM stored WHERE resource = ? AND kind = ? AND key = ?");
+    this.#read = database.prepare(`SELECT ${COLUMNS} FROM stored WHERE resource = ? AND kind = ? AND key = ?`);
     this.#commit = database.transaction((changes: readonly Change[]) => {
       for (const change of changes) {
         if ("remove" in change) {

@@ -220,6 +220,11 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     return member === undefined || (member.state === "gone" && !isFar) || member.state === "left" ? undefined : member.info;
   }
 
+  /** Whether a box is in the ring and heard, this box included. */
+  serves(nodeId: NodeId): boolean {
+    return nodeId === this.#context.self ? this.#phase === "serving" : this.#membership.find(nodeId)?.state === "serving";
+  }
+
   /** Successor list and predecessor, as the rules have them; `undefined` outside of a ring, and in one of up to three. */
   get chordLists(): ChordLists<NodeId> | undefined {
     return this.#stabilization.lists;

@@ -2,7 +2,7 @@
 // holds its flow. Version 1; a box skips values of a version it does not know. docs/profile.md has the table.
 
 import type { Address } from "../base/address.ts";
-import { ByteReader, ByteWriter, DecodeError, toHex, toOctets } from "../base/bytes.ts";
+import { ByteReader, ByteWriter, DecodeError, equalBytes, toHex, toOctets } from "../base/bytes.ts";
 import { type WallTime, wallTime } from "../base/time.ts";
 import type { Binding, TransportName } from "../sip/ports.ts";
 
@@ -50,6 +50,12 @@ export function decodeBinding(key: string, value: Uint8Array): StoredBinding | u
     throw error;
   }
 }
+
+/** Whether two bindings of a key lead to the same phone in the same way: a REGISTER changed no more than when it ends. */
+export const isSameReach = (one: StoredBinding, other: StoredBinding): boolean =>
+  equalBytes(encodeBinding(one.aor, timeless(one.binding)), encodeBinding(other.aor, timeless(other.binding)));
+
+const timeless = (binding: Binding): Binding => ({ ...binding, callId: "", cseq: 0, expiresAt: wallTime(0) });
 
 function readBinding(key: string, reader: ByteReader): StoredBinding {
   const edge = toHex(reader.bytes(16));

@@ -11,13 +11,14 @@ import type { SipCore } from "../sip/sip-core.ts";
 import { decodeBinding } from "./binding-codec.ts";
 import { choiceOf, conflictIn, subscriberChange, VERSION_KINDS } from "./conflicts.ts";
 import type { AgentWord } from "./agent-word.ts";
-import type { ControlFault, ControlReply, DeskRequest, NewSubscriber } from "./control.ts";
+import type { ControlAnswers, ControlFault, ControlReply, DeskRequest, NewSubscriber } from "./control.ts";
 import { CERTIFICATE_BY_NODE, EDGE_BINDING, SUBSCRIBER, SUBSCRIBER_SIBLING } from "./kinds.ts";
 import { bindingsIn, type LocationService, subscriberIn } from "./location-service.ts";
 import type { PeerSettings } from "./ports.ts";
 import type { BindingReport, BoxReference, ConflictReport, FlowReport, RegistrationReport, ReplicaReport, StatusReport, SubscriberReport } from "./reports.ts";
 import { configurationReport } from "./rules-report.ts";
 import { bindingReport, boxReference, type CertificateState, peerReports, statusReport } from "./status.ts";
+import type { ServiceAddresses } from "./service-addresses.ts";
 import { decodeSubscriber, encodeSubscriber } from "./subscriber-codec.ts";
 import { nameProblem } from "./subscriber-name.ts";
 import type { Binding } from "../sip/ports.ts";
@@ -52,6 +53,7 @@ export class ControlDesk {
   #certificate: CertificateState | undefined;
   readonly #agent: Pick<AgentWord, "conditions">;
   readonly #waiting = new BoundedMap<number, Waiting>(WAITING_MAX, "refuse");
+  readonly #service: Pick<ServiceAddresses, "report"> | undefined;
   /** Those who asked the box to leave; BOUNDED: by WAITING_MAX. */
   readonly #leaving: number[] = [];
 
@@ -64,6 +66,7 @@ export class ControlDesk {
     wall: () => WallTime,
     newTicket: () => number,
     agent: Pick<AgentWord, "conditions">,
+    service: Pick<ServiceAddresses, "report"> | undefined,
   ) {
     this.#settings = settings;
     this.#overlay = overlay;
@@ -73,6 +76,7 @@ export class ControlDesk {
     this.#wall = wall;
     this.#newTicket = newTicket;
     this.#agent = agent;
+    this.#service = service;
   }
 
   ask(now: Instant, ticket: number, request: DeskRequest, counters: ReadonlyMap<string, number>): DeskStep {
@@ -104,6 +108,10 @@ export class ControlDesk {
         return this.#list(SUBSCRIBER.id, ticket, (found) => ({ ok: true, op: "subscriber-list", subscribers: subscribers(found) }));
       case "flows":
         return reply(ticket, { ok: true, op: "flows", flows: this.#flows() });
+      case "calls":
+        return reply(ticket, { ok: true, op: "calls", ...this.#calls(request.life, request.revision) });
+      case "call-messages":
+        return reply(ticket, { ok: true, op: "call-messages", found: this.#sip.recorder.call(request.name) ?? null });
       case "registration-list":
         return request.aor === null
           ? this.#list(EDGE_BINDING.id, ticket, (found) => ({ ok: true, op: "registration-list", registrations: this.#registrations(found) }))
@@ -129,7 +137,7 @@ export class ControlDesk {
 
   /** With what the agent found: the box cannot see itself from outside. */
   #status(now: Instant, counters: ReadonlyMap<string, number>): StatusReport {
-    const status = statusReport(this.#settings, this.#overlay.snapshot(), this.#sip.snapshot(), counters, now, this.#certificate, this.#wall());
+    const status = statusReport(this.#settings, this.#overlay.snapshot(), this.#sip.snapshot(), counters, now, this.#certificate, this.#wall(), this.#service?.report ?? []);
     return { ...status, conditions: [...status.conditions, ...this.#agent.conditions] };
   }
 
@@ -289,6 +297,11 @@ export class ControlDesk {
   #flows(): FlowReport[] {
     const edge = this.#settings.self;
     return this.#location.flows(this.#wall()).map(({ aor, binding }) => ({ ...bindingReport(binding, edge), aor, token: binding.flowToken }));
+  }
+
+  #calls(life: string, revision: number): ControlAnswers["calls"] {
+    const { recorder } = this.#sip;
+    return { life: recorder.life, revision: recorder.revision, calls: recorder.calls(life === recorder.life ? revision : 0) };
   }
 
   #living(bindings: readonly Binding[]): BindingReport[] {

@@ -2,6 +2,7 @@
 // is plain data, so that a whole box can be asked in simulation too.
 
 import type { Phase } from "../overlay/ports.ts";
+import type { RecordedCall, RecordedMessage } from "../sip/recorder/call-recorder.ts";
 import type {
   ConditionReport,
   ConfigurationReport,
@@ -58,6 +59,10 @@ export type DeskRequest =
   | { readonly op: "conflict-resolve"; readonly username: string; readonly version: string }
   /** The phones that hang on this very box. */
   | { readonly op: "flows" }
+  /** Recent calls and registrations to which something happened after `revision`, in this `life` of the box; all, in another one. */
+  | { readonly op: "calls"; readonly life: string; readonly revision: number }
+  /** One of them with its messages; `name`: its id or its Call-ID. */
+  | { readonly op: "call-messages"; readonly name: string }
   /** `aor`: `null` for all. */
   | { readonly op: "registration-list"; readonly aor: string | null }
   | { readonly op: "where"; readonly aor: string }
@@ -121,6 +126,9 @@ export interface ControlAnswers {
   readonly "conflict-list": { readonly conflicts: readonly ConflictReport[] };
   readonly "conflict-resolve": { readonly aor: string; readonly copies: number };
   readonly flows: { readonly flows: readonly FlowReport[] };
+  readonly calls: { readonly life: string; readonly revision: number; readonly calls: readonly RecordedCall[] };
+  /** `null`: this box remembers no such call. `startLine` and `text` are octets, secrets removed. */
+  readonly "call-messages": { readonly found: { readonly call: RecordedCall; readonly messages: readonly RecordedMessage[] } | null };
   readonly "registration-list": { readonly registrations: readonly RegistrationReport[] };
   readonly where: { readonly where: WhereReport };
   readonly configuration: { readonly configuration: ConfigurationReport };

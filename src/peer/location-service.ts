@@ -17,11 +17,13 @@ import type {
   ResourceId,
   StoreOutcome,
 } from "../overlay/ports.ts";
+import { ERROR } from "../overlay/wire/code-points.ts";
 import { isProofUser } from "../sip/auth/proof-user.ts";
 import type { Binding, FoundBinding, SipEffect, SipInput } from "../sip/ports.ts";
 import { decodeBinding, encodeBinding } from "./binding-codec.ts";
+import { decodeSubscription } from "./event-codec.ts";
 import { type Heard, Keepsakes, type OwnBinding } from "./keepsakes.ts";
-import { EDGE_BINDING, SUBSCRIBER } from "./kinds.ts";
+import { EDGE_BINDING, EVENT_SUBSCRIPTION, KEPT_MESSAGE, SUBSCRIBER } from "./kinds.ts";
 import type { ProofUsers } from "./proof-users.ts";
 import { decodeSubscriber } from "./subscriber-codec.ts";
 
@@ -34,6 +36,8 @@ export type Operation = Extract<OverlayInput, { type: "fetch" | "store" }>;
 export interface Settled {
   readonly answer: LocationAnswer | undefined;
   readonly operations: readonly Operation[];
+  /** To be asked once more, otherwise. */
+  readonly again?: Operation;
 }
 
 interface Question {
@@ -43,10 +47,13 @@ interface Question {
   readonly resource: ResourceId;
   readonly changes: readonly EntryChange[];
   readonly heard: readonly Heard[];
+  /** Whether a REGISTER asks. */
+  readonly forRegister?: boolean;
 }
 
 /** Kinds that one look-up brings. */
 const USER_KINDS = [EDGE_BINDING.id, SUBSCRIBER.id] as const;
+const REGISTER_KINDS = [...USER_KINDS, KEPT_MESSAGE.id, EVENT_SUBSCRIPTION.id] as const;
 
 /** How long the removal of a binding is remembered: as long as the longest binding lives in the ring, so that no copy undoes it. */
 const BINDING_TOMBSTONE = hours(4);
@@ -87,7 +94,7 @@ export class LocationService {
   ask(question: LocationQuestion, wall: WallTime): Operation | LocationAnswer {
     const { aor } = question;
     const resource = this.resourceOf(aor);
-    if (question.type === "find-user") return this.#fetch({ sipTicket: question.ticket, aor, resource, changes: [], heard: [] });
+    if (question.type === "find-user") return this.#fetch({ sipTicket: question.ticket, aor, resource, changes: [], heard: [], forRegister: question.forRegister === true });
     const { upserts, removals } = question.changes;
     if (isProofUser(aor)) {
       this.#surroundings.proofUsers.change(aor, question.changes);
@@ -149,6 +156,9 @@ export class LocationService {
     const question = this.#take(ticket);
     if (question === undefined) return undefined;
     const { sipTicket, aor, resource } = question;
+    // A box of an earlier version has never heard of messages and watchers.
+    const isStrange = !outcome.ok && outcome.fault.reason === "refused" && outcome.fault.code === ERROR.Error_Unknown_Kind;
+    if (isStrange && question.forRegister === true) return { ...NOTHING, again: this.#fetch({ ...question, forRegister: false }) };
     if (!outcome.ok) return { answer: found(sipTicket, { outcome: "unavailable" }), operations: [] };
     if (isProofUser(aor)) return { answer: this.#foundProofUser(sipTicket, aor, wall), operations: [] };
     const holders = this.#surroundings.holders(resource);
@@ -158,7 +168,7 @@ export class LocationService {
     const over = sipTicket === undefined ? endings(own, kinds, wall) : [];
     const writes = over.length === 0 ? gifts : [...gifts, { kind: EDGE_BINDING.id, changes: over }];
     return {
-      answer: found(sipTicket, { outcome: "found", credentials: subscriberIn(kinds), bindings }),
+      answer: found(sipTicket, { outcome: "found", credentials: subscriberIn(kinds), bindings, ...askedBesides(outcome.kinds) }),
       operations: writes.map(({ kind, changes }) => this.#store({ sipTicket: undefined, aor, resource, changes, heard: [] }, kind)),
     };
   }
@@ -187,7 +197,7 @@ export class LocationService {
   }
 
   #fetch(question: Question): Operation {
-    return { type: "fetch", ticket: this.#note(question), resource: question.resource, kinds: USER_KINDS };
+    return { type: "fetch", ticket: this.#note(question), resource: question.resource, kinds: question.forRegister === true ? REGISTER_KINDS : USER_KINDS };
   }
   #store(question: Question, kind: KindId): Operation {
     return { type: "store", ticket: this.#note(question), resource: question.resource, kind, changes: question.changes };
@@ -208,12 +218,13 @@ export class LocationService {
   }
 
   withReach(binding: Binding): FoundBinding {
-    return { ...binding, reach: this.#reach(binding.edge as NodeId) };
+    return { ...binding, reach: this.reach(binding.edge) };
   }
 
-  #reach(edge: NodeId): FoundBinding["reach"] {
+  /** The way to a box by its Node-ID. */
+  reach(edge: string): FoundBinding["reach"] {
     if (edge === this.#surroundings.self) return { at: "here" };
-    const member = this.#surroundings.reachable(edge);
+    const member = this.#surroundings.reachable(edge as NodeId);
     return member === undefined ? { at: "gone" } : { at: "elsewhere", box: member.sip };
   }
 
@@ -251,6 +262,15 @@ function endings(own: readonly OwnBinding[], kinds: readonly KindEntries[], wall
     const stored = entries.find((entry) => entry.key === key);
     return stored === undefined || registeredUntil > wall ? [] : [{ ...removal(key), storedAt: wallTime(stored.storedAt + 1) }];
   });
+}
+
+function askedBesides(kinds: readonly KindEntries[]): { readonly hasMessages: boolean; readonly isWatched: boolean } {
+  const entriesOf = (id: KindId) => kinds.find(({ kind }) => kind === id)?.entries ?? [];
+  const concerns = (name: string | undefined): boolean => name === "presence" || name === "reg";
+  return {
+    hasMessages: entriesOf(KEPT_MESSAGE.id).length > 0,
+    isWatched: entriesOf(EVENT_SUBSCRIPTION.id).some(({ key, value }) => concerns(decodeSubscription(key, value)?.package)),
+  };
 }
 
 export function subscriberIn(kinds: readonly KindEntries[]) {

@@ -5,9 +5,9 @@
 import { assert } from "../base/assert.ts";
 import type { Crypto } from "../base/crypto.ts";
 import type { Random } from "../base/random.ts";
-import { after, earliest, type Instant, instant, milliseconds, seconds, type WallTime, wallTime } from "../base/time.ts";
+import { after, between, earliest, type Instant, instant, milliseconds, seconds, type WallTime, wallAfter, wallTime } from "../base/time.ts";
 import { OverlayCore } from "../overlay/overlay-core.ts";
-import type { OverlayEffect, OverlayInput, OverlaySnapshot, OverlayTiming, Trust } from "../overlay/ports.ts";
+import type { NodeId, OverlayEffect, OverlayInput, OverlaySnapshot, OverlayTiming, Trust } from "../overlay/ports.ts";
 import type { SipEffect, SipInput, SipSettings } from "../sip/ports.ts";
 import { SipCore, type SipSnapshot } from "../sip/sip-core.ts";
 import { AdmissionOffice, type OfficeStep } from "./admission-office.ts";
@@ -15,12 +15,14 @@ import { AgentWord } from "./agent-word.ts";
 import type { HeartbeatRequest } from "./control.ts";
 import { Drain } from "./drain.ts";
 import { ControlDesk, type DeskStep } from "./control-desk.ts";
+import { EventService } from "./event-service.ts";
 import { KINDS } from "./kinds.ts";
 import { type LocationQuestion, LocationService, type Settled } from "./location-service.ts";
 import type { PeerEffect, PeerInput, PeerSettings } from "./ports.ts";
 import { ProofUsers } from "./proof-users.ts";
 import { Publication } from "./publication.ts";
 import { USUAL_REGISTRATION } from "./rules-report.ts";
+import { ServiceAddresses, type ServiceStep } from "./service-addresses.ts";
 
 /** Every waiting time of the overlay (docs/limits.md). */
 export const OVERLAY_TIMING: OverlayTiming = {
@@ -52,10 +54,12 @@ export class Peer {
   readonly #sip: SipCore;
   readonly #overlay: OverlayCore;
   readonly #location: LocationService;
+  readonly #events: EventService;
   readonly #desk: ControlDesk;
   readonly #openRegistration: boolean;
   readonly #office: AdmissionOffice;
   readonly #publication: Publication | undefined;
+  readonly #service: ServiceAddresses | undefined;
   readonly #agent = new AgentWord();
   readonly #drain = new Drain();
   readonly #counters = new Map<string, number>();
@@ -66,7 +70,11 @@ export class Peer {
   readonly #sipInputs: SipInput[] = [];
   #outward: PeerEffect[] = [];
   #now: Instant = instant(0);
+  /** The overlay's clock stands at its last step. */
+  #overlayStepAt: Instant = instant(0);
   #wallOffset = 0;
+  /** Handing its share over: phones are to go to other boxes. */
+  #isLeaving = false;
   #isGoing = false;
   #hasLeft = false;
   #ticket = 0;
@@ -115,6 +123,7 @@ export class Peer {
       crypto,
       random,
       wall,
+      () => wallAfter(wall(), between(this.#overlayStepAt, this.#now)),
     );
     this.#location = new LocationService(crypto, {
       self: settings.self.nodeId,
@@ -123,7 +132,9 @@ export class Peer {
       nextTicket: () => this.#nextTicket(),
       proofUsers: new ProofUsers(crypto, settings.domain, () => this.#fleetSecret),
     });
-    this.#desk = new ControlDesk(settings, this.#overlay, this.#sip, this.#location, crypto, wall, () => this.#nextTicket(), this.#agent);
+    this.#events = new EventService(this.#location, () => this.#nextTicket());
+    this.#service = this.#makeService(settings, crypto);
+    this.#desk = new ControlDesk(settings, this.#overlay, this.#sip, this.#location, crypto, wall, () => this.#nextTicket(), this.#agent, this.#service);
     this.#office = new AdmissionOffice(crypto, () => this.#nextTicket());
     const own = { nodeId: settings.self.nodeId, overlayName: settings.overlayName, certificate: settings.certificate };
     this.#publication = settings.publishesCertificate === true ? new Publication(own, crypto, random, () => this.#nextTicket()) : undefined;
@@ -147,7 +158,8 @@ export class Peer {
     if (this.#hasLeft) return undefined;
     const ofCores = earliest(this.#sip.nextDeadline(), this.#overlay.nextDeadline());
     const chores = earliest(earliest(this.#searchAt, this.#forgetSecretAt), earliest(this.#nextEnd(), this.#publication?.nextDeadline()));
-    return earliest(ofCores, earliest(chores, earliest(this.#agent.nextDeadline(), this.#drain.nextDeadline())));
+    const own = earliest(this.#service?.nextDeadline(), earliest(this.#agent.nextDeadline(), this.#drain.nextDeadline()));
+    return earliest(ofCores, earliest(chores, own));
   }
   /** When the next binding of this box runs out. */
   #nextEnd(): Instant | undefined {
@@ -168,6 +180,16 @@ export class Peer {
   /** For tests and simulation: what SIP has under way. */
   sipSnapshot(): SipSnapshot {
     return this.#sip.snapshot();
+  }
+
+  #makeService({ self: { nodeId, sip }, serviceAddresses = [] }: PeerSettings, crypto: Crypto): ServiceAddresses | undefined {
+    if (serviceAddresses.length === 0) return undefined;
+    const surroundings = {
+      serves: (other: NodeId) => this.#overlay.serves(other),
+      isReachable: (other: NodeId) => this.#overlay.reachable(other) !== undefined,
+      nextTicket: () => this.#nextTicket(),
+    };
+    return new ServiceAddresses({ self: nodeId, sipPort: sip.port, addresses: serviceAddresses }, surroundings, crypto);
   }
 
   #nextTicket(): number {
@@ -199,6 +221,8 @@ export class Peer {
         this.#sip.setLocalAddresses(input.addresses);
         if (input.streams !== undefined) this.#sip.setStreamPorts(input.streams);
         return;
+      case "service-address":
+        return this.#followService(this.#service?.told(this.#now, input));
       case "admission":
         this.#followOffice(this.#office.ask(input.ticket, input.request));
         return;
@@ -235,7 +259,7 @@ export class Peer {
   /** A box that is in the ring, but through which calls were tried in vain, does not say that it serves. */
   #tellServing(): void {
     this.#sip.setServing(this.#isServing && !this.#agent.isBroken && !this.#drain.isOn);
-    this.#sip.setDraining(this.#drain.isOn);
+    this.#sip.setDraining(this.#now, this.#drain.isOn || this.#isLeaving);
     this.#sip.setPage(this.#agent.page);
   }
 
@@ -250,6 +274,7 @@ export class Peer {
     this.#search();
     for (const operation of this.#location.ended(this.#overlay.wall())) this.#overlayInputs.push(operation);
     this.#overlayInputs.push(...(this.#publication?.tick(this.#now) ?? []));
+    this.#followService(this.#service?.tick(this.#now));
     const sipDue = this.#sip.nextDeadline();
     if (sipDue !== undefined && sipDue <= this.#now) this.#sipInputs.push({ type: "tick" });
     const overlayDue = this.#overlay.nextDeadline();
@@ -261,6 +286,7 @@ export class Peer {
       assert(steps < RELAY_MAX, "the relay between SIP and overlay does not come to rest");
       const overlayInput = this.#overlayInputs.shift();
       if (overlayInput !== undefined) {
+        this.#overlayStepAt = this.#now;
         for (const effect of this.#overlay.step(this.#now, overlayInput)) this.#takeOverlayEffect(effect);
         continue;
       }
@@ -275,6 +301,12 @@ export class Peer {
       case "find-user":
       case "change-bindings":
         this.#askLocation(effect);
+        return;
+      case "read-events":
+      case "change-events":
+      case "read-messages":
+      case "change-messages":
+        this.#overlayInputs.push(this.#events.ask(effect, this.#overlay.wall()));
         return;
       case "count":
         this.#count(effect.event);
@@ -297,20 +329,28 @@ export class Peer {
   #takeOverlayEffect(effect: OverlayEffect): void {
     switch (effect.type) {
       case "fetched": {
+        const looked = this.#events.fetched(effect.ticket, effect.outcome, this.#overlay.wall());
+        if (looked !== undefined) return void this.#sipInputs.push(looked);
         const settled = this.#location.fetched(effect.ticket, effect.outcome, this.#overlay.wall());
         const office = this.#office.fetched(effect.ticket, effect.outcome);
         const published = this.#publication?.fetched(this.#now, effect.ticket, effect.outcome);
+        const service = this.#service?.fetched(this.#now, effect.ticket, effect.outcome);
         if (settled !== undefined) this.#settle(settled);
+        else if (service !== undefined) this.#followService(service);
         else if (published !== undefined) this.#overlayInputs.push(...published);
         else if (office !== undefined) this.#followOffice(office);
         else this.#follow(this.#desk.fetched(effect.ticket, effect.outcome));
         return;
       }
       case "stored": {
+        const changed = this.#events.stored(effect.ticket, effect.outcome);
+        if (changed !== undefined) return void this.#sipInputs.push(changed);
         const settled = this.#location.stored(effect.ticket, effect.outcome, this.#overlay.wall());
         const office = this.#office.stored(effect.ticket, effect.outcome);
         const published = this.#publication?.stored(this.#now, effect.ticket, effect.outcome);
+        const service = this.#service?.stored(this.#now, effect.ticket, effect.outcome);
         if (settled !== undefined) this.#settle(settled);
+        else if (service !== undefined) this.#followService(service);
         else if (published !== undefined) this.#overlayInputs.push(...published);
         else if (office !== undefined) this.#followOffice(office);
         else this.#follow(this.#desk.stored(effect.ticket, effect.outcome));
@@ -331,6 +371,7 @@ export class Peer {
         this.#outward.push(effect);
         return;
       case "member-gone":
+        this.#followService(this.#service?.looked(this.#now));
         this.#searchAt = after(this.#now, SETTLING);
         return;
       case "rings-met":
@@ -343,7 +384,9 @@ export class Peer {
         return;
       case "phase-changed":
         this.#isServing = effect.phase === "serving";
+        this.#isLeaving = effect.phase === "leaving";
         this.#tellServing();
+        this.#followService(this.#service?.setServing(this.#now, this.#isServing));
         if (this.#isServing) this.#publication?.serving(this.#now);
         if (effect.phase === "left") this.#isGoing = true;
         else this.#outward.push(effect);
@@ -365,7 +408,8 @@ export class Peer {
     return { registration: open || this.#openRegistration ? "open" : "authenticated", expiry };
   }
 
-  #settle({ answer, operations }: Settled): void {
+  #settle({ answer, operations, again }: Settled): void {
+    if (again !== undefined) this.#overlayInputs.push(again);
     if (answer !== undefined) this.#sipInputs.push(answer);
     for (const operation of operations) {
       this.#count("user-given-back");
@@ -407,6 +451,13 @@ export class Peer {
   #followOffice({ operations, answers, replies }: OfficeStep): void {
     this.#follow({ operations, replies });
     for (const { ticket, answer } of answers) this.#outward.push({ type: "admission-answered", ticket, answer });
+  }
+
+  #followService(step: ServiceStep | undefined): void {
+    if (step === undefined || this.#service === undefined) return;
+    this.#overlayInputs.push(...step.operations);
+    this.#outward.push(...step.effects);
+    this.#sip.setServiceEnds({ here: this.#service.held, known: this.#service.known });
   }
 
   #count(event: string): void {

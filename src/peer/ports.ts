@@ -7,9 +7,10 @@ import type { OverlayEffect, OverlayInput, OverlayTiming, PeerInfo, Phase, Store
 import type { SipEffect, SipInput, StreamPorts } from "../sip/ports.ts";
 import type { AdmissionAnswer, AdmissionRequest } from "./admission-office.ts";
 import type { ControlReply, PeerRequest } from "./control.ts";
+import type { ServiceAddressEffect, ServiceAddressEvent } from "./service-addresses.ts";
 
 export type PeerInput =
-  | Exclude<SipInput, { type: "user-found" | "bindings-changed" | "tick" }>
+  | Exclude<SipInput, { type: "user-found" | "bindings-changed" | "events-read" | "events-changed" | "messages-read" | "messages-changed" | "tick" }>
   | Exclude<OverlayInput, { type: "fetch" | "store" | "list" | "leave" | "configure" | "revoke" | "credential" | "tick" }>
   /** This box's new certificate, and the secret that follows from the credential that issues now. */
   | (Extract<OverlayInput, { type: "credential" }> & { readonly fleetSecret: Uint8Array })
@@ -19,6 +20,7 @@ export type PeerInput =
   | { readonly type: "certificate-state"; readonly endsAt: WallTime; readonly trouble: string | undefined }
   /** SIP is served on these local addresses now. */
   | { readonly type: "local-addresses"; readonly addresses: readonly string[]; readonly streams?: StreamPorts }
+  | ServiceAddressEvent
   /** From the command line or the agent; answered by `replied` with the same ticket. */
   | { readonly type: "control"; readonly ticket: number; readonly request: PeerRequest }
   /** From this box's enrollment desk; answered by `admission-answered` with the same ticket. */
@@ -39,8 +41,9 @@ export type DoorEvent =
   | "enrollment-refused";
 
 export type PeerEffect =
-  | Exclude<SipEffect, { type: "find-user" | "change-bindings" | "count" }>
+  | Exclude<SipEffect, { type: "find-user" | "change-bindings" | "read-events" | "change-events" | "read-messages" | "change-messages" | "count" }>
   | Exclude<OverlayEffect, { type: "fetched" | "stored" | "listed" | "configured" | "revoked" | "count" | "member-gone" | "rings-met" }>
+  | ServiceAddressEffect
   | { readonly type: "replied"; readonly ticket: number; readonly reply: ControlReply }
   | { readonly type: "admission-answered"; readonly ticket: number; readonly answer: AdmissionAnswer };
 
@@ -66,6 +69,8 @@ export interface PeerSettings {
   readonly openRegistration: boolean;
   /** Whether the box publishes its certificate in the ring. */
   readonly publishesCertificate?: boolean;
+  /** Addresses by which phones know this box and which another one takes when it is dead, numeric. */
+  readonly serviceAddresses?: readonly string[];
   /** What the fleet has decided. */
   readonly rules?: FleetRulesSettings;
   /** Waiting times of the overlay if not the usual ones: a simulated day of many boxes has rarer chores. */

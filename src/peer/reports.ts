@@ -28,6 +28,8 @@ export interface StatusReport {
   readonly sip: Address;
   /** Every transport on which phones are served here at this moment; nothing else listens for SIP. */
   readonly transports: readonly { readonly transport: TransportName; readonly port: number }[];
+  /** Addresses that move to another box when theirs is dead, as far as this box knows them; empty for a box without one of its own. */
+  readonly serviceAddresses: readonly ServiceAddressReport[];
   readonly overlay: Address;
   /** The part of the ring this box is responsible for, 0 to 1. */
   readonly share: number;
@@ -39,6 +41,8 @@ export interface StatusReport {
   readonly inSync: boolean;
   /** Since the last comparison with all copies; `null`: none yet. */
   readonly comparedSecondsAgo: number | null;
+  /** Entries of its share that have come, while it joins; `null` otherwise. */
+  readonly receiving: { readonly received: number; readonly expected: number } | null;
   /** This box included. */
   readonly boxes: { readonly serving: number; readonly known: number };
   /** Entries for which this box is the responsible peer; all entries it holds, those included. */
@@ -48,6 +52,14 @@ export interface StatusReport {
   readonly certificateEndsAt: number | null;
   readonly conditions: readonly ConditionReport[];
   readonly counters: Readonly<Record<string, number>>;
+}
+
+export interface ServiceAddressReport {
+  readonly address: string;
+  /** Whether it belongs to the box that answers. */
+  readonly own: boolean;
+  /** Whether phones reach the box that answers by it now. */
+  readonly held: boolean;
 }
 
 export interface PeerReport {

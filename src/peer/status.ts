@@ -24,6 +24,7 @@ export function statusReport(
   now: Instant,
   certificate: CertificateState | undefined,
   wall: WallTime,
+  serviceAddresses: StatusReport["serviceAddresses"],
 ): StatusReport {
   const { self } = snapshot;
   const serving = servingBoxes(snapshot);
@@ -36,12 +37,14 @@ export function statusReport(
     software: self.software,
     sip: self.sip,
     transports: transports(self.sip.port, sip.streamPorts),
+    serviceAddresses,
     overlay: self.overlay,
     share: snapshot.share,
     copies: snapshot.copies,
     copiesWanted: COPIES_WANTED,
     inSync: snapshot.arc?.inSync ?? false,
     comparedSecondsAgo: snapshot.arc?.comparedAt === undefined ? null : Math.floor(between(snapshot.arc.comparedAt, now) / 1_000),
+    receiving: snapshot.receiving ?? null,
     boxes: { serving, known: snapshot.members.filter(({ state }) => state !== "left").length + 1 },
     entries: { owned: snapshot.owned, held: snapshot.held },
     uptimeSeconds: Math.floor(between(PROCESS_START, now) / 1_000),

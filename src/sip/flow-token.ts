@@ -84,6 +84,14 @@ export class FlowTokens {
     return reading;
   }
 
+  /** A mark of the fleet on a text. */
+  mark(text: string, secret = this.#secret): string {
+    return this.#crypto.hmacSha256Hex(secret, `mark\n${text}`).slice(0, 2 * MAC_BYTES);
+  }
+  isMark(text: string, mark: string): boolean {
+    return mark === this.mark(text) || (this.#formerSecret !== undefined && mark === this.mark(text, this.#formerSecret));
+  }
+
   #verify(token: string, callId: string): TokenReading {
     const bytes = decodeBase64Url(token);
     if (bytes === undefined || bytes.length < MAC_BYTES + 5) return { type: "tampered" };
@@ -121,6 +129,20 @@ export class FlowTokens {
     }
   }
 }
+
+/** Whether a user part is made as tokens are, genuine or not: for who may not show one. */
+export function looksLikeFlowToken(text: string): boolean {
+  const bytes = text.length < SHORTEST_TOKEN ? undefined : decodeBase64Url(text);
+  const kind = bytes?.[0];
+  if (bytes === undefined || kind === undefined || bytes.length < MAC_BYTES + 5) return false;
+  if (kind === ONWARD) return bytes.length === MAC_BYTES + 5;
+  const transport = TRANSPORTS[kind];
+  const hostLength = transport === undefined ? undefined : bytes[transport === "udp" ? 5 : 13];
+  return hostLength === 0 || hostLength === 4 || hostLength === 16;
+}
+
+/** An onward token in base64url. */
+const SHORTEST_TOKEN = 20;
 
 const writeHost = (writer: ByteWriter, host: string): ByteWriter => {
   const numeric = parseNumericHost(host);

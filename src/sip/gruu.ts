@@ -12,8 +12,8 @@ import type { Binding } from "./ports.ts";
 export interface GruuTarget {
   readonly aor: string;
   readonly means: (binding: Binding) => boolean;
-  /** 480 for a public one (RFC 5627 section 6.1), 404 for a temporary one that is void. */
-  readonly absent: 404 | 480;
+  /** 480 for a public one (RFC 5627 section 6.1), 404 for a temporary one that is void; 430 in a dialog whose flow is dead. */
+  readonly absent: 404 | 430 | 480;
 }
 
 const PREFIX = "tgruu.";

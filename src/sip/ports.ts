@@ -86,6 +86,9 @@ export type UserLookup =
       /** `undefined`: the domain is ours but there is no such subscriber. */
       readonly credentials: Credentials | undefined;
       readonly bindings: readonly FoundBinding[];
+      /** Whether messages wait for him, and whether somebody watches his presence or registrations, if that was asked. */
+      readonly hasMessages?: boolean;
+      readonly isWatched?: boolean;
     }
   /** The overlay could not answer in time: 503. */
   | { readonly outcome: "unavailable" };
@@ -93,6 +96,100 @@ export type UserLookup =
 export type BindingsOutcome =
   /** Stored on as many boxes as the ring promises. */
   | { readonly outcome: "stored" }
+  | { readonly outcome: "unavailable" };
+
+/** What can be subscribed to (RFC 6665): the names of the packages that this fleet serves. */
+export type EventPackage = "dialog" | "presence" | "message-summary" | "reg";
+
+/** One subscription of a watcher, as every box understands it: enough to go on with its dialog. */
+export interface Subscription {
+  /** Names it within the watched AoR. Hex. */
+  readonly key: string;
+  readonly package: EventPackage;
+  /** The `id` parameter of Event; "" if there is none. */
+  readonly id: string;
+  readonly callId: string;
+  readonly localTag: string;
+  /** To of the SUBSCRIBE as it was written, without a tag. */
+  readonly local: string;
+  /** From of the SUBSCRIBE as it was written, with its tag. */
+  readonly remote: string;
+  /** The watcher's Contact, a URI. */
+  readonly target: string;
+  readonly routes: readonly string[];
+  /** CSeq of the last SUBSCRIBE. */
+  readonly remoteCseq: number;
+  readonly startedAt: WallTime;
+  readonly expiresAt: WallTime;
+  /** Node-ID of the box that sends the NOTIFYs, hex. */
+  readonly edge: string;
+  readonly flowToken: string;
+  readonly received: Address;
+  readonly transport: TransportName;
+}
+
+/** Like a binding: with the way to its box at this moment. */
+export interface FoundSubscription extends Subscription {
+  readonly reach: FoundBinding["reach"];
+}
+
+/** What watchers are told of an AoR: one dialog, or one publication (RFC 3903). */
+export interface EventState {
+  /** Names it within the AoR. Hex. */
+  readonly key: string;
+  readonly package: EventPackage;
+  /** Body, or the part of one that the package says. */
+  readonly content: string;
+  readonly contentType: string;
+  /** SIP-ETag of a publication; "" if it is none. */
+  readonly etag: string;
+  /** It is over: told once, and not missed when it is forgotten. */
+  readonly isFinal: boolean;
+  readonly expiresAt: WallTime;
+}
+
+export interface FoundEventState extends EventState {
+  /** When it was written, by the ring's own clock: of two versions the later one stands. */
+  readonly writtenAt: WallTime;
+}
+
+/** All that the ring knows of who watches an AoR, and of what there is to see. */
+export type EventLookup =
+  | {
+      readonly outcome: "found";
+      readonly isUser: boolean;
+      readonly subscriptions: readonly FoundSubscription[];
+      readonly states: readonly FoundEventState[];
+      readonly bindings: readonly FoundBinding[];
+    }
+  | { readonly outcome: "unavailable" };
+
+export type EventChange =
+  | { readonly of: "subscriptions"; readonly upserts: readonly Subscription[]; readonly removals: readonly string[] }
+  | { readonly of: "states"; readonly upserts: readonly EventState[]; readonly removals: readonly string[] };
+
+/** A MESSAGE (RFC 3428) that waits for its user to come back. */
+export interface KeptMessage {
+  /** Names it within the AoR, so that whoever sends it twice has sent it once. Hex. */
+  readonly key: string;
+  /** From as it was written, with its tag. */
+  readonly from: string;
+  readonly callId: string;
+  readonly cseq: number;
+  readonly contentType: string;
+  readonly body: string;
+  /** Messages are delivered in the order of this. */
+  readonly takenAt: WallTime;
+  readonly expiresAt: WallTime;
+  /** `waiting`; or delivered, and remembered for a while so that it is not taken again. */
+  readonly state: "waiting" | "delivered";
+  /** Node-ID of the box that is delivering it, hex, and until when it is believed to be; "" if none is. */
+  readonly courier: string;
+  readonly courierUntil: WallTime;
+}
+
+export type MessageLookup =
+  | { readonly outcome: "found"; readonly messages: readonly KeptMessage[]; readonly bindings: readonly FoundBinding[] }
   | { readonly outcome: "unavailable" };
 
 /** One place to try, from RFC 3263. */
@@ -113,6 +210,10 @@ export type SipInput =
   | { readonly type: "resolved"; readonly ticket: Ticket; readonly targets: readonly Target[] }
   | { readonly type: "user-found"; readonly ticket: Ticket; readonly lookup: UserLookup }
   | { readonly type: "bindings-changed"; readonly ticket: Ticket; readonly result: BindingsOutcome }
+  | { readonly type: "events-read"; readonly ticket: Ticket; readonly lookup: EventLookup }
+  | { readonly type: "messages-read"; readonly ticket: Ticket; readonly lookup: MessageLookup }
+  | { readonly type: "messages-changed"; readonly ticket: Ticket; readonly result: BindingsOutcome }
+  | { readonly type: "events-changed"; readonly ticket: Ticket; readonly result: BindingsOutcome }
   | { readonly type: "tick" };
 
 export type SipEffect =
@@ -130,13 +231,23 @@ export type SipEffect =
       readonly remote: Address;
       /** The host that was resolved to `remote`, if it was: what a certificate must be for (RFC 5922). */
       readonly name?: string | undefined;
+      /** The local address of a datagram, if not the one that leads there. */
+      readonly from?: string | undefined;
       readonly octets: string;
     }
   | { readonly type: "close-connection"; readonly connection: number }
   /** Credentials and bindings of an AoR (`user@domain`, canonical) in one question; answered by `user-found`. */
-  | { readonly type: "find-user"; readonly ticket: Ticket; readonly aor: string }
+  | { readonly type: "find-user"; readonly ticket: Ticket; readonly aor: string; readonly forRegister?: boolean }
   /** Answered by `bindings-changed`. */
   | { readonly type: "change-bindings"; readonly ticket: Ticket; readonly aor: string; readonly changes: BindingChanges }
+  /** Answered by `messages-read`. */
+  | { readonly type: "read-messages"; readonly ticket: Ticket; readonly aor: string }
+  /** Answered by `messages-changed`, when they are on disk at as many boxes as the ring promises. */
+  | { readonly type: "change-messages"; readonly ticket: Ticket; readonly aor: string; readonly upserts: readonly KeptMessage[] }
+  /** Answered by `events-read`. */
+  | { readonly type: "read-events"; readonly ticket: Ticket; readonly aor: string }
+  /** Answered by `events-changed`. */
+  | { readonly type: "change-events"; readonly ticket: Ticket; readonly aor: string; readonly change: EventChange }
   /** RFC 3263 for a URI's host; answered by `resolved`, best first, empty if there is nothing. */
   | {
       readonly type: "resolve";

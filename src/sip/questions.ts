@@ -6,7 +6,7 @@ import { DeadlineQueue } from "../base/deadline-queue.ts";
 import { after, type Instant, seconds } from "../base/time.ts";
 import { CORE_LIMITS } from "./limits.ts";
 import type { Outbox } from "./outbox.ts";
-import type { BindingChanges, BindingsOutcome, SipEffect, Target, Ticket, TransportName, UserLookup } from "./ports.ts";
+import type { BindingChanges, BindingsOutcome, EventChange, EventLookup, KeptMessage, MessageLookup, SipEffect, Target, Ticket, TransportName, UserLookup } from "./ports.ts";
 
 /** The location service answers within a second or two, or says it cannot; this is for when it does not even that. */
 const PATIENCE = seconds(10);
@@ -14,6 +14,8 @@ const PATIENCE = seconds(10);
 export type Answer =
   | { readonly type: "user"; readonly lookup: UserLookup }
   | { readonly type: "bindings"; readonly result: BindingsOutcome }
+  | { readonly type: "events"; readonly lookup: EventLookup }
+  | { readonly type: "messages"; readonly lookup: MessageLookup }
   | { readonly type: "targets"; readonly targets: readonly Target[] };
 
 type Continuation = (now: Instant, answer: Answer | undefined) => void;
@@ -31,9 +33,10 @@ export class Questions {
     return this.#waiting.size;
   }
 
-  findUser(now: Instant, aor: string, then: (now: Instant, lookup: UserLookup) => void): void {
+  /** `forRegister`: what a registrar must know besides is asked too. */
+  findUser(now: Instant, aor: string, then: (now: Instant, lookup: UserLookup) => void, forRegister = false): void {
     const ticket = this.#outbox.nextTicket();
-    this.#ask(now, { type: "find-user", ticket, aor }, ticket, (at, answer) =>
+    this.#ask(now, { type: "find-user", ticket, aor, forRegister }, ticket, (at, answer) =>
       then(at, answer?.type === "user" ? answer.lookup : { outcome: "unavailable" }),
     );
   }
@@ -41,6 +44,34 @@ export class Questions {
   changeBindings(now: Instant, aor: string, changes: BindingChanges, then: (now: Instant, result: BindingsOutcome) => void): void {
     const ticket = this.#outbox.nextTicket();
     this.#ask(now, { type: "change-bindings", ticket, aor, changes }, ticket, (at, answer) =>
+      then(at, answer?.type === "bindings" ? answer.result : { outcome: "unavailable" }),
+    );
+  }
+
+  readEvents(now: Instant, aor: string, then: (now: Instant, lookup: EventLookup) => void): void {
+    const ticket = this.#outbox.nextTicket();
+    this.#ask(now, { type: "read-events", ticket, aor }, ticket, (at, answer) =>
+      then(at, answer?.type === "events" ? answer.lookup : { outcome: "unavailable" }),
+    );
+  }
+
+  changeEvents(now: Instant, aor: string, change: EventChange, then: (now: Instant, result: BindingsOutcome) => void): void {
+    const ticket = this.#outbox.nextTicket();
+    this.#ask(now, { type: "change-events", ticket, aor, change }, ticket, (at, answer) =>
+      then(at, answer?.type === "bindings" ? answer.result : { outcome: "unavailable" }),
+    );
+  }
+
+  readMessages(now: Instant, aor: string, then: (now: Instant, lookup: MessageLookup) => void): void {
+    const ticket = this.#outbox.nextTicket();
+    this.#ask(now, { type: "read-messages", ticket, aor }, ticket, (at, answer) =>
+      then(at, answer?.type === "messages" ? answer.lookup : { outcome: "unavailable" }),
+    );
+  }
+
+  changeMessages(now: Instant, aor: string, upserts: readonly KeptMessage[], then: (now: Instant, result: BindingsOutcome) => void): void {
+    const ticket = this.#outbox.nextTicket();
+    this.#ask(now, { type: "change-messages", ticket, aor, upserts }, ticket, (at, answer) =>
       then(at, answer?.type === "bindings" ? answer.result : { outcome: "unavailable" }),
     );
   }

@@ -9,17 +9,21 @@ import { earliest, type Instant, type WallTime } from "../base/time.ts";
 import { Gatekeeper } from "./auth/gatekeeper.ts";
 import { CoreContext } from "./core-context.ts";
 import { looksLikeEmergency } from "./emergency.ts";
+import { Events } from "./events/events.ts";
 import { FlowTokens } from "./flow-token.ts";
 import { Gruus } from "./gruu.ts";
-import type { ValidRequest } from "./message/message.ts";
+import type { ValidRequest, ValidResponse } from "./message/message.ts";
 import { type ParseFault, readMessage } from "./message/parse.ts";
+import { Courier } from "./messages/courier.ts";
 import { Outbox } from "./outbox.ts";
 import type { Flow, SipEffect, SipInput, SipSettings, StreamPorts } from "./ports.ts";
+import { passLasting } from "./proxy/lasting-branch.ts";
 import { StatefulProxy } from "./proxy/stateful-proxy.ts";
 import { Questions } from "./questions.ts";
+import { CallRecorder } from "./recorder/call-recorder.ts";
 import { Registrar } from "./registrar/registrar.ts";
 import { TransactionLayer } from "./transaction/transaction-layer.ts";
-import { LocalEnds } from "./transport/local-ends.ts";
+import { LocalEnds, type ServiceEnds } from "./transport/local-ends.ts";
 import { SourceBudgets } from "./transport/source-budgets.ts";
 import { isStun, stunAnswer } from "./transport/stun.ts";
 import { Transport } from "./transport/transport.ts";
@@ -29,6 +33,8 @@ export interface SipSnapshot {
   readonly serverTransactions: number;
   readonly clientTransactions: number;
   readonly responseContexts: number;
+  /** Whose NOTIFYs this box sends. */
+  readonly subscriptions: number;
   readonly connections: number;
   /** Where phones are served beside the SIP port. */
   readonly streamPorts: StreamPorts;
@@ -46,9 +52,17 @@ export class SipCore implements Machine<SipInput, SipEffect> {
   readonly #gatekeeper: Gatekeeper;
   readonly #registrar: Registrar;
   readonly #proxy: StatefulProxy;
+  readonly #events: Events;
+  readonly #courier: Courier;
+  /** What went through this box lately; it changes nothing. */
+  readonly recorder: Pick<CallRecorder, "calls" | "call" | "revision" | "life">;
+  readonly #recorder: CallRecorder;
 
-  /** `wallClock` is asked where a protocol prints or compares wall time; in simulation it is a function of the seed. */
-  constructor(settings: SipSettings, crypto: Crypto, random: Random, wallClock: () => WallTime) {
+  /**
+   * `wallClock` is asked where a protocol prints or compares wall time; in simulation it is a function of the seed.
+   * `recordingClock`: that of messages that are remembered, to the millisecond.
+   */
+  constructor(settings: SipSettings, crypto: Crypto, random: Random, wallClock: () => WallTime, recordingClock = wallClock) {
     const outbox = new Outbox();
     const ends = new LocalEnds(settings);
     const transport = new Transport(outbox);
@@ -67,10 +81,19 @@ export class SipCore implements Machine<SipInput, SipEffect> {
       questions: new Questions(outbox),
     });
     const life = toHex(random.bytes(6));
+    this.#recorder = new CallRecorder(crypto, recordingClock, life);
+    this.recorder = this.#recorder;
     const gatekeeper = new Gatekeeper(settings, crypto, wallClock, life);
     this.#gatekeeper = gatekeeper;
-    this.#registrar = new Registrar(this.#core, gatekeeper);
-    this.#proxy = new StatefulProxy(this.#core, gatekeeper, this.#registrar, life);
+    const courier = new Courier(this.#core, life);
+    const events = new Events(this.#core, gatekeeper, life);
+    this.#courier = courier;
+    this.#events = events;
+    this.#registrar = new Registrar(this.#core, gatekeeper, {
+      messagesWait: (now, aor) => courier.registered(now, aor),
+      registrationChanged: (now, aor) => events.registrationChanged(now, aor),
+    });
+    this.#proxy = new StatefulProxy(this.#core, gatekeeper, this.#registrar, this.#events, life);
   }
 
   /** The addresses on which SIP is served now. */
@@ -86,6 +109,11 @@ export class SipCore implements Machine<SipInput, SipEffect> {
   /** The SIP addresses of the other boxes of the fleet: in a URI they mean our domain. */
   setFleetAddresses(addresses: readonly Address[]): void {
     this.#core.ends.setFleetAddresses(addresses);
+  }
+
+  /** Which addresses outlive their boxes, and which of them are on this one. */
+  setServiceEnds(service: ServiceEnds): void {
+    this.#core.ends.setServiceEnds(service);
   }
 
   /** From here on: how long phones may register for, and who may. */
@@ -109,9 +137,10 @@ export class SipCore implements Machine<SipInput, SipEffect> {
     this.#proxy.serving = serving;
   }
 
-  /** Whether phones are sent to other boxes with what is new. */
-  setDraining(draining: boolean): void {
+  /** Whether phones are sent to other boxes with what is new; those that watch their registration are told to go. */
+  setDraining(now: Instant, draining: boolean): void {
     this.#proxy.draining = draining;
+    this.#events.setGoing(now, draining);
   }
 
   /** Address of the page that tells how this box is, for whoever asks OPTIONS; empty: there is none. */
@@ -125,6 +154,7 @@ export class SipCore implements Machine<SipInput, SipEffect> {
       serverTransactions: transactions.serverTransactions,
       clientTransactions: transactions.clientTransactions,
       responseContexts: this.#proxy.responseContexts,
+      subscriptions: this.#events.subscriptions,
       connections: transport.connections,
       streamPorts: ends.streamPorts,
       questions: questions.size,
@@ -138,12 +168,15 @@ export class SipCore implements Machine<SipInput, SipEffect> {
   nextDeadline(): Instant | undefined {
     const { transactions, questions, transport } = this.#core;
     const waiting = earliest(questions.nextDeadline(), transport.nextDeadline());
-    return earliest(earliest(transactions.nextDeadline(), waiting), this.#proxy.nextDeadline());
+    const rooms = earliest(this.#proxy.nextDeadline(), earliest(this.#events.nextDeadline(), this.#courier.nextDeadline()));
+    return earliest(earliest(transactions.nextDeadline(), waiting), rooms);
   }
 
   step(now: Instant, input: SipInput): readonly SipEffect[] {
     this.#take(now, input);
-    return this.#core.outbox.take();
+    const effects = this.#core.outbox.take();
+    this.#recorder.sent(now, effects);
+    return effects;
   }
 
   #take(now: Instant, input: SipInput): void {
@@ -164,6 +197,13 @@ export class SipCore implements Machine<SipInput, SipEffect> {
         return questions.answer(now, input.ticket, { type: "user", lookup: input.lookup });
       case "bindings-changed":
         return questions.answer(now, input.ticket, { type: "bindings", result: input.result });
+      case "events-read":
+        return questions.answer(now, input.ticket, { type: "events", lookup: input.lookup });
+      case "messages-read":
+        return questions.answer(now, input.ticket, { type: "messages", lookup: input.lookup });
+      case "messages-changed":
+      case "events-changed":
+        return questions.answer(now, input.ticket, { type: "bindings", result: input.result });
       case "tick":
         return this.#tick(now);
     }
@@ -173,6 +213,8 @@ export class SipCore implements Machine<SipInput, SipEffect> {
     this.#core.transactions.tick(now);
     this.#core.questions.tick(now);
     this.#proxy.tick(now);
+    this.#events.tick(now);
+    this.#courier.tick(now);
     for (let connection = this.#core.transport.takeStalled(now); connection !== undefined; connection = this.#core.transport.takeStalled(now)) {
       this.#core.outbox.count("stream-stalled");
       this.#close(now, connection);
@@ -216,15 +258,25 @@ export class SipCore implements Machine<SipInput, SipEffect> {
   }
 
   #receiveMessage(now: Instant, flow: Flow, octets: string): void {
+    this.#recorder.received(now, flow, octets);
     const read = readMessage(octets);
     if (!read.ok) return this.#refuse(flow, read.fault);
     const message = read.value;
     if (message.type === "response") {
-      if (this.#core.transactions.receiveResponse(now, message)) this.#core.budgets.wanted(flow.remote.host);
-      return;
+      if (this.#core.transactions.receiveResponse(now, message)) return this.#core.budgets.wanted(flow.remote.host);
+      return this.#passLasting(now, flow, message);
     }
     message.stampReceived(flow.remote);
     this.#receiveRequest(now, flow, message);
+  }
+
+  #passLasting(now: Instant, flow: Flow, response: ValidResponse): void {
+    const passed = passLasting(this.#core, response);
+    if (passed === undefined) return;
+    this.#core.outbox.count("response-of-dead-box");
+    const { remote, octets } = passed;
+    if (this.#core.ends.isSentBy(remote.host, remote.port)) return this.#receiveMessage(now, flow, octets);
+    this.#core.transport.send({ transport: "udp", local: flow.local, remote, connection: 0 }, octets);
   }
 
   /** A message that cannot go any further: an answer where there is somebody to answer. */
@@ -255,7 +307,8 @@ export class SipCore implements Machine<SipInput, SipEffect> {
   /** RFC 3261 16.10: answered here; what it cancels is told on by the response context. */
   #cancel(now: Instant, flow: Flow, request: ValidRequest): void {
     const invite = this.#core.transactions.findCancelled(request);
-    this.#core.answer(request, flow, invite === undefined ? 481 : 200);
+    const isKnown = invite !== undefined || this.#proxy.cancelOfDead(now, request, flow);
+    this.#core.answer(request, flow, isKnown ? 200 : 481);
     invite?.user?.cancelled(now);
   }
 }

@@ -24,6 +24,10 @@ export class Agent {
     return `http://${this.box.address}:${PAGE_PORT}/`;
   }
 
+  get pid(): number | undefined {
+    return this.#program.pid;
+  }
+
   kill(signal: NodeJS.Signals = "SIGKILL"): void {
     this.#program.kill(signal);
   }

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { StatusReport } from "../../src/peer/reports.ts";
 import { Box, ringbox, whyNoBox } from "./box.ts";
-import { type Host, Network, whyNoLab, whyNotInstalled } from "./network.ts";
+import { type Family, type Host, Network, whyNoLab, whyNotInstalled } from "./network.ts";
 import type { SippUser } from "./phones/sipp.ts";
 import { until } from "./until.ts";
 
@@ -20,6 +20,10 @@ export interface LabPlan {
   readonly phones?: number;
   /** Programs that the test needs beside the boxes. */
   readonly programs?: readonly string[];
+  /** IPv4 if not given. */
+  readonly families?: readonly Family[];
+  /** Further options of box 1, 2, … */
+  readonly options?: (box: number) => readonly string[];
   /** A reason of the test's own to be skipped. */
   readonly without?: string;
 }
@@ -47,9 +51,10 @@ export class Lab {
   readonly phoneHosts: readonly Host[];
   readonly #ticket: string;
   readonly #tell: TestContext["diagnostic"];
+  readonly #options: (box: number) => readonly string[];
 
   static async make(plan: LabPlan, tell: (line: string) => void): Promise<Lab> {
-    const network = new Network();
+    const network = new Network(plan.families);
     const fleet = join(network.directory, "fleet");
     await ringbox("fleet", "init", fleet, "--name", "lab", "--domain", DOMAIN);
     return new Lab(network, join(fleet, "fleet.ticket"), plan, tell);
@@ -59,6 +64,7 @@ export class Lab {
     this.network = network;
     this.#ticket = ticket;
     this.#tell = tell;
+    this.#options = plan.options ?? (() => []);
     for (let number = 1; number <= plan.boxes; number += 1) this.addBox();
     this.phoneHosts = Array.from({ length: plan.phones ?? 0 }, (_, index) => network.addHost(`p${index + 1}`, 101 + index));
   }
@@ -66,7 +72,7 @@ export class Lab {
   /** One more box, not started. */
   addBox(): Box {
     const number = this.boxes.length + 1;
-    const box = new Box(this.network.addHost(`b${number}`, number), this.#ticket);
+    const box = new Box(this.network.addHost(`b${number}`, number), this.#ticket, this.#options(number));
     this.boxes.push(box);
     return box;
   }

@@ -99,6 +99,8 @@ function watchForTheEnd(): void {
   }
 }
 
+export type Family = "IPv4" | "IPv6";
+
 /** One LAN with its hosts and a directory for what they write. */
 export class Network {
   /** Removed with the network, unless RINGBOX_LAB_KEEP is set. */
@@ -108,7 +110,10 @@ export class Network {
   private readonly switchNamespace: string;
   private bridges = 0;
 
-  constructor() {
+  private readonly families: readonly Family[];
+
+  constructor(families: readonly Family[] = ["IPv4"]) {
+    this.families = families;
     removeLeftovers();
     if (open.size === 0 && serial === 0) watchForTheEnd();
     serial += 1;
@@ -120,14 +125,17 @@ export class Network {
     this.bridge(0);
   }
 
-  /** A new host with a cable to the switch, address 10.200.0.`number`. Names are short: `b1`, `p3`. */
+  /** A new host with a cable to the switch, addresses 10.200.0.`number` and fd00:200::`number`. Names are short: `b1`, `p3`. */
   addHost(name: string, number: number): Host {
     const namespace = `${this.prefix}-${name}`;
-    const host = new Host(this, name, namespace, `10.200.0.${number}`);
+    const addresses = { IPv4: `10.200.0.${number}`, IPv6: `fd00:200::${number}` };
+    const has = (family: Family): boolean => this.families.includes(family);
+    const host = new Host(this, name, namespace, has("IPv4") ? addresses.IPv4 : addresses.IPv6, addresses.IPv6);
     ip(["netns", "add", namespace]);
     ip(["-n", namespace], [
       `link add eth0 type veth peer name ${name} netns ${this.switchNamespace}`,
-      `addr add ${host.address}/24 broadcast 10.200.0.255 dev eth0`,
+      ...(has("IPv4") ? [`addr add ${addresses.IPv4}/24 broadcast 10.200.0.255 dev eth0`] : []),
+      ...(has("IPv6") ? [`addr add ${addresses.IPv6}/64 dev eth0 nodad`] : []),
       "link set lo up",
       "link set eth0 up",
     ]);
@@ -178,14 +186,17 @@ export class Network {
 export class Host {
   readonly name: string;
   readonly namespace: string;
+  /** Of IPv4 where the network has it. */
   readonly address: string;
+  readonly ipv6: string;
   readonly network: Network;
 
-  constructor(network: Network, name: string, namespace: string, address: string) {
+  constructor(network: Network, name: string, namespace: string, address: string, ipv6: string) {
     this.network = network;
     this.name = name;
     this.namespace = namespace;
     this.address = address;
+    this.ipv6 = ipv6;
   }
 
   /** Where programs of the host may leave files; shared with the other hosts. */

@@ -21,6 +21,11 @@ const LONG_FORMS: readonly LongForm[] = [
     environment: { RINGBOX_DECISIONS: "400" },
   },
   {
+    name: "writes: an hour of a thousand phones that refresh every minute",
+    command: ["--test", "test/lab/20-write-budget.test.ts"],
+    environment: { RINGBOX_WRITE_MINUTES: "60" },
+  },
+  {
     name: "SIP: ten thousand idle connections",
     command: ["--test", "test/integration/box/idle-connections.test.ts"],
     environment: { RINGBOX_CONNECTIONS: "10000" },
@@ -54,6 +59,11 @@ const LONG_FORMS: readonly LongForm[] = [
     name: "merge storm: sixty times twenty-one cuts, with writes on all sides and clocks that jump",
     command: ["--test", "test/simulation/merge.test.ts"],
     environment: { RINGBOX_MERGES: "60" },
+  },
+  {
+    name: "lamps and kept messages: 100 seeds of boxes that die before and during calls",
+    command: ["--test", "test/simulation/watchers.test.ts", "test/simulation/kept-messages.test.ts"],
+    environment: { RINGBOX_LAMP_SEEDS: "100" },
   },
   {
     name: "detection: partial cuts, 1,000 seeds",

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { ControlServer } from "../../src/io/control-server.ts";
 import type { ControlReply, ControlRequest, NewSubscriber } from "../../src/peer/control.ts";
 import type { ConflictReport } from "../../src/peer/reports.ts";
-import { SAMPLE_BINDING, SAMPLE_CONFIGURATION, SAMPLE_PEERS, SAMPLE_STATUS, SAMPLE_WHERE } from "./sample-reports.ts";
+import { SAMPLE_BINDING, SAMPLE_CALL, SAMPLE_CONFIGURATION, SAMPLE_PEERS, SAMPLE_STATUS, SAMPLE_WHERE } from "./sample-reports.ts";
 
 export class FakeBox {
   readonly directory: string;
@@ -72,6 +72,10 @@ export class FakeBox {
         return { ok: true, op: "conflict-resolve", aor: `${request.username}@acme.example`, copies: 3 };
       case "flows":
         return { ok: true, op: "flows", flows: [{ ...SAMPLE_BINDING, aor: "100@acme.example", token: "" }] };
+      case "calls":
+        return { ok: true, op: "calls", life: "1", revision: 1, calls: [SAMPLE_CALL] };
+      case "call-messages":
+        return { ok: true, op: "call-messages", found: request.name === SAMPLE_CALL.id ? { call: SAMPLE_CALL, messages: [] } : null };
       case "registration-list":
         return { ok: true, op: "registration-list", registrations: [{ aor: "100@acme.example", bindings: [SAMPLE_BINDING] }] };
       case "admit":

@@ -120,6 +120,18 @@ export class PageAgent {
     return this.ask(path, { method: "POST", headers: { cookie, "x-ringbox-token": token, origin: this.origin }, body });
   }
 
+  /** What a POST answers, as bytes. */
+  download(path: string, { cookie, token }: SignedIn): Promise<Buffer> {
+    const options = { host: this.address, port: HTTPS_PORT, path, method: "POST", agent: false, rejectUnauthorized: false, headers: { cookie, "x-ringbox-token": token, origin: this.origin, "content-type": "application/json" } };
+    return new Promise((answered, failed) => {
+      const asked = httpsRequest(options, (response) => {
+        const chunks: Buffer[] = [];
+        response.on("data", (chunk: Buffer) => chunks.push(chunk)).on("error", failed).on("end", () => answered(Buffer.concat(chunks)));
+      });
+      asked.on("error", failed).end("{}");
+    });
+  }
+
   /** A terminal of that session; rejects with the status if it is refused. */
   async terminal(signedIn: SignedIn, wishes: { readonly origin?: string; readonly token?: string } = {}): Promise<WebSocket> {
     const given = await this.post("/api/terminal", signedIn);

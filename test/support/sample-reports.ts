@@ -1,4 +1,5 @@
 import type { BindingReport, BoxReference, ConflictReport, ConfigurationReport, PeerReport, StatusReport, WhereReport } from "../../src/peer/reports.ts";
+import type { RecordedCall } from "../../src/sip/recorder/call-recorder.ts";
 
 /** The n-th box of a made-up ring. */
 export const sampleBox = (n: number): BoxReference => ({
@@ -15,6 +16,7 @@ export const SAMPLE_STATUS: StatusReport = {
   zone: "rack 4",
   software: "Ringbox/0.1",
   sip: { host: "192.0.2.1", port: 5060 },
+  serviceAddresses: [],
   transports: [{ transport: "udp", port: 5060 }, { transport: "tcp", port: 5060 }, { transport: "tls", port: 5061 }],
   overlay: { host: "192.0.2.1", port: 6084 },
   share: 0.198,
@@ -22,6 +24,7 @@ export const SAMPLE_STATUS: StatusReport = {
   copiesWanted: 3,
   inSync: true,
   comparedSecondsAgo: 12,
+  receiving: null,
   boxes: { serving: 5, known: 5 },
   entries: { owned: 412, held: 1_230 },
   uptimeSeconds: 273_600,
@@ -52,6 +55,11 @@ export const SAMPLE_BINDING: BindingReport = {
   userAgent: "phone/1.0",
   instance: "",
   path: [],
+};
+
+export const SAMPLE_CALL: RecordedCall = {
+  kind: "call", id: "0123456789abcdef", callId: "a84b4c76e66710", from: "100@acme.example", to: "204@acme.example", startedAt: 1_800_000_000_000,
+  ringingAt: 1_800_000_000_200, answeredAt: 1_800_000_004_000, endedAt: 1_800_000_184_000, status: 200, reason: "OK", endedBy: "caller", leftOut: 0, revision: 1,
 };
 
 export const SAMPLE_CONFLICT: ConflictReport = {

@@ -10,7 +10,7 @@ import type { SipRequest, SipResponse } from "../../src/sip/message/message.ts";
 import { parseMessage } from "../../src/sip/message/parse.ts";
 import { StreamFramer } from "../../src/sip/message/stream-framer.ts";
 import { isSipUri, type SipUri, uriParameter } from "../../src/sip/message/uri.ts";
-import type { Binding, Credentials, Flow, FoundBinding, SipEffect, SipInput, SipSettings, Target, TransportName } from "../../src/sip/ports.ts";
+import type { Binding, Credentials, EventLookup, EventState, Flow, FoundBinding, KeptMessage, SipEffect, SipInput, SipSettings, Subscription, Target, TransportName } from "../../src/sip/ports.ts";
 import { SipCore } from "../../src/sip/sip-core.ts";
 import { hashCrypto } from "./hash-crypto.ts";
 
@@ -44,6 +44,12 @@ export const settingsOf = (host: string, nodeId: string, more: Partial<SipSettin
   ...more,
 });
 
+/** What the ring has of one AoR's events. */
+interface WatchedUser {
+  readonly subscriptions: Map<string, Subscription>;
+  readonly states: Map<string, EventState & { readonly writtenAt: number }>;
+}
+
 interface User {
   readonly credentials: Credentials;
   readonly bindings: Map<string, Binding>;
@@ -69,6 +75,10 @@ export class SipWorld {
   readonly phones: Phone[] = [];
   readonly users = new Map<string, User>();
   readonly names = new Map<string, readonly Target[]>();
+  /** By AoR. */
+  readonly watched = new Map<string, WatchedUser>();
+  /** By AoR and key. */
+  readonly messages = new Map<string, Map<string, KeptMessage>>();
   /** Whether a UDP datagram is lost. */
   loses: (from: Address, to: Address, octets: string) => boolean = () => false;
   isStoreAvailable = true;
@@ -106,6 +116,23 @@ export class SipWorld {
     return [...(this.users.get(aor)?.bindings.values() ?? [])];
   }
 
+  eventsOf(aor: string): WatchedUser {
+    const known = this.watched.get(aor) ?? { subscriptions: new Map(), states: new Map() };
+    this.watched.set(aor, known);
+    return known;
+  }
+
+  messagesOf(aor: string): Map<string, KeptMessage> {
+    const known = this.messages.get(aor) ?? new Map<string, KeptMessage>();
+    this.messages.set(aor, known);
+    return known;
+  }
+
+  /** Every box knows all the others, as in a ring. */
+  introduceBoxes(): void {
+    for (const box of this.boxes) box.core.setFleetAddresses(this.boxes.filter((other) => other !== box).map(({ address }) => address));
+  }
+
   later(delay: number, run: () => void): void {
     this.#order += 1;
     this.#events.push({ at: this.time + delay, order: this.#order, run });
@@ -117,7 +144,7 @@ export class SipWorld {
     for (let turns = 0; ; turns++) {
       assert(turns < 200_000, "the world does not come to rest");
       const next = this.#nextEvent();
-      const tick = Math.min(...this.boxes.map((box) => box.core.nextDeadline() ?? Infinity));
+      const tick = Math.min(...this.boxes.map((box) => (box.isAlive ? (box.core.nextDeadline() ?? Infinity) : Infinity)));
       const at = Math.min(next?.at ?? Infinity, tick);
       if (at > end) break;
       this.time = Math.max(this.time, at);
@@ -237,6 +264,22 @@ export class Box {
           const outcome = world.isStoreAvailable ? "stored" : "unavailable";
           this.input({ type: "bindings-changed", ticket: effect.ticket, result: { outcome } });
         });
+      case "read-events":
+        return world.later(LATENCY, () => this.input({ type: "events-read", ticket: effect.ticket, lookup: this.#readEvents(effect.aor) }));
+      case "change-events":
+        return world.later(LATENCY, () => {
+          if (world.isStoreAvailable) this.#changeEvents(effect);
+          const outcome = world.isStoreAvailable ? "stored" : "unavailable";
+          this.input({ type: "events-changed", ticket: effect.ticket, result: { outcome } });
+        });
+      case "read-messages":
+        return world.later(LATENCY, () => this.input({ type: "messages-read", ticket: effect.ticket, lookup: this.#readMessages(effect.aor) }));
+      case "change-messages":
+        return world.later(LATENCY, () => {
+          const outcome = world.isStoreAvailable ? "stored" : "unavailable";
+          if (world.isStoreAvailable) for (const message of effect.upserts) world.messagesOf(effect.aor).set(message.key, message);
+          this.input({ type: "messages-changed", ticket: effect.ticket, result: { outcome } });
+        });
       case "resolve":
         return world.later(LATENCY, () =>
           this.input({ type: "resolved", ticket: effect.ticket, targets: world.names.get(effect.host) ?? [] }),
@@ -254,7 +297,7 @@ export class Box {
   #connect(effect: Extract<SipEffect, { type: "connect" }>): void {
     const { world } = this;
     if (effect.transport === "udp") {
-      const from = { host: this.hostTowards(effect.remote.host), port: this.address.port };
+      const from = { host: effect.from ?? this.hostTowards(effect.remote.host), port: this.address.port };
       if (world.at(effect.remote) !== undefined) return world.datagram(from, effect.remote, effect.octets);
       return world.later(LATENCY, () => this.input({ type: "transport-error", ticket: effect.ticket }));
     }
@@ -268,16 +311,47 @@ export class Box {
     });
   }
 
+  #changeEvents({ aor, change }: Extract<SipEffect, { type: "change-events" }>): void {
+    const { subscriptions, states } = this.world.eventsOf(aor);
+    for (const key of change.removals) (change.of === "states" ? states : subscriptions).delete(key);
+    if (change.of === "states") for (const state of change.upserts) states.set(state.key, { ...state, writtenAt: WALL_AT_START + this.world.time });
+    else for (const one of change.upserts) subscriptions.set(one.key, one);
+  }
+
+  #readEvents(aor: string): EventLookup {
+    const found = this.#find(aor);
+    if (found.outcome === "unavailable") return found;
+    const wall = WALL_AT_START + this.world.time;
+    const { subscriptions, states } = this.world.eventsOf(aor);
+    return {
+      outcome: "found",
+      isUser: found.credentials !== undefined,
+      bindings: found.bindings,
+      subscriptions: [...subscriptions.values()].filter(({ expiresAt }) => expiresAt > wall).map((one) => ({ ...one, reach: this.#reach(one.edge) })),
+      states: [...states.values()].filter(({ expiresAt }) => expiresAt > wall).map((state) => ({ ...state, writtenAt: wallTime(state.writtenAt) })),
+    };
+  }
+
+  #readMessages(aor: string): Extract<SipInput, { type: "messages-read" }>["lookup"] {
+    const found = this.#find(aor);
+    if (found.outcome === "unavailable") return found;
+    const wall = WALL_AT_START + this.world.time;
+    const messages = [...this.world.messagesOf(aor).values()].filter(({ expiresAt }) => expiresAt > wall);
+    return { outcome: "found", bindings: found.bindings, messages };
+  }
+
+  #reach(edge: string): FoundBinding["reach"] {
+    if (edge === this.nodeId) return { at: "here" };
+    const owner = this.world.boxes.find((box) => box.nodeId === edge);
+    const isReachable = owner !== undefined && (owner.isAlive || !this.world.knowsDead);
+    return isReachable ? { at: "elsewhere", box: owner.address } : { at: "gone" };
+  }
+
   #find(aor: string): Extract<SipInput, { type: "user-found" }>["lookup"] {
     if (!this.world.isStoreAvailable) return { outcome: "unavailable" };
     const user = this.world.users.get(aor);
-    const bindings = [...(user?.bindings.values() ?? [])].map((binding): FoundBinding => {
-      if (binding.edge === this.nodeId) return { ...binding, reach: { at: "here" } };
-      const owner = this.world.boxes.find((box) => box.nodeId === binding.edge);
-      const isReachable = owner !== undefined && (owner.isAlive || !this.world.knowsDead);
-      return { ...binding, reach: isReachable ? { at: "elsewhere", box: owner.address } : { at: "gone" } };
-    });
-    return { outcome: "found", credentials: user?.credentials, bindings };
+    const bindings = [...(user?.bindings.values() ?? [])].map((binding): FoundBinding => ({ ...binding, reach: this.#reach(binding.edge) }));
+    return { outcome: "found", credentials: user?.credentials, bindings, hasMessages: this.world.messagesOf(aor).size > 0, isWatched: this.world.eventsOf(aor).subscriptions.size > 0 };
   }
 }
 

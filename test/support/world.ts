@@ -4,6 +4,7 @@
 import type { Address } from "../../src/base/address.ts";
 import { type Instant, instant, type WallTime, wallTime } from "../../src/base/time.ts";
 import type { NodeId, OverlayEffect, OverlayInput, OverlaySnapshot, PeerInfo, Phase, StoredRow } from "../../src/overlay/ports.ts";
+import type { ServiceAddressEffect } from "../../src/peer/service-addresses.ts";
 import type { SipEffect, SipInput } from "../../src/sip/ports.ts";
 import { EventQueue } from "./event-queue.ts";
 import { splitLargestGap } from "./placement.ts";
@@ -25,6 +26,7 @@ export type BoxInput =
 export type BoxEffect =
   | OverlayEffect
   | SipEffect
+  | ServiceAddressEffect
   | { readonly type: "replied"; readonly ticket: number; readonly reply: object }
   | { readonly type: "admission-answered"; readonly ticket: number; readonly answer: object };
 

@@ -7,6 +7,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { seconds } from "../../base/time.ts";
 import { shownText } from "../../health/access/shown-text.ts";
+import { ladderLines } from "../call-commands.ts";
+import { ladderSchema } from "../ladder-schema.ts";
 import { type ReportSource, reportSource } from "./report-source.ts";
 import { boxLines, callLines, eventLines, factLines, phoneLines, type ScreenReport } from "./report-view.ts";
 import { readKeys } from "./screen.ts";
@@ -138,15 +140,11 @@ class FieldMenu {
     });
   }
 
-  /** The ladder of one call: who sent what to whom. */
+  /** The ladder of one call, for whoever may open the agent's socket. */
   async #messagesOf(id: string | undefined): Promise<string[]> {
     if (id === undefined) return [];
-    const found: unknown = await this.#source.read(`/api/calls/${encodeURIComponent(id)}`).catch(() => []);
-    const list: unknown[] = Array.isArray(found) ? found : typeof found === "object" && found !== null && "messages" in found && Array.isArray(found.messages) ? found.messages : [];
-    return list.flatMap((message) => {
-      if (typeof message !== "object" || message === null || !("startLine" in message) || !("from" in message) || !("to" in message)) return [];
-      return [`  ${String(message.from).padEnd(24)} --> ${String(message.to).padEnd(24)} ${String(message.startLine)}`];
-    });
+    const found = ladderSchema.safeParse(await this.#source.read(`/api/calls/${encodeURIComponent(id)}`).catch(() => undefined));
+    return found.success ? ladderLines(found.data) : ["This user may not read the messages of calls; they are on the page at /calls."];
   }
 
   #journal(): Promise<void> {

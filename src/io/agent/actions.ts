@@ -1,6 +1,7 @@
 // What people may do to a box from its page and its console. Nothing here can hurt: what takes the box out of service
 // asks the boxes that hold the same copies first, and puts it back by itself. Each says what happened.
 
+import { randomInt } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { between, type Duration, type Instant, minutes, seconds } from "../../base/time.ts";
 import { shownText } from "../../health/access/shown-text.ts";
@@ -43,6 +44,11 @@ const PROVED_WITHIN = seconds(12);
 const DRAINED_WITHIN = seconds(10);
 const BACK_WITHIN = seconds(60);
 const OUT_FOR = minutes(3);
+/** Longer than a restart of another box and what its copies need afterwards. */
+const TURN_WITHIN = seconds(90);
+/** Two that asked at once stand in each other's way, and ask again at different times, milliseconds. */
+const ASK_AGAIN_FIRST = 300;
+const ASK_AGAIN_LAST = 2_000;
 const LOOKED_EVERY = seconds(0.25);
 const ADMITTED_WITHIN = seconds(20);
 
@@ -147,16 +153,15 @@ export class Actions {
 
   async #restart(confirmed: boolean): Promise<Done> {
     if (this.#restarting) return notDone("This box is restarting already.");
-    const { ring, boxes } = this.#ports.report();
+    const { boxes } = this.#ports.report();
     const others = boxes.filter(({ self, state }) => !self && state === "serving").length;
     if (others === 0 && !confirmed) return notDone(`No other box serves: phones do not work for some seconds; ${this.#talking()} Confirm to do it all the same.`);
-    if (others > 0 && ring.canLose < 1) return notDone("The ring cannot spare a box now; wait until its copies are complete.");
     const talking = this.#ports.report().calls.some(({ endedAt }) => endedAt === null);
     if (talking && !confirmed) return notDone(`${this.#talking().replace(/^t/, "T")} Confirm to restart.`);
     this.#restarting = true;
     try {
-      const slot = await this.#ports.takeSlot(OUT_FOR);
-      if (!slot.granted) return notDone(`Not now: ${slot.why}.`);
+      const refusal = await this.#waitForTurn();
+      if (refusal !== undefined) return notDone(`Not now: ${refusal}.`);
       try {
         return await this.#outAndBack();
       } finally {
@@ -164,6 +169,19 @@ export class Actions {
       }
     } finally {
       this.#restarting = false;
+    }
+  }
+
+  /** Boxes that are told to restart together go one after another. What stood in the way at last; `undefined`: this box has its slot. */
+  async #waitForTurn(): Promise<string | undefined> {
+    const end = systemClock.now() + TURN_WITHIN;
+    for (;;) {
+      const slot = await this.#ports.takeSlot(OUT_FOR);
+      const { ring, boxes } = this.#ports.report();
+      if (slot.granted && (ring.canLose > 0 || !boxes.some(({ self, state }) => !self && state === "serving"))) return undefined;
+      if (slot.granted) await this.#ports.giveSlotBack();
+      if (systemClock.now() >= end) return slot.granted ? "the ring cannot spare a box; wait until its copies are complete" : slot.why;
+      await pause(randomInt(ASK_AGAIN_FIRST, ASK_AGAIN_LAST));
     }
   }
 

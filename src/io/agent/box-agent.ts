@@ -5,12 +5,13 @@ import { type Duration, milliseconds, minutes, seconds } from "../../base/time.t
 import { Health } from "../../health/health.ts";
 import type { HealthEffect, HealthInput, Listen } from "../../health/ports.ts";
 import type { Remedy } from "../../health/remedies.ts";
-import type { HealthReport, Phone, Series, Severity, SipTransport } from "../../health/report.ts";
+import type { CallEntry, CallLadder, HealthReport, Phone, Series, Severity, SipTransport } from "../../health/report.ts";
 import { SeriesBook } from "../../health/series.ts";
 import type { ControlRequest } from "../../peer/control.ts";
 import type { PeerReport, StatusReport } from "../../peer/reports.ts";
 import { systemClock } from "../clock.ts";
 import type { Report } from "../journal.ts";
+import { CallDesk } from "./call-desk.ts";
 import { type AnswerReader, ControlLink } from "./control-link.ts";
 import type { SignedText } from "./envelope.ts";
 import { FactReader } from "./facts.ts";
@@ -22,16 +23,19 @@ import { stopPeer } from "./peer-process.ts";
 import { PhoneWatch } from "./phone-watch.ts";
 import { Prober } from "./prober.ts";
 import { SipWatch } from "./sip-watch.ts";
+import { TimeLineFile } from "./time-line-file.ts";
 
 /** The core judges this often: it bounds how long a wrong verdict stands beside its silence limits. */
 const JUDGED_EVERY = milliseconds(500);
 const HEARTBEAT_EVERY = seconds(1);
 const SIP_ASKED_EVERY = seconds(1);
+const TIME_LINE_EVERY = seconds(2);
 const FACTS_EVERY = seconds(1);
 const SERIES_EVERY = seconds(1);
 const PHONES_ASKED_EVERY = seconds(1);
 const STATUS_EVERY = seconds(2);
 const PHONES_EVERY = seconds(10);
+const CALLS_EVERY = seconds(1);
 /** A question that the peer answers out of its head. */
 const QUICK = milliseconds(2_500);
 /** One that goes over the ring. */
@@ -70,7 +74,9 @@ export class BoxAgent {
   readonly #phoneWatch = new PhoneWatch();
   readonly #facts: FactReader;
   readonly #inventory = new MachineInventory(() => Math.round(systemClock.wall()));
+  readonly #timeLine: TimeLineFile;
   readonly #fleet: FleetRound;
+  readonly #calls: CallDesk;
   /** One for each transport. BOUNDED: by the transports. */
   readonly #sipWatches = new Map<SipTransport, SipWatch>();
   /** BOUNDED: by the loops below. */
@@ -85,6 +91,8 @@ export class BoxAgent {
     this.#settings = settings;
     this.#run = Date.now().toString(36);
     this.#health = new Health({ software: settings.software, run: this.#run, remedies: settings.supervised });
+    this.#timeLine = new TimeLineFile(settings.directory);
+    this.#health.restoreTimeLine(this.#timeLine.read());
     this.#control = new ControlLink(settings.directory, settings.readAnswer);
     this.#identity = new IdentityReader(settings.directory);
     this.#facts = new FactReader(settings.directory);
@@ -97,6 +105,11 @@ export class BoxAgent {
       listens: () => this.#listens,
       tell: this.#tell,
     });
+    this.#calls = new CallDesk({
+      control: this.#control, patience: QUICK, tell: this.#tell,
+      peers: () => this.#peers,
+      askBox: (nodeId, name) => this.#fleet.askLeg(nodeId, name),
+    });
   }
 
   start(): void {
@@ -106,9 +119,11 @@ export class BoxAgent {
     this.#every(STATUS_EVERY, () => this.#askStatus());
     this.#every(SIP_ASKED_EVERY, () => this.#askSip());
     this.#every(SIP_ASKED_EVERY, () => this.#prove());
+    this.#every(TIME_LINE_EVERY, () => this.#timeLine.keep(systemClock.now(), this.#health.freshEvents(), () => this.#health.allEvents()));
     this.#every(FACTS_EVERY, () => this.#measure());
     this.#every(SERIES_EVERY, () => this.#series.record(this.report()));
     this.#every(PHONES_EVERY, () => this.#listPhones());
+    this.#every(CALLS_EVERY, () => this.#calls.look());
     this.#every(PHONES_ASKED_EVERY, () => this.#askPhones());
     for (const { interval, act } of this.#fleet.rounds) this.#every(interval, act);
   }
@@ -119,6 +134,8 @@ export class BoxAgent {
     this.#phoneWatch.close();
     this.#fleet.close();
     this.#inventory.close();
+    this.#timeLine.keep(systemClock.now(), this.#health.freshEvents(), () => this.#health.allEvents());
+    this.#timeLine.close(() => this.#health.allEvents());
     this.#control.close();
   }
 
@@ -132,6 +149,36 @@ export class BoxAgent {
 
   phones(query: string): readonly Phone[] {
     return this.#health.phones(query);
+  }
+
+  /** Recent calls and registrations with full names: for who is signed in. */
+  callEntries(): readonly CallEntry[] {
+    return this.#health.callEntries(systemClock.now());
+  }
+
+  /** A call by id or Call-ID, merged over the boxes that carried it; `undefined`: nobody remembers it. */
+  ladder(name: string): Promise<CallLadder | undefined> {
+    return this.#calls.ladder(name);
+  }
+
+  /** What the peer says of itself now, for the evidence pack; what it does not answer is left out. */
+  async peerSays(): Promise<Readonly<Record<string, unknown>>> {
+    const status = await this.#control.ask<"status">({ op: "status" }, QUICK);
+    const peers = await this.#control.ask<"peers">({ op: "peers" }, QUICK);
+    const configuration = await this.#control.ask<"configuration">({ op: "configuration" }, QUICK);
+    const registrations = await this.#control.ask<"registration-list">({ op: "registration-list", aor: null }, SLOW);
+    return {
+      ...(status.outcome === "answered" ? { status: status.answer.status } : {}),
+      ...(peers.outcome === "answered" ? { peers: peers.answer.peers } : {}),
+      // Its document is signed, long, and says the same.
+      ...(configuration.outcome === "answered" ? { configuration: { ...configuration.answer.configuration, document: null } } : {}),
+      ...(registrations.outcome === "answered" ? { registrations: registrations.answer.registrations } : {}),
+    };
+  }
+
+  /** Another agent asks what this box remembers of a call. */
+  answerCall(envelope: unknown): Promise<SignedText | undefined> {
+    return this.#fleet.answerLeg(envelope, (name) => this.#calls.leg(name));
   }
 
   /** Something that was done here by a person: for the journal and the time line. */
@@ -154,7 +201,7 @@ export class BoxAgent {
 
   /** Before this box may go out of service; `giveSlotBack` when it is back. */
   takeSlot(length: Duration): Promise<{ readonly granted: boolean; readonly why: string }> {
-    return this.#fleet.takeSlot(length);
+    return this.#fleet.takeSlot(length, true);
   }
   giveSlotBack(): Promise<void> {
     return this.#fleet.giveSlotBack();
@@ -206,7 +253,7 @@ export class BoxAgent {
   }
 
   async #take({ name, needsSlot }: Remedy): Promise<void> {
-    const slot = needsSlot ? await this.#fleet.takeSlot(SLOT) : { granted: true, why: "" };
+    const slot = needsSlot ? await this.#fleet.takeSlot(SLOT, name !== "leave-ring") : { granted: true, why: "" };
     if (!slot.granted) {
       this.#settings.onReport("info", `Not now: ${slot.why}.`);
       return this.#tell({ type: "remedy-refused", pause: milliseconds(randomInt(ASK_AGAIN_FIRST, ASK_AGAIN_LAST)) });

@@ -4,14 +4,15 @@
 import { randomInt } from "node:crypto";
 import type { Address } from "../../base/address.ts";
 import { BoundedMap } from "../../base/bounded-map.ts";
-import { type Duration, milliseconds, seconds } from "../../base/time.ts";
+import { type Duration, milliseconds, minutes, seconds } from "../../base/time.ts";
 import { boxName } from "../../health/box-words.ts";
 import type { HealthInput, Listen } from "../../health/ports.ts";
 import type { HealthReport } from "../../health/report.ts";
 import type { PeerReport } from "../../peer/reports.ts";
 import { systemClock } from "../clock.ts";
+import { answerLeg, askLeg, type CallLeg } from "./call-exchange.ts";
 import type { SignedText } from "./envelope.ts";
-import { FleetTalk, type Partner } from "./fleet-talk.ts";
+import { FleetTalk, type Partner, type SlotWish } from "./fleet-talk.ts";
 import type { Card, Receipt, Reply } from "./fleet-words.ts";
 import type { OwnIdentity } from "./own-identity.ts";
 import { type Neighbor, NeighborWatch } from "./prober.ts";
@@ -52,10 +53,32 @@ export class FleetRound {
   constructor(settings: FleetRoundSettings) {
     this.#settings = settings;
     this.#talk = new FleetTalk({
-      isMember: (nodeId) => settings.peers().some((peer) => peer.nodeId === nodeId && peer.state !== "revoked"),
+      isMember: (nodeId) => this.#isMember(nodeId),
       card: (nodeId, card) => this.#heard(nodeId, card),
+      isWhole: () => {
+        const { inSync, copies, copiesWanted } = settings.report().ring;
+        const serving = settings.peers().filter(({ state }) => state === "serving").length;
+        return serving <= 1 || (inSync && copies >= Math.min(copiesWanted, serving));
+      },
       receipt: (by, receipt, signature) => settings.tell({ type: "trial", trial: { what: "call", by, outside: true, signature, ...receipt } }),
     });
+  }
+
+  /** What another box remembers of a call; `undefined`: its agent does not answer. `null`: nothing. */
+  async askLeg(nodeId: string, name: string): Promise<CallLeg | null | undefined> {
+    const identity = this.#settings.identity();
+    const page = this.#pageOf(nodeId);
+    return identity === undefined || page === undefined ? undefined : await askLeg(identity, { nodeId, page }, name);
+  }
+
+  /** Another agent asks what this box remembers of a call, and is told; `undefined`: it is none of the fleet. */
+  async answerLeg(envelope: unknown, find: (name: string) => Promise<CallLeg | null>): Promise<SignedText | undefined> {
+    const identity = this.#settings.identity();
+    return identity === undefined ? undefined : await answerLeg(identity, envelope, (nodeId) => this.#isMember(nodeId), find);
+  }
+
+  #isMember(nodeId: string): boolean {
+    return this.#settings.peers().some((peer) => peer.nodeId === nodeId && peer.state !== "revoked");
   }
 
   answer(envelope: unknown): SignedText | undefined {
@@ -65,31 +88,31 @@ export class FleetRound {
 
   /**
    * Whether the boxes that hold copies with this one let it go out of service for so long, all of them: the two before
-   * it on the ring and the two behind. `why` not is in plain words.
+   * it on the ring and the two behind. `whole`: only while the copies of each of them are complete. `why` not is in plain words.
    */
-  async takeSlot(length: Duration): Promise<{ readonly granted: boolean; readonly why: string }> {
+  async takeSlot(length: Duration, whole: boolean): Promise<{ readonly granted: boolean; readonly why: string }> {
     const identity = this.#settings.identity();
     if (identity === undefined) return { granted: false, why: "this box is in no fleet yet" };
     // While this box has its own word, it gives it to nobody else.
     if (!this.#talk.takeSlot(identity.nodeId, length)) return { granted: false, why: "another box that holds the same copies is out of service now" };
-    const answers = await Promise.all(this.#around(identity.nodeId).map(async (nodeId) => ({ nodeId, reply: await this.#askSlot(identity, nodeId, length) })));
+    const answers = await Promise.all(this.#around(identity.nodeId).map(async (nodeId) => ({ nodeId, reply: await this.#askSlot(identity, nodeId, { length, whole }) })));
     const refusal = answers.find(({ reply }) => reply?.granted !== true);
     if (refusal === undefined) return { granted: true, why: "" };
     await this.giveSlotBack();
     const name = boxName(refusal.nodeId).words;
-    return { granted: false, why: refusal.reply === undefined ? `the agent of ${name} does not answer` : `${name} has let another box go out of service` };
+    return { granted: false, why: refusal.reply === undefined ? `the agent of ${name} does not answer` : `${name} has let another box go out of service, or its copies are not complete` };
   }
 
   async giveSlotBack(): Promise<void> {
     const identity = this.#settings.identity();
     if (identity === undefined) return;
     this.#talk.giveSlotBack(identity.nodeId);
-    await Promise.all(this.#around(identity.nodeId).map((nodeId) => this.#askSlot(identity, nodeId, milliseconds(0))));
+    await Promise.all(this.#around(identity.nodeId).map((nodeId) => this.#askSlot(identity, nodeId, { length: milliseconds(0), whole: false })));
   }
 
-  async #askSlot(identity: OwnIdentity, nodeId: string, length: Duration): Promise<Reply | undefined> {
+  async #askSlot(identity: OwnIdentity, nodeId: string, wish: SlotWish): Promise<Reply | undefined> {
     const page = this.#pageOf(nodeId);
-    return page === undefined ? undefined : await this.#talk.exchange(identity, { nodeId, page }, this.#ownCard(), [], length);
+    return page === undefined ? undefined : await this.#talk.exchange(identity, { nodeId, page }, this.#ownCard(), [], wish);
   }
 
   /** Boxes that share a replica set with this one. */
@@ -176,7 +199,7 @@ export class FleetRound {
     const { verdict, provedAgo, firstLine, page } = card;
     const provedAt = provedAgo === null ? null : Math.round(wall - provedAgo);
     tell({ type: "other-box", box: { nodeId, verdict, provedAt, firstLine, page: page === "" ? null : page, heardAt: wall } });
-    for (const event of card.events) tell({ type: "event", event: { ...event, box: boxName(nodeId) } });
+    for (const event of card.events) tell({ type: "event", event: { ...event, at: event.at + clockGap(wall, card.at), box: boxName(nodeId) } });
     for (const [key, ago, roundTripMs] of card.answers) {
       const space = key.indexOf(" ");
       tell({ type: "phone-asked", aor: key.slice(0, space), contact: key.slice(space + 1), roundTripMs: roundTripMs ?? 0, by: nodeId, ago: milliseconds(Math.max(0, ago)) });
@@ -199,6 +222,10 @@ export class FleetRound {
     };
   }
 }
+
+/** A card may be minutes old when it comes; more than that is a clock that is wrong, and the time line is in this box's. */
+const CLOCK_GAP = minutes(10);
+const clockGap = (wall: number, cardAt: number): number => (Math.abs(wall - cardAt) < CLOCK_GAP ? 0 : Math.round(wall - cardAt));
 
 function someOf(all: readonly string[], count: number): string[] {
   const rest = [...all];

@@ -25,6 +25,16 @@ export interface FleetTalkEvents {
   readonly isMember: (nodeId: string) => boolean;
   readonly card: (nodeId: string, card: Card) => void;
   readonly receipt: (by: string, receipt: Receipt, signature: string) => void;
+  /** Whether all copies of what this box answers for are there, so that one may go for a while. */
+  readonly isWhole: () => boolean;
+}
+
+/** What is asked when a box wants to go out of service. */
+export interface SlotWish {
+  /** Zero: it is back. */
+  readonly length: Duration;
+  /** Not while a neighbor's copies are incomplete. */
+  readonly whole: boolean;
 }
 
 export interface Partner {
@@ -57,7 +67,7 @@ export class FleetTalk {
   }
 
   /** Tells and asks one other agent. `undefined`: it did not answer, or not as one of the fleet. */
-  async exchange(identity: OwnIdentity, partner: Partner, card: Card, receipts: readonly Receipt[], slot: Duration | null = null): Promise<Reply | undefined> {
+  async exchange(identity: OwnIdentity, partner: Partner, card: Card, receipts: readonly Receipt[], slot: SlotWish | null = null): Promise<Reply | undefined> {
     const first = await this.#ask(identity, partner, card, receipts, slot);
     return first?.again === true ? await this.#ask(identity, partner, card, receipts, slot) : first;
   }
@@ -74,7 +84,7 @@ export class FleetTalk {
       this.#heard.set(said.nodeId, question.count);
       for (const receipt of question.receipts) this.#events.receipt(said.nodeId, receipt, signatureOf(envelope));
       this.#takeCard(identity, question.card);
-      granted = this.#grant(said.nodeId, question.slot);
+      granted = this.#grant(said.nodeId, question);
     }
     const cards = [...this.#cards.entries()].filter(([nodeId, { at }]) => nodeId !== said.nodeId && at > (question.have[nodeId] ?? 0));
     const reply: Reply = {
@@ -91,15 +101,15 @@ export class FleetTalk {
     return envelope;
   }
 
-  async #ask(identity: OwnIdentity, partner: Partner, card: Card, receipts: readonly Receipt[], slot: Duration | null): Promise<Reply | undefined> {
+  async #ask(identity: OwnIdentity, partner: Partner, card: Card, receipts: readonly Receipt[], slot: SlotWish | null): Promise<Reply | undefined> {
     this.#count += 1;
     const have = Object.fromEntries([...this.#cards.entries()].map(([nodeId, { at }]) => [nodeId, at]));
     const count = this.#count;
     const question: Question = {
       kind: "exchange", to: partner.nodeId, run: this.#runs.get(partner.nodeId) ?? "", count, receipts: [...receipts],
-      card: this.keepOwn(identity, card), have, slot,
+      card: this.keepOwn(identity, card), have, slot: slot?.length ?? null, whole: slot?.whole ?? false,
     };
-    const body = await post(`${partner.page.slice(0, -1)}${EXCHANGE_PATH}`, JSON.stringify(seal(identity, JSON.stringify(question))));
+    const body = await postEnvelope(`${partner.page.slice(0, -1)}${EXCHANGE_PATH}`, JSON.stringify(seal(identity, JSON.stringify(question))));
     const said = body === undefined ? undefined : unseal(identity, parseJson(body));
     const parsed = said === undefined ? undefined : Reply.safeParse(said.content);
     if (said?.nodeId !== partner.nodeId || parsed?.success !== true || parsed.data.to !== identity.nodeId || parsed.data.count !== count) return undefined;
@@ -119,8 +129,9 @@ export class FleetTalk {
     this.#events.card(said.nodeId, parsed.data);
   }
 
-  #grant(by: string, slot: number | null): boolean | null {
+  #grant(by: string, { slot, whole }: Question): boolean | null {
     if (slot === null) return null;
+    if (slot > 0 && whole === true && !this.#events.isWhole()) return false;
     if (slot > 0) return this.#slots.ask(systemClock.now(), by, milliseconds(Math.min(slot, LONGEST_SLOT)));
     this.#slots.giveBack(by);
     return true;
@@ -130,7 +141,8 @@ export class FleetTalk {
 const signatureOf = (envelope: unknown): string =>
   typeof envelope === "object" && envelope !== null && "signature" in envelope && typeof envelope.signature === "string" ? envelope.signature : "";
 
-function post(url: string, body: string): Promise<string | undefined> {
+/** What another agent answers to an envelope; `undefined`: nothing, or too much. */
+export function postEnvelope(url: string, body: string): Promise<string | undefined> {
   return new Promise((settle) => {
     if (!URL.canParse(url)) return settle(undefined);
     const request = httpRequest(url, { method: "POST", headers: { "content-type": "application/json", "content-length": Buffer.byteLength(body) }, signal: AbortSignal.timeout(PATIENCE), agent: false });

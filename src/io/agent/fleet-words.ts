@@ -55,6 +55,8 @@ export const Question = z.object({
   have: z.record(nodeId, time),
   /** Wants to take its box out of service for so many milliseconds; 0: has put it back. */
   slot: z.nullable(time),
+  /** It takes its copies with it for a while: no is said while those of the one that is asked are not all there. */
+  whole: z.optional(z.boolean()),
 });
 export type Question = z.infer<typeof Question>;
 

@@ -16,9 +16,15 @@ const MAX_RUMOR_ATTEMPTS = 5;
 /** A link that broke while both boxes live is dialed this much sooner than `redialFirst`, once. */
 const SOONER = 20;
 
+/** Dials to one box at a time, the handshake of one of which may have lost its first packet. */
+const MAX_DIALS_BESIDE = 4;
+
 /** Beyond so many failures the longest wait grows with their number, up to so many times: a box may stay away. */
 const PATIENT_AFTER = 10;
 const MOST_PATIENCE = 8;
+
+/** In a larger ring it grows with the boxes that dial as well: the first that gets through names it to all others. */
+const DIALERS = 12;
 
 interface Candidate {
   readonly address: Address;
@@ -34,8 +40,10 @@ export class Dialer {
   readonly #doubles: Doubles;
   readonly #isWanted: (nodeId: NodeId) => boolean;
   readonly #candidates = new BoundedMap<string, Candidate>(MAX_CANDIDATES, "evict");
-  /** BOUNDED: by members and candidates, one dial each. */
+  /** BOUNDED: by members and candidates, one dial each, MAX_DIALS_BESIDE to a silent box that nobody else can ask. */
   readonly #dials = new Map<Ticket, NodeId | Candidate>();
+  /** Those of them that are beside another: their failure changes nothing. */
+  readonly #beside = new Set<Ticket>();
   /** Failed dials in a row. BOUNDED: by members. */
   readonly #attempts = new Map<NodeId, number>();
   #stopped = false;
@@ -68,6 +76,14 @@ export class Dialer {
     this.#emitDial(address, nodeId);
   }
 
+  /** One more beside those under way: each that loses a packet of its handshake waits a second or longer by itself. */
+  dialBeside(nodeId: NodeId): void {
+    const address = this.#membership.find(nodeId)?.info?.overlay;
+    const underWay = [...this.#dials.values()].filter((target) => target === nodeId).length;
+    if (this.#stopped || address === undefined || this.#membership.hasLiveLink(nodeId) || underWay >= MAX_DIALS_BESIDE) return;
+    this.#beside.add(this.#emitDial(address, nodeId));
+  }
+
   /** A link to it has closed. The box with the larger Node-ID waits longer, so that seldom both dial. */
   lost({ nodeId, state }: Member): void {
     if (state === "left") return this.#context.agenda.cancel(`redial ${nodeId}`);
@@ -84,6 +100,7 @@ export class Dialer {
     const target = dial === undefined ? undefined : this.#dials.get(dial);
     if (dial === undefined || target === undefined) return;
     this.#dials.delete(dial);
+    this.#beside.delete(dial);
     // From here on the member itself is remembered and dialed.
     if (typeof target !== "string") this.#candidates.delete(formatAddress(target.address));
     else if (target !== nodeId) this.#membership.movedOut(target);
@@ -93,7 +110,7 @@ export class Dialer {
   failed(dial: Ticket): void {
     const target = this.#dials.get(dial);
     this.#dials.delete(dial);
-    if (target === undefined) return;
+    if (this.#beside.delete(dial) || target === undefined) return;
     if (typeof target === "string") this.#memberFailed(target);
     else this.#candidateFailed(target);
     this.#dialCandidates();
@@ -121,7 +138,8 @@ export class Dialer {
 
   #backOff(attempts: number): Duration {
     const { redialFirst, redialLongest } = this.#context.settings.timing;
-    const patience = Math.min(Math.max(1, attempts / PATIENT_AFTER), MOST_PATIENCE);
+    const dialers = this.#membership.view.size;
+    const patience = Math.min(Math.max(1, attempts / PATIENT_AFTER, dialers / DIALERS), MOST_PATIENCE);
     return milliseconds(Math.min(redialFirst * 2 ** Math.min(attempts, 20), redialLongest * patience));
   }
 
@@ -163,13 +181,14 @@ export class Dialer {
   }
 
   #isDialing(nodeId: NodeId): boolean {
-    for (const target of this.#dials.values()) if (target === nodeId) return true;
+    for (const [dial, target] of this.#dials) if (target === nodeId && !this.#beside.has(dial)) return true;
     return false;
   }
 
-  #emitDial(address: Address, target: NodeId | Candidate): void {
+  #emitDial(address: Address, target: NodeId | Candidate): Ticket {
     const dial = this.#context.newTicket();
     this.#dials.set(dial, target);
     this.#context.emit({ type: "dial", dial, address });
+    return dial;
   }
 }

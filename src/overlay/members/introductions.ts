@@ -186,7 +186,7 @@ export class Introductions {
   /** Everybody in the ring and on the way into it: so that those who join at the same time meet. */
   fullUpdate(): UpdateReq["update"] {
     const { self } = this.#context;
-    const fingers = this.#membership.view.without(self).ids;
+    const fingers = this.#membership.view.others(self);
     const joining = this.#membership.inState("joining").map(({ nodeId }) => nodeId);
     return { ...this.#neighbors(), type: "full", fingers: joining.length === 0 ? fingers : [...fingers, ...joining] };
   }

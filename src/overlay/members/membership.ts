@@ -1,3 +1,4 @@
+import { sameAddress } from "../../base/address.ts";
 import { BoundedMap } from "../../base/bounded-map.ts";
 import { between, type Duration, type Instant, milliseconds, minutes, seconds } from "../../base/time.ts";
 import type { CoreContext } from "../core-context.ts";
@@ -77,6 +78,8 @@ export class Membership {
   readonly #byLink = new Map<LinkId, Member>();
   #view: RingView;
   #selfServes = false;
+  /** How many members are on their way in: mostly none. */
+  #joining = 0;
   #knowsZones = true;
 
   constructor(context: CoreContext, events: MembershipEvents) {
@@ -103,7 +106,8 @@ export class Membership {
     return member === undefined ? undefined : (this.#linkOfRelay(member) ?? member.links[0]?.id);
   }
   isLinked(nodeId: NodeId): boolean {
-    return this.linkTo(nodeId) !== undefined;
+    const member = this.#members.get(nodeId);
+    return member !== undefined && (member.links.length > 0 || this.#linkOfRelay(member) !== undefined);
   }
   /** What is sent to it goes through another member, and is signed. */
   isRelayed(nodeId: NodeId): boolean {
@@ -115,6 +119,7 @@ export class Membership {
     return this.#members.get(nodeId)?.links[0]?.silent === false;
   }
   inState(state: MemberState): readonly Member[] {
+    if (state === "joining" && this.#joining === 0) return NO_MEMBERS;
     const found: Member[] = [];
     for (const member of this.#members.values()) if (member.state === state) found.push(member);
     return found;
@@ -258,7 +263,7 @@ export class Membership {
     member.info = info;
     if (old !== undefined && info.incarnation > old.incarnation) this.#startedAnew(member, link);
     if (old?.zone !== info.zone && this.#view.has(member.nodeId)) this.#refresh(true);
-    if (old === undefined || JSON.stringify(old) !== JSON.stringify(info)) this.#announce();
+    if (old === undefined || !saysTheSame(old, info)) this.#announce();
   }
 
   /** Whether the state changed. */
@@ -267,6 +272,8 @@ export class Membership {
     const cell = MEMBER_TRANSITIONS[was][trigger];
     if (cell === "ignore") return false;
     member.state = cell;
+    if (cell === "joining") this.#joining++;
+    if (was === "joining") this.#joining--;
     const orderly = trigger === "leave" || (was === "joining" && trigger === "ready");
     if (isInRing(was) !== isInRing(cell)) this.#moveInRing(member.nodeId, isInRing(cell), orderly);
     if (cell === "gone" || cell === "left") this.#events.lost(member, was);
@@ -372,6 +379,11 @@ export class Membership {
     return member;
   }
 }
+
+const NO_MEMBERS: readonly Member[] = [];
+
+const saysTheSame = (a: PeerInfo, b: PeerInfo): boolean =>
+  a.incarnation === b.incarnation && a.zone === b.zone && a.software === b.software && sameAddress(a.overlay, b.overlay) && sameAddress(a.sip, b.sip);
 
 /** A silent peer keeps its place until the verdict. */
 const isInRing = (state: MemberState): boolean => state === "serving" || state === "silent";

@@ -1,4 +1,4 @@
-import { between, type Duration, hours, type Instant, milliseconds, minutes } from "../../base/time.ts";
+import { between, type Duration, hours, type Instant, milliseconds } from "../../base/time.ts";
 import type { CoreContext } from "../core-context.ts";
 
 /**
@@ -7,8 +7,8 @@ import type { CoreContext } from "../core-context.ts";
  */
 const LONGEST_ABSENCE = hours(24 * 29);
 
-/** What is on disk may be older by so much. */
-const KEPT_EVERY = minutes(10);
+/** What is on disk may be older by so much: little beside a day, and few writes for a card that wears. */
+const KEPT_EVERY = hours(1);
 
 /**
  * How long the ring has lived, as far as this box knows: the time for which any of its boxes served. It stands still

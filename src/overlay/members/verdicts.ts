@@ -112,11 +112,14 @@ export class Verdicts {
     const { nodeId } = member;
     if (this.#suspicions.get(nodeId) !== suspicion) return;
     const { suspicion: timeout } = this.#context.settings.timing;
-    for (const helper of this.#helpers(nodeId)) {
+    const helpers = this.#helpers(nodeId);
+    if (helpers.length === 0) this.#dialer.dialBeside(nodeId);
+    for (const helper of helpers) {
       suspicion.asked++;
       const indirect = { hop: helper, beyond: [{ type: "node", nodeId } as const], body: PING, signed: true, answeredBy: nodeId, timeout };
       this.#exchanges.request(indirect, (outcome) => this.#helped(suspicion, helper, outcome));
-      // Lifeguard's nack: a helper that answers for itself shows that we hear what is said.
+      // Lifeguard's nack: a helper that answers for itself shows that we hear what is said. Once is enough.
+      if (suspicion.heardHelpers) continue;
       this.#exchanges.request({ hop: helper, body: PING, timeout }, ({ type }) => {
         if (type === "answer") suspicion.heardHelpers = true;
       });

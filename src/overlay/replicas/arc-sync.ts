@@ -3,6 +3,7 @@ import { between, type Instant, type WallTime } from "../../base/time.ts";
 import type { CoreContext } from "../core-context.ts";
 import type { Exchanges, Outcome } from "../routing/exchanges.ts";
 import type { Membership } from "../members/membership.ts";
+import { decodeBundleAnswer, encodeBundle, MAX_BUNDLED } from "./fetch-bundle.ts";
 import { Pace } from "./pace.ts";
 import type { KindId, NodeId, ResourceId } from "../ports.ts";
 import type { Arc, RingId } from "../ring/ring.ts";
@@ -10,7 +11,7 @@ import { compareNotes, type StoredEntry } from "../storage/entry.ts";
 import { type Holdings, isNews } from "../storage/holdings.ts";
 import { EXTENSION } from "../wire/code-points.ts";
 import type { MessageExtension } from "../wire/message.ts";
-import type { StoreKindData } from "../wire/message-body.ts";
+import type { FetchReq, StoreKindData } from "../wire/message-body.ts";
 import { ALL_OF, encodeSelection } from "../wire/stored-data.ts";
 
 /** A part with at most so many entries is listed rather than divided further. */
@@ -192,12 +193,13 @@ export class ArcSync {
 
   #pump(): void {
     if (this.#over) return;
-    while (this.#underWay < this.#pace.window) {
-      const transfer = this.#transfers.shift();
+    for (let room = this.#pace.window - this.#underWay; room > 0; room = this.#pace.window - this.#underWay) {
+      const [transfer, ...others] = this.#takeTransfers(room);
       if (transfer === undefined) break;
-      this.#underWay++;
-      if (transfer.push === undefined) this.#fetch(transfer);
-      else this.#store(transfer, transfer.push);
+      this.#underWay += 1 + others.length;
+      if (transfer.push !== undefined) this.#store(transfer, transfer.push);
+      else if (others.length > 0) this.#fetchMany([transfer, ...others]);
+      else this.#fetch(transfer);
     }
     if (this.#underWay > 0 || this.#transfers.length > 0) return;
     const resume = this.#resume;
@@ -205,12 +207,49 @@ export class ArcSync {
     resume?.();
   }
 
-  #fetch(transfer: Transfer): void {
-    const specifiers = transfer.kinds.flatMap((id) => {
+  /** The next one, or the next few to be fetched; what failed before goes alone, so that it keeps nothing else. */
+  #takeTransfers(room: number): readonly Transfer[] {
+    const isBundled = ({ push, attempts }: Transfer): boolean => push === undefined && attempts === 0;
+    const alone = this.#transfers.findIndex((transfer) => !isBundled(transfer));
+    const together = Math.min(alone < 0 ? this.#transfers.length : alone, room, MAX_BUNDLED);
+    return this.#transfers.splice(0, Math.max(1, together));
+  }
+
+  #fetchOf({ resource, kinds }: Transfer): FetchReq {
+    const specifiers = kinds.flatMap((id) => {
       const kind = this.#context.kind(id);
       return kind === undefined ? [] : [{ kind: id, generation: 0, selection: encodeSelection(ALL_OF[kind.model]) }];
     });
-    const body = { type: "fetch_req", resource: transfer.resource, specifiers } as const;
+    return { type: "fetch_req", resource, specifiers };
+  }
+
+  #fetchMany(transfers: readonly Transfer[]): void {
+    const body = { type: "exp_a_req", body: encodeBundle(transfers.map((transfer) => this.#fetchOf(transfer))) } as const;
+    const sent = this.#context.now;
+    this.#exchanges.request({ hop: this.#task.partner, body, timeout: this.#context.settings.timing.attempt }, (outcome) => {
+      const answers = outcome.type === "answer" && outcome.body.type === "exp_a_ans" ? decodeBundleAnswer(outcome.body.body) : undefined;
+      if (outcome.type !== "answer" || answers?.ok !== true || answers.value.length === 0) return this.#bundleFailed(transfers, outcome, sent);
+      const { certificates } = outcome.message.security;
+      const left: Transfer[] = [];
+      transfers.forEach((transfer, index) => {
+        const answer = answers.value[index];
+        if (answer === undefined) left.push(transfer);
+        else this.#pulled += this.#takeOver(transfer.resource, answer.kinds.map(copied), certificates);
+      });
+      this.#transfers.unshift(...left);
+      this.#pace.answered(sent, this.#context.now, transfers.length - left.length);
+      this.#ended(transfers.length);
+    });
+  }
+  #bundleFailed(transfers: readonly Transfer[], outcome: Outcome, sent: Instant): void {
+    this.#pace.lost(sent, this.#context.now);
+    if (outcome.type === "unreachable") return this.#finish(false);
+    for (const transfer of transfers) this.#transfers.push({ ...transfer, attempts: transfer.attempts + 1 });
+    this.#ended(transfers.length);
+  }
+
+  #fetch(transfer: Transfer): void {
+    const body = this.#fetchOf(transfer);
     const sent = this.#context.now;
     this.#exchanges.request({ hop: this.#task.partner, body, extensions: [REPLICA_READ], timeout: this.#context.settings.timing.attempt }, (outcome) => {
       if (outcome.type === "answer" && outcome.body.type === "fetch_ans") {
@@ -250,8 +289,8 @@ export class ArcSync {
     this.#pace.answered(sent, this.#context.now);
     this.#ended();
   }
-  #ended(): void {
-    this.#underWay--;
+  #ended(count = 1): void {
+    this.#underWay -= count;
     this.#pump();
   }
   #transferFailed(transfer: Transfer, outcome: Outcome, sent: Instant): void {
@@ -292,6 +331,9 @@ export class ArcSync {
     });
   }
 }
+
+/** So that a value that is kept does not keep the whole bundle. */
+const copied = ({ kind, generation, values }: StoreKindData): StoreKindData => ({ kind, generation, values: values.map((value) => value.slice()) });
 
 export function groupByKind(entries: readonly StoredEntry[], generation: (kind: KindId) => number): readonly StoreKindData[] {
   const kinds = new Map<KindId, Uint8Array[]>();

@@ -24,10 +24,11 @@ export class Pace {
     return Math.floor(this.#window);
   }
 
-  answered(sent: Instant, now: Instant): void {
+  /** `count`: what the answer brought. */
+  answered(sent: Instant, now: Instant, count = 1): void {
     const took = between(sent, now);
     this.#quickest = Math.min(this.#quickest, took);
-    if (took <= SLOWER * this.#quickest + SLACK_MS) this.#window = Math.min(MOST, this.#window + 1 / this.#window);
+    if (took <= SLOWER * this.#quickest + SLACK_MS) this.#window = Math.min(MOST, this.#window + count / this.#window);
     else this.lost(sent, now);
   }
 

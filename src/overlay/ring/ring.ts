@@ -76,10 +76,11 @@ export class RingView {
   #hasZones: boolean | undefined;
   #placements: readonly Placement[] | undefined;
   #tag: number | undefined;
+  #others: { readonly id: NodeId; readonly ids: readonly NodeId[] } | undefined;
 
   /** `sorted`: the ids are in ring order already, each once. */
   constructor(ids: Iterable<NodeId>, zoneOf: (id: NodeId) => string, sorted = false) {
-    this.ids = sorted ? [...ids] : [...new Set(ids)].sort();
+    this.ids = sorted && Array.isArray(ids) ? ids : [...new Set(ids)].sort();
     this.#zoneOf = zoneOf;
     this.#holders = new Array<readonly NodeId[] | undefined>(this.ids.length);
   }
@@ -96,16 +97,23 @@ export class RingView {
   }
   with(id: NodeId): RingView {
     if (this.has(id)) return this;
-    const at = this.ids.findIndex((other) => other > id);
-    const view = new RingView(this.ids.toSpliced(at < 0 ? this.ids.length : at, 0, id), this.#zoneOf, true);
+    const at = this.#indexAt(id);
+    const isLast = at === 0 && this.ids.length > 0 && this.#at(0) < id;
+    const view = new RingView(this.ids.toSpliced(isLast ? this.ids.length : at, 0, id), this.#zoneOf, true);
     if (this.ids.length > 0 && this.#hasZones !== undefined) view.#hasZones = this.#hasZones || this.#zoneOf(id) !== this.#zoneOf(this.#at(0));
     return view;
   }
   without(id: NodeId): RingView {
-    if (!this.has(id)) return this;
-    const view = new RingView(this.ids.filter((other) => other !== id), this.#zoneOf, true);
+    const at = this.#indexAt(id);
+    if (this.ids[at] !== id) return this;
+    const view = new RingView(this.ids.toSpliced(at, 1), this.#zoneOf, true);
     if (this.#hasZones === false) view.#hasZones = false;
     return view;
+  }
+  /** All of it but `id`, in ring order. */
+  others(id: NodeId): readonly NodeId[] {
+    if (this.#others?.id !== id) this.#others = { id, ids: this.ids.filter((other) => other !== id) };
+    return this.#others.ids;
   }
 
   /** The responsible peer: the first at or after the place. */

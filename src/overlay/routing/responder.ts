@@ -15,12 +15,15 @@ import { NOT_RESPONSIBLE } from "./router.ts";
 import type { Holdings } from "../storage/holdings.ts";
 import { placeOf, type StoredEntry } from "../storage/entry.ts";
 import type { Storing } from "../replicas/storing.ts";
+import { PAGE_BYTES } from "../replicas/arc-summary.ts";
+import { decodeBundle, encodeBundleAnswer, isBundle } from "../replicas/fetch-bundle.ts";
 import type { Summaries } from "../replicas/summaries.ts";
 import type { Stabilization } from "../ring/stabilization.ts";
 import type { Topology } from "../ring/topology.ts";
 import { EXTENSION } from "../wire/code-points.ts";
+import { MAX_CERTIFICATES } from "../wire/security-block.ts";
 import { unknownKinds } from "../wire/error-info.ts";
-import type { FetchReq, FindReq, JoinReq, LeaveReq, ProbeInformation, ProbeReq, RouteQueryReq, StatReq, StoreReq, UpdateReq } from "../wire/message-body.ts";
+import type { FetchAns, FetchReq, FindReq, JoinReq, LeaveReq, ProbeInformation, ProbeReq, RouteQueryReq, StatReq, StoreReq, UpdateReq } from "../wire/message-body.ts";
 import { encodeStoredMetaData } from "../wire/stored-data.ts";
 
 interface Parts {
@@ -96,6 +99,7 @@ export class Responder {
         return this.#parts.updates.received(received, body);
       case "exp_a_req":
         if (received.neighbor?.info === undefined) return received.refuse("Error_Forbidden", "between neighbors only");
+        if (isBundle(body.body)) return this.#fetchMany(received, body.body);
         return this.#parts.summaries.answer(received, received.neighbor, body.body);
       case "app_attach_req":
         return received.refuse("Error_Not_Found", "no such application");
@@ -216,6 +220,26 @@ export class Responder {
     if (!topology.isResponsible(body.resource)) return this.#refuseForeign(received);
     if (!this.#parts.awakening.isAwake) return received.refuse("Error_Request_Timeout", NOT_AWAKE);
     reading.asOwner(body.resource, body.specifiers.map(({ kind }) => kind), respond);
+  }
+
+  /** From what this box holds itself; as much as goes into a message of usual length. */
+  #fetchMany(received: Received, bytes: Uint8Array): void {
+    const { reading, holdings } = this.#parts;
+    const fetches = decodeBundle(bytes);
+    if (!fetches.ok) return received.refuse("Error_Invalid_Message", fetches.fault.reason);
+    const answers: FetchAns[] = [];
+    const certificates = new Set<Uint8Array>();
+    let size = 0;
+    for (const fetch of fetches.value) {
+      const kinds = reading.answer(fetch);
+      if ("unknown" in kinds) return received.refuse("Error_Unknown_Kind", unknownKinds(kinds.unknown));
+      const needed = holdings.certificatesFor(kinds).filter((certificate) => !certificates.has(certificate));
+      if (answers.length > 0 && (size >= PAGE_BYTES || certificates.size + needed.length > MAX_CERTIFICATES)) break;
+      answers.push({ type: "fetch_ans", kinds });
+      for (const certificate of needed) certificates.add(certificate);
+      for (const { values } of kinds) for (const value of values) size += value.length;
+    }
+    received.respond({ type: "exp_a_ans", body: encodeBundleAnswer(answers) }, [], [...certificates]);
   }
 
   #stat(received: Received, { resource, specifiers }: StatReq): void {

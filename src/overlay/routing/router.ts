@@ -11,7 +11,7 @@ import { type DecodedHeader, decodeHeader, unsupportedOption } from "../wire/for
 import type { Destination } from "../wire/destination.ts";
 import { MAX_MESSAGE_BYTES } from "../wire/framing.ts";
 import { WILDCARD_NODE_ID } from "../wire/identifiers.ts";
-import { type DecodedMessage, decodeMessage, type MessageExtension, peekMessageCode, verifyMessage } from "../wire/message.ts";
+import { type DecodedMessage, decodeContents, decodeMessage, type MessageExtension, peekMessageCode, verifyMessage } from "../wire/message.ts";
 import type { MessageBody } from "../wire/message-body.ts";
 import type { WireFault } from "../wire/wire-fault.ts";
 
@@ -124,7 +124,7 @@ export class Router {
   #arrived(link: LinkId, hop: Member, bytes: Uint8Array, header: DecodedHeader): void {
     const whole = this.#fragments.add(this.#context.now, bytes, header);
     if (whole === undefined) return;
-    const decoded = decodeMessage(whole, this.#context.overlay);
+    const decoded = whole === bytes ? decodeContents(bytes, header) : decodeMessage(whole, this.#context.overlay);
     if (!decoded.ok) {
       this.#context.count("message-malformed");
       return this.#refuseMalformed(link, hop, decoded.fault);

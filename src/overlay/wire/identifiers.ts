@@ -44,7 +44,7 @@ export function overlayHash(nameOctets: string, crypto: Crypto): number {
 export const newTransactionId = (random: Random): TransactionId => toHex(random.bytes(8)) as TransactionId;
 
 /** 16 raw bytes. */
-export const readNodeId = (reader: ByteReader): NodeId => reader.hex(ID_LENGTH) as NodeId;
+export const readNodeId = (reader: ByteReader): NodeId => reader.knownHex16() as NodeId;
 
 /** A length byte, which must be 16, then 16 bytes. */
 export function readResourceId(reader: ByteReader): ResourceId {

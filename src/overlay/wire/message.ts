@@ -144,6 +144,17 @@ export function decodeMessage(bytes: Uint8Array, overlay: number): Result<Decode
   }
 }
 
+/** The same, of a message whose header has been read already. */
+export function decodeContents(bytes: Uint8Array, header: DecodedHeader): Result<DecodedMessage, WireFault> {
+  const reader = new ByteReader(bytes);
+  try {
+    reader.skip(header.headerLength);
+    return ok(readAfterHeader(reader, header, bytes));
+  } catch (thrown) {
+    return fault(addressed(wireFaultOf(thrown), header, bytes));
+  }
+}
+
 function readAfterHeader(reader: ByteReader, header: DecodedHeader, bytes: Uint8Array): DecodedMessage {
   if (header.fragment !== undefined) throw new WireError(undefined, "a fragment");
   const code = reader.u16();

@@ -78,7 +78,7 @@ export const isEcdsaWithSha256 = ({ hash, signature }: Algorithm): boolean =>
 const X509 = 0;
 
 /** BOUNDED: certificates in one message; more are a malformed message. */
-const MAX_CERTIFICATES = 16;
+export const MAX_CERTIFICATES = 16;
 
 function readCertificate(reader: ByteReader): Uint8Array {
   const type = reader.u8();

@@ -4,11 +4,11 @@ import { formatAddress, isIpv6 } from "../../base/address.ts";
 import type { CoreContext } from "../core-context.ts";
 import { RequestEdit } from "../message/edit.ts";
 import type { SipRequest, ValidRequest } from "../message/message.ts";
-import { parseDigestCredentials } from "../message/digest.ts";
 import { parseUnsigned } from "../message/scan.ts";
 import { isSipUri, parseUri } from "../message/uri.ts";
 import type { Flow } from "../ports.ts";
 import { type Hop, hopRemote, hopTransport } from "../transport/transport.ts";
+import { foreignCredentials } from "./loop-detection.ts";
 import { isLooseRouter, type Preprocessed } from "./route-preprocessing.ts";
 import type { ProxyTarget } from "./target-set.ts";
 
@@ -71,14 +71,15 @@ function fixForStrictRouter(edit: RequestEdit, target: ProxyTarget, route: Prepr
   edit.setUri(text);
 }
 
-function ownVia(core: CoreContext, hop: Hop, branch: string): string {
+export function ownVia(core: CoreContext, hop: Hop, branch: string): string {
   const local = localEnd(core, hop);
   return `SIP/2.0/${hopTransport(hop).toUpperCase()} ${formatAddress(local)};branch=${branch};rport`;
 }
 
 const localEnd = (core: CoreContext, hop: Hop) => {
   const { host } = hop.type === "flow" && hop.flow.local.host !== "" ? hop.flow.local : core.ends.localFor(hopRemote(hop).host);
-  return { host, port: core.ends.portOf(hopTransport(hop)) };
+  const from = hop.type === "address" ? hop.from : undefined;
+  return { host: from ?? host, port: core.ends.portOf(hopTransport(hop)) };
 };
 
 /**
@@ -90,19 +91,22 @@ function recordRoutes(core: CoreContext, { request, source, callerFlow }: Forwar
   const onward = core.tokens.onward(request.callId);
   const near = callerFlow === undefined ? onward : core.tokens.forFlow(callerFlow);
   const far = hop.type === "flow" ? core.tokens.forFlow(hop.flow) : onward;
-  const nearEnd = { host: source.local.host, port: core.ends.portOf(source.transport) };
-  return [recordRoute(near, nearEnd, source.transport), recordRoute(far, localEnd(core, hop), hopTransport(hop))];
+  const { ends } = core;
+  const farEnd = localEnd(core, hop);
+  return [
+    recordRoute(near, ends.lasting(source.local.host), ends.portOf(source.transport), source.transport),
+    recordRoute(far, ends.lasting(farEnd.host), farEnd.port, hopTransport(hop)),
+  ];
 }
 
-const recordRoute = (token: string, { host, port }: { host: string; port: number }, transport: string): string =>
+const recordRoute = (token: string, host: string, port: number, transport: string): string =>
   `<sip:${token}@${isIpv6(host) ? `[${host}]` : host}:${port}${transport === "udp" ? "" : `;transport=${transport}`};lr>`;
 
 /** Credentials for our realm are for us alone (RFC 3261 22.3). */
 function removeOwnCredentials(core: CoreContext, edit: RequestEdit, request: ValidRequest): void {
   for (const name of ["Proxy-Authorization", "Authorization"]) {
-    const values = request.headers(name.toLowerCase());
-    const foreign = values.filter((value) => parseDigestCredentials(value)?.realm !== core.settings.domain);
-    if (foreign.length === values.length) continue;
+    const foreign = foreignCredentials(request, name.toLowerCase(), core.settings.domain);
+    if (foreign.length === request.headers(name.toLowerCase()).length) continue;
     edit.remove(name.toLowerCase());
     for (const value of foreign) edit.append(name, value);
   }

@@ -4,16 +4,19 @@
 import { DeadlineQueue } from "../../base/deadline-queue.ts";
 import { after, type Duration, type Instant, milliseconds } from "../../base/time.ts";
 import { type CoreContext, reserveFor } from "../core-context.ts";
+import type { CallObserver } from "../events/call-watch.ts";
 import { CORE_LIMITS } from "../limits.ts";
 import { cancelOf, type NameAndValue, responseTo } from "../message/build.ts";
 import { ResponseEdit } from "../message/edit.ts";
 import type { ValidResponse } from "../message/message.ts";
+import type { Keeping } from "../messages/keeper.ts";
 import { MAGIC_COOKIE } from "../message/via.ts";
 import type { ClientTransaction, ClientUser, ServerTransaction, ServerUser } from "../transaction/transaction-layer.ts";
 import { TIMER_C } from "../transaction/timers.ts";
 import type { Hop } from "../transport/transport.ts";
 import { bestFailure, type Failure, outwardStatus } from "./best-response.ts";
 import { breadthOf, type Forwarding, forwardedRequest } from "./forwarding.ts";
+import { lastingBranch } from "./lasting-branch.ts";
 import type { ProxyTarget, Turns } from "./target-set.ts";
 
 /** A larger request goes by TCP to whoever has not shown by registering that UDP of any size arrives (18.1.1). */
@@ -21,6 +24,12 @@ const LARGEST_DATAGRAM = 1_300;
 
 /** A box answers an INVITE at once with a 100; one that says nothing for so long is probably dead. */
 const BOX_PATIENCE = milliseconds(2_000);
+
+/** A message that no phone has answered by then is kept: its sender waits 32 s, and no longer. */
+const MESSAGE_PATIENCE = milliseconds(8_000);
+
+/** Answers that say that nobody is there. */
+const NOBODY_THERE: readonly number[] = [408, 430, 480, 503];
 
 interface Attempt {
   readonly hop: Hop;
@@ -78,7 +87,14 @@ export class ResponseContext implements ClientUser, ServerUser {
   readonly #timersC = new Map<Branch, (now: Instant) => void>();
   readonly #patience = new Map<Branch, (now: Instant) => void>();
   readonly #failures: BranchFailure[] = [];
+  /** By the Request-URI that they were made with. BOUNDED: by the branches' turns. */
+  readonly #attempts = new Map<string, number>();
   readonly #breadth: number;
+  /** Of an INVITE that begins a call, if somebody is to be told how it goes. */
+  observer: CallObserver | undefined;
+  /** Of a MESSAGE that may be kept if nobody is there. */
+  keeping: Keeping | undefined;
+  #isKept = false;
   #started = false;
   #cancelled = false;
   #ended = false;
@@ -103,13 +119,23 @@ export class ResponseContext implements ClientUser, ServerUser {
     if (this.#ended) return;
     this.#started = true;
     this.#groups = groups;
+    if (this.keeping !== undefined) this.#clockwork.timers.set((at) => (this.#ended ? undefined : this.#keep(at)), after(now, MESSAGE_PATIENCE));
     this.#startNextGroup(now);
+  }
+
+  /** Whoever sent the message is told as soon as the ring has it; a phone may still answer. */
+  #keep(now: Instant): void {
+    if (this.#isKept) return;
+    this.#isKept = true;
+    this.keeping?.keep(now, (at, status, fields) => this.#answerLocally(at, status, "", fields));
   }
 
   /** Ends it with an answer of our own before anything was sent on. */
   refuse(now: Instant, status: number, reason = "", fields: readonly NameAndValue[] = []): void {
     if (this.#ended) return;
-    this.#answerLocally(now, status, reason, fields);
+    this.observer?.failed(now, status, this.#cancelled);
+    if (this.keeping !== undefined && status === 480) this.#keep(now);
+    else this.#answerLocally(now, status, reason, fields);
     this.#end();
   }
 
@@ -199,23 +225,37 @@ export class ResponseContext implements ClientUser, ServerUser {
 
   #usableHop(hop: Hop, { isNamed = false }: ProxyTarget): Hop | undefined {
     const { ends } = this.#core;
-    if (hop.type === "address") return (isNamed ? ends.mayRelayTo(hop.remote) : ends.mayReach(hop.remote)) ? hop : undefined;
+    if (hop.type === "address") return (isNamed ? ends.mayRelayTo(hop.remote) : ends.mayReach(hop.remote)) ? this.#fromService(hop) : undefined;
     const { flow } = hop;
     // A datagram from an address that this box has no more goes from another; it may still pass.
     if (flow.transport === "udp" && !this.#core.ends.isLocal(flow.local.host)) {
-      return { type: "address", transport: "udp", remote: flow.remote };
+      return this.#fromService({ type: "address", transport: "udp", remote: flow.remote });
     }
     const alive = this.#core.transport.alive(flow);
     return alive === undefined ? undefined : { type: "flow", flow: alive };
   }
 
+  /** The response to an INVITE may come when this box is dead. */
+  #fromService(hop: Extract<Hop, { type: "address" }>): Hop {
+    const from = this.#isInvite && hop.transport === "udp" ? this.#core.ends.serviceFor(hop.remote.host) : undefined;
+    return from === undefined ? hop : { ...hop, from };
+  }
+
+  #nameBranch(target: ProxyTarget): string {
+    const { request } = this.#forwarding;
+    const attempt = this.#attempts.get(target.uriText) ?? 0;
+    this.#attempts.set(target.uriText, attempt + 1);
+    const lasting = this.#isInvite ? lastingBranch(this.#core, request, target.uriText, attempt, this.#routingHash) : undefined;
+    return lasting ?? this.#clockwork.nextBranch(this.#routingHash);
+  }
+
   #send(now: Instant, branch: Branch, target: ProxyTarget, { hop, fallback }: Attempt): void {
-    branch.id = this.#clockwork.nextBranch(this.#routingHash);
+    branch.id = this.#nameBranch(target);
     let request = forwardedRequest(this.#core, this.#forwarding, target, hop, branch.id, branch.breadth);
     let way = hop;
     if (hop.type === "address" && hop.transport === "udp" && !fallback && request.octets.length > LARGEST_DATAGRAM) {
       branch.attempts.unshift({ hop, fallback: true });
-      way = { ...hop, transport: "tcp" };
+      way = { ...hop, transport: "tcp", from: undefined };
       request = forwardedRequest(this.#core, this.#forwarding, target, way, branch.id, branch.breadth);
     }
     branch.provisional = false;
@@ -242,12 +282,15 @@ export class ResponseContext implements ClientUser, ServerUser {
     if (response.status === 100 || branch.finished || !this.#isInvite) return;
     this.#startTimerC(now, branch);
     this.#pass(now, response);
+    this.observer?.provisional(now, response);
   }
 
   /** Sent on at once, each one for an INVITE (16.7 step 5); the other branches are not needed any more. */
   #receiveSuccess(now: Instant, branch: Branch, response: ValidResponse): void {
     this.#finish(branch);
+    if (this.#isKept) this.keeping?.takeBack(now);
     if (this.#isInvite || !this.#ended) this.#pass(now, response);
+    this.observer?.answered(now, response);
     this.#cancelOthers(now, branch);
     this.#end();
   }
@@ -369,6 +412,9 @@ export class ResponseContext implements ClientUser, ServerUser {
 
   #answerBest(now: Instant): void {
     const best = bestFailure(this.#failures);
+    this.observer?.failed(now, best?.status ?? 480, this.#cancelled);
+    if (this.#isKept) return;
+    if (this.keeping !== undefined && NOBODY_THERE.includes(best?.status ?? 480)) return this.#keep(now);
     if (best === undefined) return this.#answerLocally(now, this.#cancelled ? 487 : 480);
     // RFC 4320 4.2: nobody tells a non-INVITE client what its own timer tells it.
     if (best.status === 408 && !this.#isInvite) return;
@@ -407,4 +453,4 @@ export class ResponseContext implements ClientUser, ServerUser {
 
 /** What becomes of a CANCEL is told by the INVITE's own answer. */
 const nothing = (): void => undefined;
-const NOBODY: ClientUser = { received: nothing, failed: nothing };
+export const NOBODY: ClientUser = { received: nothing, failed: nothing };

@@ -49,8 +49,10 @@ export function preprocessRoutes(
     vouched = true;
     // One that leads back to the sender is the sender's own side, unless it stands in the second place: then two
     // users share a flow, as the handsets of one base station do.
-    const isBack = reading.type === "flow" && reading.ours && isSameFlow(reading.flow, source);
-    if (reading.type === "flow" && !(isBack && ownRoutes === 1)) flow = reading;
+    if (reading.type !== "flow") continue;
+    const ours = reading.ours || isTaken(reading.flow, ends);
+    const isBack = ours && isSameFlow(reading.flow, source);
+    if (!(isBack && ownRoutes === 1)) flow = { flow: reading.flow, ours };
   }
   return { ...fixed, ownRoutes, remaining: routes.slice(ownRoutes), flow, vouched };
 }
@@ -73,6 +75,12 @@ function isOwnRecordRoute(uri: Uri, request: ValidRequest, ends: LocalEnds, toke
   if (!isSipUri(uri) || uri.user === undefined || uriParameter(uri, "lr") === undefined) return false;
   return ends.isThisBox(uri.host, uri.port) && tokens.read(uri.user, request.callId).type !== "tampered";
 }
+
+/**
+ * Another box's flow is two addresses as long as it is of UDP: whoever has taken that box's service address sends from
+ * the one to the other. A connection is dead with its box.
+ */
+export const isTaken = ({ transport, local }: Flow, ends: LocalEnds): boolean => transport === "udp" && ends.isServiceAddress(local.host) && ends.isLocal(local.host);
 
 const isSameFlow = (a: Flow, b: Flow): boolean =>
   a.transport === b.transport && a.connection === b.connection && sameAddress(a.remote, b.remote);

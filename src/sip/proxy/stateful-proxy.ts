@@ -4,6 +4,7 @@ import type { Instant } from "../../base/time.ts";
 import type { Gatekeeper } from "../auth/gatekeeper.ts";
 import { isProofUser } from "../auth/proof-user.ts";
 import type { CoreContext } from "../core-context.ts";
+import type { Events } from "../events/events.ts";
 import { CORE_LIMITS } from "../limits.ts";
 import type { GruuTarget } from "../gruu.ts";
 import { type NameAndValue, responseTo } from "../message/build.ts";
@@ -11,6 +12,7 @@ import type { DigestCredentials } from "../message/digest.ts";
 import type { ValidRequest } from "../message/message.ts";
 import { addressOfRecord, isSipUri, type SipUri } from "../message/uri.ts";
 import { MAGIC_COOKIE } from "../message/via.ts";
+import { Keeper } from "../messages/keeper.ts";
 import { NO_TICKET } from "../outbox.ts";
 import { answerForBox, answerOptions } from "../own-answers.ts";
 import type { Flow, FoundBinding, UserLookup } from "../ports.ts";
@@ -19,7 +21,9 @@ import { statelessTag, textHash } from "../transaction/transaction-key.ts";
 import { type Hop, responseFlow } from "../transport/transport.ts";
 import { type Forwarding, forwardedRequest } from "./forwarding.ts";
 import { isLooped, routingHash } from "./loop-detection.ts";
-import { ProxyClockwork, ResponseContext } from "./response-context.ts";
+import { lastingBranch } from "./lasting-branch.ts";
+import { movedPhone } from "./moved-phone.ts";
+import { NOBODY, ProxyClockwork, ResponseContext } from "./response-context.ts";
 import { type Preprocessed, preprocessRoutes } from "./route-preprocessing.ts";
 import { flowTarget, type ProxyTarget, targetGroups, wayToSipUri } from "./target-set.ts";
 
@@ -57,16 +61,20 @@ export class StatefulProxy {
   readonly #core: CoreContext;
   readonly #gatekeeper: Gatekeeper;
   readonly #registrar: Registrar;
+  readonly #events: Events;
+  readonly #keeper: Keeper;
   readonly #clockwork: ProxyClockwork;
   serving = true;
   /** New calls and registrations are sent elsewhere; what runs goes on. */
   draining = false;
   page = "";
 
-  constructor(core: CoreContext, gatekeeper: Gatekeeper, registrar: Registrar, branchPrefix: string) {
+  constructor(core: CoreContext, gatekeeper: Gatekeeper, registrar: Registrar, events: Events, branchPrefix: string) {
     this.#core = core;
     this.#gatekeeper = gatekeeper;
     this.#registrar = registrar;
+    this.#events = events;
+    this.#keeper = new Keeper(core);
     this.#clockwork = new ProxyClockwork(branchPrefix);
   }
 
@@ -143,9 +151,46 @@ export class StatefulProxy {
     if (hop.type === "address" && !(target.isNamed === true ? ends.mayRelayTo(hop.remote) : ends.mayReach(hop.remote))) return;
     const alive = hop.type === "flow" ? this.#core.transport.alive(hop.flow) : undefined;
     if (hop.type === "flow" && alive === undefined) return;
-    const branch = `${MAGIC_COOKIE}ack${textHash([request.topVia.branch, request.fromTag, request.toTag, request.callId])}`;
+    const branch = this.#branchOfDead(request, target) ?? `${MAGIC_COOKIE}ack${textHash([request.topVia.branch, request.fromTag, request.toTag, request.callId])}`;
     const usable: Hop = alive === undefined ? hop : { type: "flow", flow: alive };
     this.#core.transport.sendTo(usable, NO_TICKET, forwardedRequest(this.#core, forwarding, target, usable, branch).octets);
+  }
+
+  // After an INVITE of a box that is dead
+
+  /** The branch under which the INVITE went that this ACK or CANCEL belongs to, if a box with a service address sent it on. */
+  #branchOfDead(request: ValidRequest, { uriText }: ProxyTarget): string | undefined {
+    return lastingBranch(this.#core, request, uriText, 0, routingHash(request, this.#core.settings.domain, ""));
+  }
+
+  /** A CANCEL without its INVITE, at an address that moves: the box that had it may be dead. Whether it was passed on. */
+  cancelOfDead(now: Instant, cancel: ValidRequest, source: Flow): boolean {
+    const { ends, tokens } = this.#core;
+    if (!ends.isServiceAddress(source.local.host)) return false;
+    const route = preprocessRoutes(cancel, source, ends, tokens);
+    const destination = route === "tampered" ? 403 : this.#destination(cancel, route);
+    if (route === "tampered" || typeof destination === "number") return false;
+    const forwarding: Forwarding = { request: cancel, source, callerFlow: undefined, route };
+    if (destination.type === "target") return route.vouched && this.#sendCancel(now, forwarding, destination.target);
+    if (destination.type !== "user") return false;
+    this.#core.questions.findUser(now, destination.aor, (at, lookup) => {
+      if (lookup.outcome === "unavailable") return;
+      const bindings = meant(lookup.bindings, destination.gruu);
+      const turns = targetGroups(destination.aor, bindings, this.#core.wallClock(), ends, tokens, isSecure(cancel)).flat();
+      for (const [target] of turns.slice(0, CORE_LIMITS.branches)) if (target !== undefined) this.#sendCancel(at, forwarding, target);
+    });
+    return true;
+  }
+
+  #sendCancel(now: Instant, forwarding: Forwarding, target: ProxyTarget): boolean {
+    const { way } = target;
+    const branch = this.#branchOfDead(forwarding.request, target);
+    if (way.type !== "hop" || branch === undefined || !this.#core.transactions.hasRoom()) return false;
+    if (way.hop.type === "address" && !this.#core.ends.mayReach(way.hop.remote)) return false;
+    // As the dead box sent its INVITE: from the address to which the CANCEL came.
+    const hop: Hop = way.hop.type === "address" && way.hop.transport === "udp" ? { ...way.hop, from: forwarding.source.local.host } : way.hop;
+    this.#core.transactions.request(now, forwardedRequest(this.#core, forwarding, target, hop, branch), branch, hop, NOBODY);
+    return true;
   }
 
   /** RFC 3261 16.3, but for Max-Forwards. */
@@ -153,7 +198,7 @@ export class StatefulProxy {
     if (!isSipUri(request.uri)) return [416, []];
     // RFC 5630 3.1: what is to be secure all the way did not come so.
     if (request.uri.scheme === "sips" && flow.transport !== "tls" && flow.transport !== "wss") return [416, []];
-    if (isLooped(request, this.#core.ends)) {
+    if (isLooped(request, this.#core.ends, this.#core.settings.domain)) {
       this.#core.outbox.count("loop");
       return [482, []];
     }
@@ -173,6 +218,10 @@ export class StatefulProxy {
     if (gruu === "void") return 404;
     if (gruu !== undefined) return { type: "user", aor: gruu.aor, gruu };
     if (flow !== undefined) {
+      const { ends, transport, settings } = this.#core;
+      const isAlive = flow.ours && transport.alive(flow.flow) !== undefined;
+      const moved = isAlive ? undefined : movedPhone(request, uri, ends, settings.domain);
+      if (moved !== undefined) return { type: "user", aor: moved.aor, gruu: moved };
       // Another box's flow: that box is gone, and this one has taken its address.
       return flow.ours ? { type: "target", target: flowTarget(uriText, flow.flow) } : 430;
     }
@@ -195,11 +244,12 @@ export class StatefulProxy {
   #admit(now: Instant, passage: Passage): void {
     const { request, flow, destination } = passage;
     if (destination.type === "registrar") return this.#registrar.receive(now, request, flow);
+    if (destination.type === "box" && this.#events.takeHint(now, request, flow)) return;
     if (destination.type === "box") return answerForBox(this.#core, request, flow, this);
     if (this.#isBeyondProof(passage)) return this.#core.answer(request, flow, 403, "For Trial Calls Only");
     const isNew = request.toTag === "";
-    if (destination.type === "user" && isNew && (request.method === "SUBSCRIBE" || request.method === "PUBLISH")) {
-      return this.#core.answer(request, flow, 489);
+    if (destination.type === "user" && (request.method === "SUBSCRIBE" || request.method === "PUBLISH")) {
+      return this.#events.receive(now, request, flow, destination.aor);
     }
     // To a flow of ours anybody may come who was given its token. For the way onward a token counts only
     // within a dialog: else a stranger could have a new call relayed by the token of his own last one.
@@ -281,6 +331,16 @@ export class StatefulProxy {
     if (context !== undefined) this.#route(now, passage, context);
   }
 
+  /** Whoever watches the caller or the called user is told of the call. */
+  #watchCall(now: Instant, { request, destination, route }: Passage, context: ResponseContext): void {
+    if (request.toTag !== "") return this.#events.calls.passed(now, request);
+    if (request.method !== "INVITE" || route.flow !== undefined) return;
+    const callee = destination.type === "user" ? destination.aor : undefined;
+    const { uri } = request.from;
+    const caller = this.#isOurCaller(request) && isSipUri(uri) ? addressOfRecord({ ...uri, host: this.#core.settings.domain }) : undefined;
+    context.observer = this.#events.calls.begin(now, request, watchable(caller), watchable(callee));
+  }
+
   /** From here on the request has a transaction and somebody who answers it. */
   #open(now: Instant, { request, flow, route }: Passage): ResponseContext | undefined {
     const server = this.#core.serve(now, request, flow);
@@ -288,14 +348,19 @@ export class StatefulProxy {
     if (request.method === "INVITE") this.#core.transactions.respond(now, server, responseTo(request, 100, ""));
     const isDirect = request.vias?.length === 1;
     const forwarding: Forwarding = { request, source: flow, callerFlow: isDirect ? responseFlow(request, flow) : undefined, route };
-    const context = new ResponseContext(this.#core, this.#clockwork, forwarding, server, routingHash(request));
+    const context = new ResponseContext(this.#core, this.#clockwork, forwarding, server, routingHash(request, this.#core.settings.domain));
     server.user = context;
     return context;
   }
 
-  #route(now: Instant, { request, destination }: Passage, context: ResponseContext): void {
+  #route(now: Instant, passage: Passage, context: ResponseContext): void {
+    const { request, destination } = passage;
+    this.#watchCall(now, passage, context);
     if (destination.type === "target") context.start(now, [[[destination.target]]]);
     if (destination.type !== "user") return;
+    if (request.method === "MESSAGE" && request.toTag === "" && destination.gruu === undefined && this.#isOurCaller(request) && !isProofUser(destination.aor)) {
+      context.keeping = this.#keeper.keeping(request, destination.aor);
+    }
     const asker = { secure: isSecure(request), isKnownCaller: this.#isOurCaller(request) };
     this.#core.questions.findUser(now, destination.aor, (at, lookup) => this.#fork(at, destination, asker, lookup, context));
   }
@@ -310,6 +375,8 @@ export class StatefulProxy {
     context.start(now, groups);
   }
 }
+
+const watchable = (aor: string | undefined): string | undefined => (aor === undefined || isProofUser(aor) ? undefined : aor);
 
 const isSecure = ({ uri }: ValidRequest): boolean => isSipUri(uri) && uri.scheme === "sips";
 

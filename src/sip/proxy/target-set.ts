@@ -7,7 +7,8 @@ import type { Binding, FoundBinding, Flow, TransportName } from "../ports.ts";
 import type { LocalEnds } from "../transport/local-ends.ts";
 import { parseNumericHost } from "../transport/numeric-host.ts";
 import type { Hop } from "../transport/transport.ts";
-import { formatAddress } from "../../base/address.ts";
+import { isTaken } from "./route-preprocessing.ts";
+import { type Address, formatAddress } from "../../base/address.ts";
 
 /** The way to one place. */
 export type Way =
@@ -67,7 +68,7 @@ function bindingTarget(aor: string, binding: FoundBinding, ends: LocalEnds, toke
       return { ...base, routes: binding.path, way: wayOfFlow(binding, ends, tokens) };
     case "elsewhere": {
       if (secure) return { ...base, ...secureWayToBox(binding, tokens) };
-      const { box } = binding.reach;
+      const box = lastingWayTo(binding.reach.box, binding, ends, tokens);
       const route = `<sip:${binding.flowToken}@${formatAddress(box)};lr>`;
       const hop: Hop = { type: "address", transport: "udp", remote: box };
       const direct = wayWithoutOwner(binding, ends);
@@ -75,8 +76,15 @@ function bindingTarget(aor: string, binding: FoundBinding, ends: LocalEnds, toke
       return direct.type === "none" ? target : { ...target, rescue: { ...base, routes: binding.path, way: direct } };
     }
     case "gone":
-      return { ...base, routes: binding.path, way: wayWithoutOwner(binding, ends) };
+      return { ...base, routes: binding.path, ...wayOfTaken(base, binding, ends, tokens) };
   }
+}
+
+/** A box by its service address, where the phone's flow ends there: what follows after the INVITE finds whoever has it then. */
+function lastingWayTo(box: Address, { flowToken, transport }: FoundBinding, ends: LocalEnds, tokens: FlowTokens): Address {
+  if (transport !== "udp") return box;
+  const reading = tokens.read(flowToken, "");
+  return reading.type === "flow" && ends.isServiceAddress(reading.flow.local.host) && !ends.isLocal(reading.flow.local.host) ? reading.flow.local : box;
 }
 
 /**
@@ -95,6 +103,22 @@ function wayOfFlow(binding: FoundBinding, ends: LocalEnds, tokens: FlowTokens): 
   const reading = tokens.read(binding.flowToken, "");
   if (reading.type !== "flow") return wayWithoutOwner(binding, ends);
   return { type: "hop", hop: { type: "flow", flow: reading.flow } };
+}
+
+/**
+ * The flow's owner is dead. Where this box has taken its service address the flow goes on; where another may have, the
+ * phone is called past it, and if it says nothing (a NAT lets in only what comes from the address it knows) through it.
+ */
+function wayOfTaken(base: Pick<ProxyTarget, "uriText" | "binding">, binding: FoundBinding, ends: LocalEnds, tokens: FlowTokens): Pick<ProxyTarget, "way" | "rescue"> {
+  const direct = wayWithoutOwner(binding, ends);
+  const reading = tokens.read(binding.flowToken, "");
+  if (reading.type !== "flow" || !ends.isServiceAddress(reading.flow.local.host)) return { way: direct };
+  const { local } = reading.flow;
+  if (isTaken(reading.flow, ends)) return { way: { type: "hop", hop: { type: "flow", flow: reading.flow } } };
+  if (ends.isLocal(local.host) || binding.transport !== "udp") return { way: direct };
+  const route = `<sip:${binding.flowToken}@${formatAddress(local)};lr>`;
+  const hop: Hop = { type: "address", transport: "udp", remote: local };
+  return { way: direct, rescue: { ...base, routes: [route, ...binding.path], way: { type: "hop", hop } } };
 }
 
 /**

@@ -12,7 +12,7 @@ import type { ValidRequest } from "../message/message.ts";
 import { formatQ, serializeNameAddress } from "../message/name-address.ts";
 import { addressOfRecord, formatHostPort, isSipUri, uriParameter } from "../message/uri.ts";
 import { validateRegister } from "../message/validate.ts";
-import type { Binding, Flow, UserLookup } from "../ports.ts";
+import type { Binding, BindingChanges, Flow, UserLookup } from "../ports.ts";
 import type { ServerTransaction } from "../transaction/transaction-layer.ts";
 import { instanceOf, type Origin, planRegistration, regIdOf } from "./contact-rules.ts";
 
@@ -38,6 +38,14 @@ interface Registration {
   readonly credentials: DigestCredentials | undefined;
 }
 
+/** Who wants to know what becomes of REGISTERs. */
+export interface RegistrarListener {
+  /** A phone of a user for whom messages wait has registered. */
+  messagesWait(now: Instant, aor: string): void;
+  /** Bindings of a user who is watched have come or gone. */
+  registrationChanged(now: Instant, aor: string): void;
+}
+
 /** Which AoRs were registered over which connection. */
 class RegisteredFlows {
   /** BOUNDED: by the open connections, each list by AORS. */
@@ -57,6 +65,10 @@ class RegisteredFlows {
   }
 }
 
+/** Whether it is more than a refresh. */
+const isChange = ({ upserts, removals }: BindingChanges, stored: readonly Binding[]): boolean =>
+  removals.length > 0 || upserts.some((binding) => !stored.some(({ key, edge, contact }) => key === binding.key && edge === binding.edge && contact === binding.contact));
+
 const NO_AORS: ReadonlySet<string> = new Set();
 
 /** Whether the phone keeps flows by RFC 5626 and names the one that this is. */
@@ -75,10 +87,12 @@ export class Registrar {
   /** By AoR: the one under way, then those that wait. BOUNDED: by the transactions, each list by waitingRegisters. */
   readonly #queues = new Map<string, (Registration | Voiding)[]>();
   readonly #registered = new RegisteredFlows();
+  readonly #told: RegistrarListener;
 
-  constructor(core: CoreContext, gatekeeper: Gatekeeper) {
+  constructor(core: CoreContext, gatekeeper: Gatekeeper, told: RegistrarListener) {
     this.#core = core;
     this.#gatekeeper = gatekeeper;
+    this.#told = told;
   }
 
   /** A REGISTER for a domain of ours that belongs to no transaction yet. */
@@ -139,7 +153,7 @@ export class Registrar {
     this.#core.questions.findUser(now, aor, (at, lookup) => {
       if ("server" in registration) this.#judge(at, aor, registration, lookup);
       else this.#void(at, registration, lookup);
-    });
+    }, true);
   }
 
   connectionClosed(now: Instant, connection: number): void {
@@ -156,7 +170,10 @@ export class Registrar {
     const removals = lookup.outcome === "found" ? lookup.bindings.filter(isOver).map(({ key }) => key) : [];
     if (removals.length === 0) return this.#finish(now, aor);
     this.#core.outbox.count("binding-connection-closed");
-    this.#core.questions.changeBindings(now, aor, { upserts: [], removals }, (at) => this.#finish(at, aor));
+    this.#core.questions.changeBindings(now, aor, { upserts: [], removals }, (at) => {
+      if (lookup.outcome === "found" && lookup.isWatched === true) this.#told.registrationChanged(at, aor);
+      this.#finish(at, aor);
+    });
   }
 
   #judge(now: Instant, aor: string, registration: Registration, lookup: UserLookup): void {
@@ -174,7 +191,7 @@ export class Registrar {
       this.#core.outbox.count("register-third-party");
       return this.#end(now, aor, registration, 403, "Not Your Address");
     }
-    this.#change(now, aor, registration, lookup.bindings);
+    this.#change(now, aor, registration, lookup);
   }
 
   /** `undefined`: not an address of our domain. */
@@ -184,8 +201,9 @@ export class Registrar {
     return addressOfRecord({ ...uri, host: this.#core.settings.domain });
   }
 
-  #change(now: Instant, aor: string, registration: Registration, stored: readonly Binding[]): void {
+  #change(now: Instant, aor: string, registration: Registration, lookup: Extract<UserLookup, { outcome: "found" }>): void {
     const { request } = registration;
+    const { bindings: stored } = lookup;
     const { settings, crypto } = this.#core;
     const refusal = this.#contactRefusal(request, aor);
     if (refusal !== undefined) return this.#end(now, aor, registration, ...refusal);
@@ -204,6 +222,8 @@ export class Registrar {
           const { transport, connection } = registration.server.back;
           if (transport !== "udp" && plan.changes.upserts.length > 0) this.#registered.add(connection, aor, this.#core.transport.isOpen(connection));
           this.#end(at, aor, registration, 200, "", this.#listing(registration, plan.bindings));
+          if (lookup.hasMessages === true && plan.changes.upserts.length > 0) this.#told.messagesWait(at, aor);
+          if (lookup.isWatched === true && isChange(plan.changes, stored)) this.#told.registrationChanged(at, aor);
         });
     }
   }

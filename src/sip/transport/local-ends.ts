@@ -5,6 +5,14 @@ import { type Address, formatAddress, isIpv6 } from "../../base/address.ts";
 import { NO_STREAM_PORTS, type SipSettings, type StreamPorts, type TransportName } from "../ports.ts";
 import { canonicalHost, isLinkLocal, isLoopback, isNoPlace, parseNumericHost } from "./numeric-host.ts";
 
+/** Addresses by which phones know boxes, and which move to another box when theirs is dead. */
+export interface ServiceEnds {
+  /** On this box now, its own first. */
+  readonly here: readonly string[];
+  /** All on the links of this box, those included. */
+  readonly known: readonly string[];
+}
+
 export class LocalEnds {
   readonly #domain: string;
   readonly #port: number;
@@ -13,10 +21,15 @@ export class LocalEnds {
   #streams: StreamPorts = NO_STREAM_PORTS;
   /** BOUNDED: by the interfaces of this machine. */
   #addresses: readonly string[];
+  /** BOUNDED: by the members of the fleet, like the next two. */
+  #fleetAddresses: readonly Address[] = [];
   /** BOUNDED: by the members of the fleet. */
   #fleet: ReadonlySet<string> = new Set();
   /** BOUNDED: by the members of the fleet. */
   #fleetHosts: ReadonlySet<string> = new Set();
+
+  /** BOUNDED: by the boxes on the links of this one. */
+  #service: ServiceEnds = { here: [], known: [] };
 
   constructor(settings: SipSettings) {
     this.#domain = settings.domain;
@@ -50,12 +63,46 @@ export class LocalEnds {
 
   /** The SIP addresses of the other boxes. */
   setFleetAddresses(addresses: readonly Address[]): void {
+    this.#fleetAddresses = addresses;
     this.#fleetHosts = new Set(addresses.map(({ host }) => canonicalHost(host)));
     this.#fleet = new Set(addresses.map(({ host, port }) => formatAddress({ host: canonicalHost(host), port })));
   }
 
+  get fleetAddresses(): readonly Address[] {
+    return this.#fleetAddresses;
+  }
+
+  setServiceEnds({ here, known }: ServiceEnds): void {
+    this.#service = { here: here.map(canonicalHost), known: known.map(canonicalHost) };
+  }
+
+  /** Whether it is a service address of some box: where it answers now, another one may answer soon. */
+  isServiceAddress(host: string): boolean {
+    return this.#service.known.includes(canonicalHost(host));
+  }
+
+  /**
+   * The address for Record-Route in the place of one of this box: one that survives it, so that what follows in the
+   * dialog finds another box when this one is dead.
+   */
+  lasting(host: string): string {
+    const { here } = this.#service;
+    if (here.length === 0 || here.includes(canonicalHost(host))) return host;
+    return here.find((address) => isIpv6(address) === isIpv6(host)) ?? host;
+  }
+
+  /** Whether this box has an address that another one takes when it dies. */
+  get outlives(): boolean {
+    return this.#service.here.length > 0;
+  }
+
+  /** The service address to send a request from, so that its responses come there; `undefined`: as the routes say. */
+  serviceFor(remote: string): string | undefined {
+    return this.#service.here.find((address) => isIpv6(address) === isIpv6(remote));
+  }
+
   isFleetHost(host: string): boolean {
-    return this.#fleetHosts.has(canonicalHost(host));
+    return this.#fleetHosts.has(canonicalHost(host)) || this.isServiceAddress(host);
   }
 
   /** Whether a Route's host and port name this box. */
@@ -70,7 +117,7 @@ export class LocalEnds {
    * place, and go to another one when that box is dead.
    */
   isOurs(host: string, port: number | undefined): boolean {
-    if (this.isThisBox(host, port)) return true;
+    if (this.isThisBox(host, port) || (this.isServiceAddress(host) && this.#isOwnPort(port ?? 5060))) return true;
     return this.#fleet.size > 0 && this.#fleet.has(formatAddress({ host: canonicalHost(host), port: port ?? 5060 }));
   }
 
@@ -86,7 +133,9 @@ export class LocalEnds {
 
   /** The local end to send from. */
   localFor(remote: string): Address {
-    const host = nearestAddress(this.#addresses, remote) ?? (isIpv6(remote) ? "::" : "0.0.0.0");
+    const { here } = this.#service;
+    const own = here.length === 0 ? this.#addresses : this.#addresses.filter((address) => !here.includes(address));
+    const host = nearestAddress(own, remote) ?? nearestAddress(this.#addresses, remote) ?? (isIpv6(remote) ? "::" : "0.0.0.0");
     return { host, port: this.#port };
   }
 

@@ -16,7 +16,8 @@ import { canonicalHost } from "./numeric-host.ts";
 export type Hop =
   /** A flow that a phone opened or registered. */
   | { readonly type: "flow"; readonly flow: Flow }
-  | { readonly type: "address"; readonly transport: TransportName; readonly remote: Address; readonly name?: string | undefined };
+  /** `from`: the local address, if not the one that leads there. */
+  | { readonly type: "address"; readonly transport: TransportName; readonly remote: Address; readonly name?: string | undefined; readonly from?: string | undefined };
 
 export const hopTransport = (hop: Hop): TransportName => (hop.type === "flow" ? hop.flow.transport : hop.transport);
 export const hopRemote = (hop: Hop): Address => (hop.type === "flow" ? hop.flow.remote : hop.remote);
@@ -117,7 +118,7 @@ export class Transport {
 
   sendTo(hop: Hop, ticket: Ticket, octets: string): void {
     if (hop.type === "flow") this.send(hop.flow, octets);
-    else this.#outbox.emit({ type: "connect", ticket, transport: hop.transport, remote: hop.remote, name: hop.name, octets });
+    else this.#outbox.emit({ type: "connect", ticket, transport: hop.transport, remote: hop.remote, name: hop.name, from: hop.from, octets });
   }
 }
 

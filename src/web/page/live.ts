@@ -1,6 +1,7 @@
 // Keeps the open page true: what changed is replaced, ages count on, and a page that hears nothing says so.
 
 import type { HealthReport, Phone, Series } from "../../health/report.ts";
+import { patch } from "./patch.ts";
 import { chartsView, DRAWN, headerView, sectionsOf } from "./views.ts";
 
 /** The box is heard every 2 s at least: after so long without it nothing here is known to be so any more. Milliseconds. */
@@ -62,11 +63,10 @@ async function fetched<Answer>(path: string): Promise<Answer | undefined> {
   return response?.ok === true ? ((await response.json()) as Answer) : undefined;
 }
 
-/** Not under the hands of somebody who types or walks through it by keyboard, and not what is as it was. */
 function replace(place: Element | null, markup: string): void {
-  if (place === null || place.contains(document.activeElement)) return;
+  if (place === null) return;
   const made = document.createElement("template");
   made.innerHTML = markup;
   const fresh = made.content.firstElementChild;
-  if (fresh !== null && !place.isEqualNode(fresh)) place.replaceWith(fresh);
+  if (fresh !== null) patch(place, fresh);
 }

@@ -29,8 +29,9 @@ function show(): void {
   signIn.hidden = session !== undefined;
   operate.hidden = session === undefined;
   who.textContent = session === undefined ? "" : `Signed in as ${session.who}${session.right === "shell" ? ", with a shell" : ""}.`;
-  if (session === undefined) code.focus();
-  else void listRecordings();
+  if (session === undefined) return code.focus();
+  if (document.activeElement === document.body || document.activeElement === code || signIn.contains(document.activeElement)) operate.focus();
+  void listRecordings();
 }
 
 signIn.addEventListener("submit", (event) => {
@@ -45,12 +46,14 @@ signIn.addEventListener("submit", (event) => {
 
 /** What the box answers first may be a warning: the same button again means that it was read. */
 async function act(button: HTMLButtonElement, action: string): Promise<void> {
+  // Not `disabled`: that takes the keyboard away from who has just pressed it.
+  if (button.ariaDisabled === "true") return;
+  button.ariaDisabled = "true";
   const target = button.dataset["target"] === undefined ? "" : part(button.dataset["target"], HTMLInputElement).value;
   const confirm = button.dataset["confirm"] === "yes";
-  button.disabled = true;
-  say("One moment…");
+  say(action === "restart" ? "One moment: the other boxes must be able to spare this one…" : "One moment…");
   const { ok, text } = await client.act(action, target, confirm).catch((error: unknown) => ({ ok: false, text: String(error) }));
-  button.disabled = false;
+  button.ariaDisabled = null;
   say(text);
   const asks = !ok && !confirm && text.includes("Confirm");
   button.dataset["confirm"] = asks ? "yes" : "";
@@ -69,8 +72,10 @@ part("open-terminal", HTMLButtonElement).addEventListener("click", () => {
     const { openTerminal } = await import("./terminal-view.ts");
     terminal = await openTerminal(place, client, (reason) => {
       terminal = undefined;
+      const hadKeyboard = place.contains(document.activeElement) || document.activeElement === document.body;
       place.hidden = true;
       say(reason);
+      if (hadKeyboard) part("open-terminal", HTMLButtonElement).focus();
       void listRecordings();
     });
   })();
@@ -81,6 +86,16 @@ part("sign-out", HTMLButtonElement).addEventListener("click", () => {
     await client.signOut();
     say("Signed out.");
     show();
+  })();
+});
+
+part("evidence", HTMLButtonElement).addEventListener("click", ({ currentTarget }) => {
+  void (async () => {
+    const button = currentTarget instanceof HTMLButtonElement ? currentTarget : undefined;
+    if (button !== undefined) button.disabled = true;
+    say("One moment…");
+    say(await client.download("/api/evidence").catch((error: unknown) => String(error)));
+    if (button !== undefined) button.disabled = false;
   })();
 });
 

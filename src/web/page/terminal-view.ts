@@ -20,6 +20,13 @@ export async function openTerminal(place: HTMLElement, client: SessionClient, on
     onClosed("The box gives no terminal; sign in again.");
     return { close: () => undefined };
   }
+  // Tab belongs to the program in the terminal: without a key of its own nobody without a mouse came out again.
+  terminal.attachCustomKeyEventHandler((event) => {
+    if (event.key !== "F6") return true;
+    event.preventDefault();
+    if (event.type === "keydown") document.getElementById("sign-out")?.focus();
+    return false;
+  });
   const socket = new WebSocket(address);
   socket.binaryType = "arraybuffer";
   const encoder = new TextEncoder();

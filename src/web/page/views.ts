@@ -1,20 +1,23 @@
 // What people see of a report. Plain functions from the report to markup; no clock: ages count from `report.at`.
 
 import type { BoxHealth, Condition, Fact, HealthReport, Phone, Proof, Series, Verdict, WallTime } from "../../health/report.ts";
+import { callsView } from "./call-view.ts";
 import { html, Markup } from "./markup.ts";
+import { ringView } from "./ring-view.ts";
 import { STYLE } from "./style.ts";
 
 /** Phones shown when nobody asked for one; the search finds all. */
 const PHONES_SHOWN = 40;
 const EVENTS_SHOWN = 12;
+const EVENTS_UNFOLDED = 100;
 
 /** The whole page. `found`: the phones of a search for `query`. */
 export function pageOf(report: HealthReport, query: string, found: readonly Phone[], series: readonly Series[] = []): string {
   const { box, software, verdict } = report;
   const page = html`<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${box.words}: ${SAID[verdict]}</title><link rel="icon" href="data:,"><style>${STYLE_MARKUP}</style><script type="module" src="/assets/live.js"></script></head><body>
-<p id="stale" role="alert" hidden></p>
+<a class="skip" href="#main">To what is the matter</a><p id="stale" role="alert" hidden></p>
 ${headerView(report, false)}
-<main><div class="grid">${sectionsOf(report, query, found)}${chartsView(series)}</div></main>
+<main id="main" tabindex="-1"><div class="grid">${sectionsOf(report, query, found)}${chartsView(series)}</div></main>
 <footer><p>${software}. Ages count from the time above. <a href="/sign-in">Sign in</a> to ring a phone, to prove now, to drain or restart this box: over HTTPS, with a code from the box's screen or from <code>ringbox web-code</code>.</p></footer></body></html>`;
   return page.html;
 }
@@ -28,7 +31,7 @@ export function headerView({ box, fleet, domain, verdict, firstLine, at }: Healt
 
 /** Each `section` by itself, so that a page that is open replaces what changed. */
 export const sectionsOf = (report: HealthReport, query: string, found: readonly Phone[]): readonly Markup[] => [
-  conditionsView(report), ringView(report), boxesView(report), phonesView(report, query, found), proofsView(report), timeLineView(report), machineView(report),
+  conditionsView(report), ringView(report), boxesView(report), phonesView(report, query, found), callsView(report), proofsView(report), timeLineView(report), machineView(report),
 ];
 
 const STYLE_MARKUP = new Markup(STYLE);
@@ -43,35 +46,22 @@ function conditionsView({ conditions, at }: HealthReport): Markup {
   return html`<section class="wide" aria-labelledby="matters"><h2 id="matters">What is the matter</h2>${conditions.length === 0 ? html`<p>Nothing is known to be the matter.</p>` : html`<ul>${conditions.map((condition) => conditionView(condition, at))}</ul>`}</section>`;
 }
 
-const conditionView = ({ severity, text, next, since }: Condition, at: WallTime): Markup =>
-  html`<li><p><b class="${severity}">${SEVERITY[severity]}</b> ${text} <small>began ${ago(since, at)}</small></p>${next === "" ? null : html`<p>→ ${withCommands(next)}</p>`}</li>`;
+const conditionView = ({ code, severity, text, next, since }: Condition, at: WallTime): Markup =>
+  html`<li data-key="${code}"><p><b class="${severity}">${SEVERITY[severity]}</b> ${text} <small>began ${ago(since, at)}</small></p>${next === "" ? null : html`<p>→ ${withCommands(next)}</p>`}</li>`;
 
 /** What stands between backticks is to be typed. */
 const withCommands = (text: string): readonly Markup[] => text.split("`").map((part, index) => (index % 2 === 1 ? html`<code>${part}</code>` : html`${part}`));
 
 const SEVERITY = { alarm: "Alarm:", warning: "Warning:", notice: "Notice:" } as const;
 
-/** Each box's share as an arc, in the report's order; the words beside it say the same. */
-function ringView({ ring, boxes }: HealthReport): Markup {
-  let from = 0;
-  const arcs = boxes.map(({ share, verdict }) => {
-    const arc = html`<circle class="${verdict}" cx="50" cy="50" r="40" fill="none" stroke="currentColor" stroke-width="10" pathLength="100" stroke-dasharray="${Math.max(0, share * 100 - 1)} 100" stroke-dashoffset="${-from}" transform="rotate(-90 50 50)"/>`;
-    from += share * 100;
-    return arc;
-  });
-  const moving = ring.moving === null ? null : html`<p>Receiving its share: ${ring.moving.received} of ${ring.moving.expected} entries.</p>`;
-  const picture = html`<svg viewBox="0 0 100 100" aria-hidden="true"><circle cx="50" cy="50" r="40" fill="none" stroke="var(--line)" stroke-width="2"/>${arcs}<text x="50" y="50" text-anchor="middle" dominant-baseline="central" font-size="9" fill="currentColor">${counted(boxes.length, "box", "boxes")}</text></svg>`;
-  return html`<section aria-labelledby="ring"><h2 id="ring">The ring</h2>${picture}<p>${ring.copies} of ${ring.copiesWanted} copies of everything, ${ring.inSync ? "all equal" : "not yet compared as equal"}${ring.comparedAt === null ? "" : " when last compared"}. ${ring.canLose > 0 ? `You can lose ${ring.canLose}.` : "You can lose none."}</p>${moving}</section>`;
-}
-
 function boxesView({ boxes, at }: HealthReport): Markup {
   return html`<section aria-labelledby="boxes"><h2 id="boxes">Boxes</h2>${boxes.length === 0 ? html`<p>No box is known.</p>` : html`<ul>${boxes.map((box) => boxView(box, at))}</ul>`}</section>`;
 }
 
-function boxView({ words, self, state: phase, verdict, provedAt, share, zone, sip, page, roundTripMs }: BoxHealth, at: WallTime): Markup {
+function boxView({ nodeId, words, self, state: phase, verdict, provedAt, share, zone, sip, page, roundTripMs }: BoxHealth, at: WallTime): Markup {
   const name = page === null || !page.startsWith("http") ? html`<b>${words}</b>` : html`<a href="${page}"><b>${words}</b></a>`;
   const more = [phase, `${Math.round(share * 100)} % of the ring`, ...(zone === "" ? [] : [zone]), sip, ...(roundTripMs === null ? [] : [`${roundTripMs.toFixed(1)} ms`])].join(" · ");
-  return html`<li class="row"><div>${name}${self ? " (this box)" : ""}<br><small>${more}</small></div><div>${state(verdict)}<br><small>${provedAt === null ? "never proved" : html`proved ${ago(provedAt, at)}`}</small></div></li>`;
+  return html`<li class="row" data-key="${nodeId}"><div>${name}${self ? " (this box)" : ""}<br><small>${more}</small></div><div>${state(verdict)}<br><small>${provedAt === null ? "never proved" : html`proved ${ago(provedAt, at)}`}</small></div></li>`;
 }
 
 function phonesView({ phones, at }: HealthReport, query: string, found: readonly Phone[]): Markup {
@@ -87,7 +77,7 @@ function phoneView({ aor, displayName, flows, verdict }: Phone, at: WallTime): M
     const nat = flow.nat === "rewritten" ? " · something between changes its SIP" : flow.nat === "translated" ? " · behind NAT" : "";
     return html`<br><small>${answered} · ${flow.transport} from ${flow.received} at ${flow.box.words}${flow.model === "" ? "" : ` · ${flow.model}`}${nat}</small>`;
   });
-  return html`<li class="row"><div><b>${aor}</b>${displayName === "" ? "" : ` ${displayName}`}${lines}</div><div>${state(verdict, verdict === "broken" ? "registered, does not answer" : SAID[verdict])}</div></li>`;
+  return html`<li class="row" data-key="${aor}"><div><b>${aor}</b>${displayName === "" ? "" : ` ${displayName}`}${lines}</div><div>${state(verdict, verdict === "broken" ? "registered, does not answer" : SAID[verdict])}</div></li>`;
 }
 
 function proofsView({ proofs, at }: HealthReport): Markup {
@@ -99,9 +89,12 @@ const DONE = { call: "A call", ring: "A question to the ring", page: "This page 
 const proofView = ({ what, transport, by, outside, verdict, at: when, tookMs, detail }: Proof, at: WallTime): Markup =>
   html`<li class="row"><div>${DONE[what]}${transport === null ? "" : ` over ${transport}`}, by ${by.words}${outside ? " from outside" : ""}<br><small>${detail}</small></div><div>${state(verdict)}<br><small>${when === null ? "never" : ago(when, at)}${tookMs === null ? "" : `, ${Math.round(tookMs)} ms`}</small></div></li>`;
 
+/** Of all boxes; what is older is a keystroke away. */
 function timeLineView({ timeLine, at }: HealthReport): Markup {
-  const shown = timeLine.slice(0, EVENTS_SHOWN);
-  return html`<section aria-labelledby="line"><h2 id="line">What happened</h2>${shown.length === 0 ? html`<p>Nothing yet.</p>` : html`<ul>${shown.map((event) => html`<li>${event.text}<br><small>${ago(event.at, at)} · ${event.box.words}</small></li>`)}</ul>`}</section>`;
+  const [shown, older] = [timeLine.slice(0, EVENTS_SHOWN), timeLine.slice(EVENTS_SHOWN, EVENTS_UNFOLDED)];
+  const rows = (events: HealthReport["timeLine"]): readonly Markup[] => events.map((event) => html`<li data-key="${event.id}">${event.text}<br><small>${ago(event.at, at)} · ${event.box.words}</small></li>`);
+  const more = older.length === 0 ? null : html`<details><summary>What happened before</summary><ul>${rows(older)}</ul></details>`;
+  return html`<section class="wide" aria-labelledby="line"><h2 id="line">What happened</h2>${shown.length === 0 ? html`<p>Nothing yet.</p>` : html`<ul>${rows(shown)}</ul>`}${more}</section>`;
 }
 
 function machineView({ facts }: HealthReport): Markup {
@@ -151,8 +144,6 @@ function measured({ value, unit }: Fact): string {
   if (unit === "bytes") return value >= 1e9 ? `${(value / 1e9).toFixed(1)} GB` : `${Math.round(value / 1e6)} MB`;
   return unit === "s" ? spanOf(value) : `${value} ${unit}`.trim();
 }
-
-const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`;
 
 /** "3 s ago", with the exact time for programs. */
 function ago(then: WallTime, at: WallTime): Markup {

@@ -58,12 +58,13 @@ function addProofs(gauge: MakeGauge, { proofs, at }: HealthReport): void {
   }
 }
 
-function addRing(gauge: MakeGauge, { boxes, phones, ring }: HealthReport): void {
+function addRing(gauge: MakeGauge, { boxes, phones, ring, callsUnderWay }: HealthReport): void {
   const known = gauge("ringbox_boxes", "Boxes of the ring, by how they stand.", ["state"]);
   for (const { state } of boxes) known.inc({ state });
   gauge("ringbox_boxes_losable", "Boxes that may still die, one after another, without loss.").set(ring.canLose);
   gauge("ringbox_copies", "Boxes that hold each entry of this one.").set(ring.copies);
   gauge("ringbox_phones_registered", "Phones registered in the fleet.").set(phones.registered);
+  gauge("ringbox_calls_under_way", "Calls that ring or are talked on, of those that the box remembers.").set(callsUnderWay);
   gauge("ringbox_phones_proved", "Those that answered lately.").set(phones.proved);
 }
 

@@ -17,13 +17,14 @@ const PAGE = `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta n
 <form id="sign-in" hidden><p>Type the code that the box's screen shows, or that <code>ringbox web-code</code> prints.</p>
 <label for="code">Code</label> <input id="code" autocomplete="one-time-code" autocapitalize="characters" maxlength="16" required> <button>Sign in</button></form>
 <p id="said" role="status" aria-live="polite"></p>
-<section id="operate" hidden><p id="who"></p>
+<section id="operate" tabindex="-1" aria-label="What may be done" hidden><p id="who"></p>
 <p>${button("prove-now", "Prove now")} ${button("locate", "Locate this box")} ${button("drain", "Drain")} ${button("undrain", "Take calls again")} ${button("restart", "Safe restart")}</p>
+<p><a href="/calls">Recent calls and their messages</a> <button type="button" id="evidence">Evidence pack</button></p>
 <p>${field("phone", "Phone")} ${button("ring-phone", "Ring it", "phone")}</p>
 <p>${field("waiting-code", "Code of a waiting box")} ${button("admit", "Admit", "waiting-code")}</p>
 <p>${field("revoked-box", "Node-ID of a box")} ${button("revoke", "Revoke", "revoked-box")}</p>
 <p><button type="button" id="open-terminal">Terminal</button> <button type="button" id="sign-out">Sign out</button></p>
-<div id="terminal" hidden></div><h2>Recorded terminals</h2><ul id="recordings"></ul></section></main></body></html>`;
+<p><small>In the terminal, F6 goes back to the buttons.</small></p><div id="terminal" hidden></div><h2>Recorded terminals</h2><ul id="recordings"></ul></section></main></body></html>`;
 
 /** `folder`: where the build put what browsers load. It is read once: no path of a request reaches the disk. */
 export function operateRoutes(folder: string): readonly Route[] {

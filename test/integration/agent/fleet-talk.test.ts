@@ -34,6 +34,7 @@ class Listener {
   readonly identity: OwnIdentity;
   readonly talk: FleetTalk;
   readonly said: string[] = [];
+  whole = true;
   members: (nodeId: string) => boolean = () => true;
 
   constructor(identity: OwnIdentity) {
@@ -42,6 +43,7 @@ class Listener {
       isMember: (nodeId) => this.members(nodeId),
       card: (nodeId) => this.cards.push(nodeId),
       receipt: (by) => this.receipts.push(by),
+      isWhole: () => this.whole,
     });
   }
 
@@ -119,8 +121,8 @@ suite("agents among one another", () => {
   test("one box at a time is let go, and not while this one is out itself", async () => {
     const listener = new Listener(self);
     const third = await identityIn(fleet);
-    const ask = (identity: OwnIdentity, page: string, length: number) =>
-      new Listener(identity).talk.exchange(identity, { nodeId: self.nodeId, page }, card(1), [], milliseconds(length));
+    const ask = (identity: OwnIdentity, page: string, length: number, whole = false) =>
+      new Listener(identity).talk.exchange(identity, { nodeId: self.nodeId, page }, card(1), [], { length: milliseconds(length), whole });
     await listener.served(async (page) => {
       assert.equal((await ask(other, page, 60_000))?.granted, true);
       assert.equal((await ask(third, page, 60_000))?.granted, false);
@@ -128,6 +130,18 @@ suite("agents among one another", () => {
       assert.equal((await ask(other, page, 0))?.granted, true);
       assert.equal(listener.talk.takeSlot(self.nodeId, milliseconds(60_000)), true);
       assert.equal((await ask(third, page, 60_000))?.granted, false);
+    });
+  });
+
+  test("no box is let go that takes its copies with it while this one's are not all there, but one that hands them over is", async () => {
+    const listener = new Listener(self);
+    listener.whole = false;
+    const ask = (page: string, whole: boolean) => new Listener(other).talk.exchange(other, { nodeId: self.nodeId, page }, card(1), [], { length: milliseconds(60_000), whole });
+    await listener.served(async (page) => {
+      assert.equal((await ask(page, true))?.granted, false);
+      assert.equal((await ask(page, false))?.granted, true);
+      listener.whole = true;
+      assert.equal((await ask(page, true))?.granted, true);
     });
   });
 

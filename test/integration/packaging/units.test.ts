@@ -2,9 +2,11 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { ROOT } from "../../support/source-tree.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const UNITS = ["ringboxd.service", "ringbox-agent.service"];
 const LARGEST_EXPOSURE = 2;
@@ -12,7 +14,23 @@ const LARGEST_EXPOSURE = 2;
 const analyze = (...args: readonly string[]) => spawnSync("systemd-analyze", args, { cwd: ROOT, encoding: "utf8" });
 const skip = analyze("--version").status === 0 ? false : "systemd-analyze is not installed (Debian package systemd)";
 
+/** With what a service address needs. */
+const LARGEST_WITH_ADDRESS = 2.5;
+
 suite("units", { skip }, () => {
+  test(`ringboxd.service with service-address.conf exposes at most ${LARGEST_WITH_ADDRESS.toFixed(1)}`, (t) => {
+    const directory = temporaryDirectory(t);
+    const text = ["ringboxd.service", "service-address.conf"].map((name) => readFileSync(join(ROOT, "systemd", name), "utf8")).join("\n");
+    const file = join(directory, "ringboxd.service");
+    writeFileSync(file, text);
+    const { stdout, stderr } = analyze("security", "--offline=true", file);
+    const exposure = /exposure level for \S+: ([0-9.]+)/.exec(stdout)?.[1];
+    assert.ok(exposure !== undefined, stderr);
+    t.diagnostic(`exposure ${exposure}`);
+    assert.ok(Number(exposure) <= LARGEST_WITH_ADDRESS, stdout);
+  });
+
+
   for (const unit of UNITS) {
     test(`${unit} exposes at most ${LARGEST_EXPOSURE.toFixed(1)} by systemd's own measure`, (t) => {
       const { stdout, stderr } = analyze("security", "--offline=true", join("systemd", unit));

@@ -19,7 +19,7 @@ async function agentAlone(t: TestContext): Promise<PageAgent> {
 }
 
 /** Every POST but signing in. */
-const POSTS = [...ACTIONS.map((action) => `/api/actions/${action}`), "/api/terminal", "/api/sign-out"];
+const POSTS = [...ACTIONS.map((action) => `/api/actions/${action}`), "/api/terminal", "/api/evidence", "/api/sign-out"];
 
 suite("attacks on the page", { skip: skipWithoutAgent }, () => {
   test("W01: no password opens it, and five wrong codes lock one source out", async (t) => {

@@ -54,6 +54,15 @@ suite("the page for who may do something", { skip }, () => {
     await press(page, "admit", /not a code/);
     await page.fill("#revoked-box", "0".repeat(32));
     await press(page, "revoke", /Only the fleet's key can revoke .* ringbox revoke 00000000 --fleet/);
+    const [pack] = await Promise.all([page.waitForEvent("download"), page.click("#evidence")]);
+    assert.match(pack.suggestedFilename(), /^ringbox-[a-z]+-[a-z]+-\d+-\d+T\d+\.tar\.gz$/);
+    await says(page, /without passwords and keys/);
+    await page.click("text=Recent calls and their messages");
+    await page.click("text=line-test@acme.example called 204@acme.example");
+    await page.locator("summary", { hasText: "INVITE" }).first().click();
+    assert.match(await page.locator("pre").first().innerText(), /^INVITE sip:/);
+    await page.goto(`${agent.origin}/operate`);
+    await page.waitForSelector("#operate:not([hidden])");
     await press(page, "drain", /No other box serves/);
     await press(page, "drain", /takes no new calls and registrations now/);
     assert.equal(await registerStatus(box.address), 503);
@@ -67,6 +76,7 @@ suite("the page for who may do something", { skip }, () => {
     await page.waitForSelector(".xterm-rows");
     await terminalShows(page, "0  End");
     await page.keyboard.type("10\r");
+    await terminalShows(page, "$");
     await page.keyboard.type("echo answer-$((6*7)); whoami; sleep 1000 &\r");
     await terminalShows(page, "answer-42");
     assert.notDeepEqual(programsOf(agent), []);

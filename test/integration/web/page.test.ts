@@ -16,7 +16,7 @@ const AT = Date.UTC(2026, 0, 2);
 
 const REPORT: HealthReport = {
   at: AT, firstLine: "Phones work, but: 1 phone is registered but does not answer.", verdict: "impaired", box: BOX, fleet: "Acme", domain: "acme.example", software: "Ringbox",
-  listens: [], peer: { state: "answering", answeredAt: AT, code: null }, facts: [], calls: [],
+  listens: [], peer: { state: "answering", answeredAt: AT, code: null }, facts: [], calls: [], callsUnderWay: 0,
   conditions: [{ code: "phones-silent", severity: "warning", text: "1 phone is registered but does not answer.", next: "Look at its cable.", since: AT }],
   proofs: [{ what: "call", transport: "UDP", by: BOX, outside: false, verdict: "works", at: AT, tookMs: 3, detail: "the phone rang and hung up", signature: null }],
   ring: { canLose: 0, copies: 1, copiesWanted: 3, inSync: true, comparedAt: AT, moving: { received: 3, expected: 9 } },

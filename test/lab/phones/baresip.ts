@@ -12,10 +12,11 @@ import { type Account, type CallOutcome, PATIENCE, type Phone } from "./phone.ts
 const MODULES = "/usr/lib/baresip/modules";
 
 /** Without a sound device it hangs up: here a bridge carries its own player to its own source. */
-function configuration(host: Host, sipPort: number, control: readonly string[], authority: string | undefined): string {
+function configuration(host: Host, { address = host.address, port = 5060, authority, modules = [] }: Account, control: readonly string[]): string {
   return [
     "poll_method epoll",
-    `sip_listen ${host.address}:${sipPort}`,
+    `sip_listen ${inUri(address)}:${port}`,
+    ...(address.includes(":") ? ["net_prefer_ipv6 yes", "prefer_ipv6 yes", "net_af ipv6"] : []),
     ...(authority === undefined ? [] : [`sip_cafile ${authority}`]),
     "call_max_calls 4",
     "audio_player aubridge,ear",
@@ -29,17 +30,20 @@ function configuration(host: Host, sipPort: number, control: readonly string[], 
     ...["g711.so", "aubridge.so"].map((module) => `module ${module}`),
     ...["uuid.so", "account.so"].map((module) => `module_tmp ${module}`),
     "module_app menu.so",
+    ...modules.map((module) => `module_app ${module}`),
     ...control,
     "",
   ].join("\n");
 }
 
+const inUri = (host: string): string => (host.includes(":") ? `[${host}]` : host);
+
 /** A line of baresip's accounts file: registers, calls through the box, answers by itself. */
-function accountLine({ username, password, domain, box, transport = "udp", boxPort = transport === "tls" ? 5061 : 5060, expires = 3600, secondBox }: Account): string {
-  const second = secondBox === undefined ? "" : `;sipnat=outbound;outbound2="sip:${secondBox}:${boxPort};transport=${transport}"`;
+function accountLine({ username, password, domain, box, transport = "udp", boxPort = transport === "tls" ? 5061 : 5060, expires = 3600, secondBox, byHand = false }: Account): string {
+  const second = secondBox === undefined ? "" : `;sipnat=outbound;outbound2="sip:${inUri(secondBox)}:${boxPort};transport=${transport}"`;
   return (
-    `<sip:${username}@${domain}>;auth_user=${username};auth_pass=${password};answermode=auto` +
-    `;outbound="sip:${box}:${boxPort};transport=${transport}";regint=${expires};audio_codecs=PCMU/8000/1${second}`
+    `<sip:${username}@${domain}>;auth_user=${username};auth_pass=${password};answermode=${byHand ? "manual" : "auto"}` +
+    `;outbound="sip:${inUri(box)}:${boxPort};transport=${transport}";regint=${expires};audio_codecs=PCMU/8000/1${second}`
   );
 }
 
@@ -47,9 +51,9 @@ function accountLine({ username, password, domain, box, transport = "udp", boxPo
 function writeSettings(host: Host, account: Account, control: readonly string[], accounts: string): string {
   const directory = join(host.directory, `${host.name}-baresip-${account.username}`);
   mkdirSync(directory);
-  writeFileSync(join(directory, "config"), configuration(host, account.port ?? 5060, control, account.authority));
+  writeFileSync(join(directory, "config"), configuration(host, account, control));
   writeFileSync(join(directory, "accounts"), accounts);
-  writeFileSync(join(directory, "contacts"), "");
+  writeFileSync(join(directory, "contacts"), (account.watches ?? []).map((aor) => `"${aor}" <sip:${aor}>;presence=p2p\n`).join(""));
   return directory;
 }
 
@@ -80,13 +84,13 @@ export class Baresip implements Phone {
   private readonly events: Message[] = [];
   private unread = Buffer.alloc(0);
   private commands = 0;
-  private added = false;
+  private added: boolean;
 
-  /** Starts the phone; it knows no account before `register`. */
+  /** Starts the phone; it knows no account before `register`, unless it watches people: that it does as it starts. */
   static async start(host: Host, account: Account): Promise<Baresip> {
     const controlPort = 10_000 + (account.port ?? 5060);
     const control = ["module_app ctrl_tcp.so", `ctrl_tcp_listen 127.0.0.1:${controlPort}`];
-    const directory = writeSettings(host, account, control, "");
+    const directory = writeSettings(host, account, control, account.watches === undefined ? "" : `${accountLine(account)}\n`);
     const program = host.start(["baresip", "-f", directory], "pipe");
     const said = new Transcript(program, join(directory, "output.txt"));
     await said.said(/baresip is ready/, 0, PATIENCE);
@@ -97,6 +101,7 @@ export class Baresip implements Phone {
   private constructor(host: Host, account: Account, program: ChildProcess, said: Transcript, relay: ChildProcess) {
     this.host = host;
     this.account = account;
+    this.added = account.watches !== undefined;
     this.aor = `${account.username}@${account.domain}`;
     this.program = program;
     this.said = said;
@@ -143,6 +148,24 @@ export class Baresip implements Phone {
     await this.idle();
   }
 
+  /** Waits until it rings. */
+  async rings(seconds: number = PATIENCE): Promise<void> {
+    await this.event(0, ["CALL_INCOMING"], seconds);
+  }
+  async accept(): Promise<void> {
+    await this.command("accept", "");
+  }
+
+  /** How often an offer or answer has set its sound anew. */
+  get soundUpdates(): number {
+    return this.said.from(0).split("stream: update 'audio'").length - 1;
+  }
+
+  /** Sends the other side a re-INVITE that takes the sound away. */
+  async hold(): Promise<void> {
+    await this.command("hold", "");
+  }
+
   /** Unregisters and ends. */
   async close(): Promise<void> {
     this.program.kill("SIGTERM");
@@ -150,6 +173,21 @@ export class Baresip implements Phone {
       if (this.program.exitCode === null && this.program.signalCode === null) throw new Error("still there");
     });
     this.relay.kill();
+  }
+
+  /** Waits until it has printed this. */
+  async says(words: RegExp, seconds: number = PATIENCE): Promise<void> {
+    await this.said.said(words, 0, seconds);
+  }
+
+  /** Waits until the list of the people it watches shows this. */
+  async seesContact(words: RegExp, seconds: number = PATIENCE): Promise<void> {
+    await until(`baresip ${this.aor} sees ${words}`, seconds, async () => {
+      const start = this.events.length;
+      await this.command("contacts", "");
+      const listed = this.events.slice(start).find(({ data }) => data !== undefined)?.data ?? "";
+      if (!words.test(listed)) throw new Error(listed);
+    });
   }
 
   private lastOfCall(): Message | undefined {

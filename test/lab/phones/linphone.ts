@@ -12,7 +12,7 @@ import { type Account, type CallOutcome, PATIENCE, type Phone } from "./phone.ts
 /** Without a route to the world it would wait for a network; without a sound card it plays a file it does not find. */
 function configuration(account: Account): string {
   const { username, password, domain, box, port = 5060, transport = "udp", boxPort = transport === "tls" ? 5061 : 5060, expires = 3600 } = account;
-  const route = `<sip:${box}:${boxPort};transport=${transport};lr>`;
+  const route = `<sip:${box.includes(":") ? `[${box}]` : box}:${boxPort};transport=${transport};lr>`;
   return `[sip]
 sip_port=${port}
 sip_tcp_port=${port}
@@ -32,7 +32,7 @@ reg_route=${route}
 reg_identity=sip:${username}@${domain}
 reg_expires=${expires}
 reg_sendregister=1
-publish=0
+publish=${account.publishes === true ? 1 : 0}
 [auth_info_0]
 username=${username}
 passwd=${password}
@@ -111,6 +111,16 @@ export class Linphone implements Phone {
     await until("linphonec ends", PATIENCE, () => {
       if (running.program.exitCode === null && running.program.signalCode === null) throw new Error("still there");
     });
+  }
+
+  /** Sends a MESSAGE. */
+  say(aor: string, text: string): void {
+    this.type(`chat sip:${aor} ${text}`);
+  }
+
+  /** Waits until it has printed this. */
+  async says(words: RegExp, seconds: number = PATIENCE): Promise<void> {
+    await this.transcript.said(words, 0, seconds);
   }
 
   private async isRegistered(): Promise<void> {

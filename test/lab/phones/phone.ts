@@ -14,10 +14,19 @@ export interface Account {
   readonly authority?: string;
   /** A second box to register at over a flow of its own (RFC 5626). */
   readonly secondBox?: string;
+  /** Rings until `accept`, where the phone can (baresip). */
+  readonly byHand?: boolean;
+  /** The phone's own address, if not the first of its host. */
+  readonly address?: string;
   /** The phone's own SIP port. */
   readonly port?: number;
   /** How long a registration is asked for, seconds. */
   readonly expires?: number;
+  /** Of linphone: says that it is there (PUBLISH), as it registers. */
+  readonly publishes?: true;
+  /** Of baresip: further modules, and people it watches. */
+  readonly modules?: readonly string[];
+  readonly watches?: readonly string[];
 }
 
 export type CallOutcome =

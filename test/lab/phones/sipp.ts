@@ -36,6 +36,8 @@ export interface Registrations extends SippTarget {
   readonly total?: number;
   /** Seconds. */
   readonly expires?: number;
+  /** An endless run ends after this, seconds. */
+  readonly longest?: number;
 }
 
 export interface Calls extends SippTarget {
@@ -87,6 +89,7 @@ interface Wanted extends SippTarget {
   readonly port: number;
   readonly rate: number;
   readonly total?: number;
+  readonly longest?: number;
 }
 
 /** One SIPp process. */
@@ -111,7 +114,7 @@ export class SippRun {
       [
         "sipp", "-sf", join(import.meta.dirname, "scenarios", `${scenario}.xml`),
         // Its media ports would start at 6000 and meet those of another SIPp.
-        "-i", host.address, "-p", String(wanted.port), "-mp", String(30_000 + 10 * runs), "-nostdin", "-timeout", String(LONGEST_RUN), "-l", "2000",
+        "-i", host.address, "-p", String(wanted.port), "-mp", String(30_000 + 10 * runs), "-nostdin", "-timeout", String(wanted.longest ?? LONGEST_RUN), "-l", "2000",
         "-trace_stat", "-stf", this.statistics, "-fd", "1", "-trace_err", "-error_file", this.errors,
         ...parameters, ...direction,
       ],

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { ByteReader, ByteWriter, DecodeError, parseHex, toHex } from "../../../src/base/bytes.ts";
+import { ByteReader, ByteWriter, DecodeError, fromUtf8Octets, parseHex, toHex, utf8Octets } from "../../../src/base/bytes.ts";
 
 const written = (write: (writer: ByteWriter) => void): string => {
   const writer = new ByteWriter(1);
@@ -58,4 +58,20 @@ test("a writer grows, patches what it wrote, and begins again", () => {
 test("a prefix counts the bytes behind it, and refuses more than it can say", () => {
   assert.equal(written((writer) => writer.prefixed(3, (inner) => inner.u16(7))), "0000020007");
   assert.throws(() => new ByteWriter().prefixed(1, (inner) => inner.bytes(new Uint8Array(256))), RangeError);
+});
+
+test("identifiers read again and again are the same text as the first time, whatever was read between", () => {
+  // Few different bytes: many share a place where known texts are kept.
+  const identifier = fc.array(fc.integer({ min: 0, max: 2 }), { minLength: 16, maxLength: 16 });
+  fc.assert(
+    fc.property(fc.array(identifier, { minLength: 1, maxLength: 50 }), (all) => {
+      const reader = new ByteReader(Uint8Array.from([...all, ...all].flat()));
+      for (const bytes of [...all, ...all]) assert.equal(reader.knownHex16(), toHex(Uint8Array.from(bytes)));
+    }),
+  );
+});
+
+test("text that is ASCII and text that is not go to UTF-8 octets and back", () => {
+  for (const text of ["", "kitchen-1", "Küche", "台所", "a\u007f\u0080"]) assert.equal(fromUtf8Octets(utf8Octets(text)), text);
+  assert.equal(utf8Octets("Küche"), "K\u00c3\u00bcche");
 });

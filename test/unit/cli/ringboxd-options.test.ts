@@ -30,6 +30,7 @@ suite("options of ringboxd", () => {
       mdns: true,
       zone: undefined,
       followAddress: false,
+      serviceAddresses: [],
       openRegistration: false,
       found: undefined,
     });
@@ -52,9 +53,17 @@ suite("options of ringboxd", () => {
       mdns: false,
       zone: "rack 2",
       followAddress: true,
+      serviceAddresses: [],
       openRegistration: true,
       found: { name: "Acme", domain: "acme.example" },
     });
+  });
+
+  test("service addresses are numeric, lead somewhere, and go with no --listen", async () => {
+    assert.deepEqual((await parsed("--data", "d", "--service-address", "192.0.2.1", "--service-address", "[2001:DB8::1]")).serviceAddresses, ["192.0.2.1", "2001:db8::1"]);
+    for (const args of [["--service-address", "box"], ["--service-address", "127.0.0.1"], ["--service-address", "192.0.2.1", "--listen", "192.0.2.2"]]) {
+      assert.equal((await refused("--data", "d", ...args)).exitStatus, 2, args.join(" "));
+    }
   });
 
   test("an option given twice counts as given last, so that `npm start -- --data X` works", async () => {

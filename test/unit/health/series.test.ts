@@ -5,7 +5,7 @@ import { SeriesBook } from "../../../src/health/series.ts";
 
 const at = (second: number, cpu: number | null): HealthReport =>
   ({
-    at: second * 1_000, peer: { state: "answering" }, phones: { registered: 7, proved: 7, list: [] }, proofs: [],
+    at: second * 1_000, peer: { state: "answering" }, phones: { registered: 7, proved: 7, list: [] }, proofs: [], callsUnderWay: 0,
     facts: [{ name: "cpu", label: "Processor", value: cpu, unit: "%", at: 0 }],
   }) as unknown as HealthReport;
 
@@ -28,7 +28,7 @@ suite("the charts' points", () => {
     const book = new SeriesBook();
     for (let second = 1; second <= 5; second++) book.record(at(second, second === 3 ? null : 10));
     const [...series] = book.series();
-    assert.deepEqual(series.map(({ name }) => name), ["registrations", "cpu"]);
-    assert.deepEqual(series[1]?.points.map(([, value]) => value), [10, 10, null, 10, 10]);
+    assert.deepEqual(series.map(({ name }) => name), ["registrations", "calls", "cpu"]);
+    assert.deepEqual(series[2]?.points.map(([, value]) => value), [10, 10, null, 10, 10]);
   });
 });

@@ -20,6 +20,8 @@ const QUESTIONS: { readonly [Op in ControlRequest["op"]]: Extract<ControlRequest
   "conflict-list": { op: "conflict-list" },
   "conflict-resolve": { op: "conflict-resolve", username: "100", version: "ab" },
   flows: { op: "flows" },
+  calls: { op: "calls", life: "a1", revision: 7 },
+  "call-messages": { op: "call-messages", name: "0123456789abcdef" },
   "registration-list": { op: "registration-list", aor: null },
   where: { op: "where", aor: "100@acme.example" },
   configuration: { op: "configuration" },

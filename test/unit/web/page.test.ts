@@ -13,7 +13,7 @@ const REPORT: HealthReport = {
   proofs: [{ what: "call", transport: "UDP", by: BOX, outside: false, verdict: "not-known", at: null, tookMs: null, detail: "", signature: null }],
   ring: { canLose: 0, copies: 1, copiesWanted: 3, inSync: true, comparedAt: AT, moving: null },
   boxes: [{ ...BOX, self: true, state: "serving", verdict: "works", provedAt: AT - 3_000, share: 1, zone: "", software: "", sip: "192.0.2.1:5060", page: null, roundTripMs: null }],
-  phones: { registered: 1, proved: 0, list: [] }, facts: [], timeLine: [], calls: [],
+  phones: { registered: 1, proved: 0, list: [] }, facts: [], timeLine: [], calls: [], callsUnderWay: 0,
 };
 
 const phone = (model: string, displayName: string): Phone => ({

@@ -55,8 +55,8 @@ test("OPTIONS to the box says what it takes, and whether it serves", () => {
 
 test("PUBLISH and SUBSCRIBE for what we do not serve are 489", () => {
   const { ask } = world();
-  assert.equal(ask("PUBLISH", BOB, { fields: ["Event: presence"] }).status, 489);
-  assert.equal(ask("SUBSCRIBE", BOB, { fields: ["Event: message-summary"] }).status, 489);
+  assert.equal(ask("PUBLISH", BOB, { fields: ["Event: dialog"] }).status, 489);
+  assert.equal(ask("SUBSCRIBE", BOB, { fields: ["Event: conference"] }).status, 489);
 });
 
 test("what the box itself cannot do is refused with the method's own status", () => {

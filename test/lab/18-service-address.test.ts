@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import type { Box } from "./box.ts";
+import { account, labTest } from "./lab.ts";
+import { Baresip } from "./phones/baresip.ts";
+import { Linphone } from "./phones/linphone.ts";
+import type { CallOutcome } from "./phones/phone.ts";
+import { until } from "./until.ts";
+
+const serviceAddress = (box: number): string => `10.200.0.${200 + box}`;
+const PLAN = {
+  boxes: 3,
+  phones: 7,
+  programs: ["arping", "baresip", "linphonec"],
+  options: (box: number) => ["--service-address", serviceAddress(box)],
+};
+/** From the death of a box to a phone that rings, and to a phone on TLS that is back; seconds. */
+const RING_SECONDS = 2;
+const TLS_SECONDS = 10;
+const TAKEN_SECONDS = 5;
+
+labTest("a box is killed: another takes its service address, and its phones go on there", PLAN, async (lab) => {
+  await lab.start();
+  for (const number of [1, 2, 3]) await held(lab.box(number), number, lab.box(number), 20);
+  const [alice, bob, carol, dave, erin, frank, gina] = await lab.subscribe(lab.box(1), "user", 7);
+  assert(alice !== undefined && bob !== undefined && carol !== undefined && dave !== undefined && erin !== undefined && frank !== undefined && gina !== undefined);
+  const at = (user: typeof alice, box: number) => ({ ...account(user, lab.box(box)), box: serviceAddress(box) });
+  const talking = await Baresip.start(lab.phoneHost(1), at(alice, 1));
+  const peer = await Baresip.start(lab.phoneHost(2), at(bob, 2));
+  const idle = await Baresip.start(lab.phoneHost(4), at(dave, 1));
+  const caller = await Baresip.start(lab.phoneHost(5), at(erin, 2));
+  const ringing = await Baresip.start(lab.phoneHost(6), { ...at(frank, 1), byHand: true });
+  const waiting = await Baresip.start(lab.phoneHost(7), at(gina, 1));
+  const authority = `${lab.box(1).dataDirectory}/fleet-root.pem`;
+  const secure = new Linphone(lab.phoneHost(3), { ...at(carol, 1), transport: "tls", authority });
+  for (const phone of [talking, peer, idle, caller, ringing, waiting, secure]) await phone.register();
+  await until("the others know the address of box 1", 20, async () => {
+    for (const box of lab.boxes) assert.equal((await box.status()).serviceAddresses.length, 3, box.name);
+  });
+  answered(await peer.call(talking.aor));
+  const early = waiting.call(ringing.aor, 30);
+  await ringing.rings();
+
+  const dead = (await lab.box(1).status()).nodeId;
+  const since = performance.now();
+  await lab.box(1).kill();
+  answered(await caller.call(idle.aor));
+  const rang = (performance.now() - since) / 1000;
+  assert(rang <= RING_SECONDS, `${rang.toFixed(2)} s`);
+  const taker = await until("its address is taken", TAKEN_SECONDS, () => {
+    const box = lab.running.find((one) => has(one, 1));
+    assert(box !== undefined, "nobody has it");
+    return box;
+  }, since);
+  lab.tell(`a phone of the killed box was called and answered ${rang.toFixed(2)} s after the kill; ${taker.value.name} has its address after ${taker.seconds.toFixed(1)} s`);
+  await idle.hangUp();
+  await caller.idle();
+
+  await ringing.accept();
+  answered(await early);
+  await ringing.talkingWith(waiting.aor);
+  await waiting.hangUp();
+  await ringing.idle();
+  lab.tell("the call that rang between two phones of the killed box was answered and hung up");
+
+  const updates = talking.soundUpdates;
+  await peer.hold();
+  await until("the other side hears of the hold", 10, () => assert(talking.soundUpdates > updates));
+  await talking.hangUp();
+  await peer.idle();
+  lab.tell(`hold and hang-up of the call that was talking passed through the taken address`);
+
+  const back = await until("the phone on TLS is back", TLS_SECONDS, async () => {
+    const { bindings } = await lab.box(2).where(secure.aor);
+    assert(bindings.some(({ flowOwner }) => flowOwner.nodeId !== dead), JSON.stringify(bindings));
+  }, since);
+  answered(await caller.call(secure.aor));
+  await caller.hangUp();
+  lab.tell(`the phone on TLS is back ${back.seconds.toFixed(1)} s after the kill, and is called`);
+
+  lab.box(1).start();
+  const returned = performance.now();
+  const again = await held(lab.box(1), 1, taker.value, 40, returned);
+  answered(await caller.call(idle.aor));
+  lab.tell(`box 1 started again has its address after ${again.toFixed(1)} s; its phone is called`);
+});
+
+function answered(outcome: CallOutcome): void {
+  assert(outcome.answered, outcome.answered ? "" : outcome.reason);
+}
+
+/** Whether a box has the service address of box `number` on its interface. */
+function has(box: Box, number: number): boolean {
+  return box.host.run(["ip", "-o", "addr", "show", "dev", "eth0", "to", serviceAddress(number)]).stdout !== "";
+}
+
+/** Waits until it has its own, and `other` has it not. */
+async function held(box: Box, number: number, other: Box, seconds: number, since = performance.now()): Promise<number> {
+  const found = await until(`${box.name} holds ${serviceAddress(number)}`, seconds, () => {
+    assert(has(box, number), "not yet");
+    assert(other === box || !has(other, number), `${other.name} has it too`);
+  }, since);
+  return found.seconds;
+}

@@ -1,4 +1,4 @@
-// npm run image -- --arch x86-64|arm64 [--ticket FILE] [--zone ZONE] [--hostname-prefix PREFIX] [--quick] [--again]: from a clean
+// npm run image -- --arch x86-64|arm64 [--ticket FILE] [--zone ZONE] [--hostname-prefix PREFIX] [--quick] [--again] [--bundle-key KEY [--floor V]]: from a clean
 // machine to a file in out/ that any tool flashes. Stages whose inputs are the same are kept; --again makes the last one anew.
 
 import { spawnSync } from "node:child_process";
@@ -30,7 +30,9 @@ function buildImage(architecture: Architecture, level: number, anew: boolean): s
     copyFileSync(join(tree, "usr/lib/os-release"), join(scratch, "os-release"));
     prune(tree);
     refuseSecrets(tree);
+    // The root hash is in the kernel's command line, too; a bundle names it.
     const packed = stage("  squashfs and verity", () => packRoot(tree, scratch, level));
+    writeFileSync(join(scratch, "root.hash"), `${packed.rootHash}\n`);
     rmSync(tree, { recursive: true, force: true });
     const parts = { architecture, version: projectVersion(), ...packed, kernel: join(scratch, "vmlinuz"), initrd: join(initrd, "initrd.img") };
     stage("  kernel image, volumes, table", () => makeDisk({ ...parts, kernelVersion: kernel, osRelease: join(scratch, "os-release"), loaders: join(scratch, "loaders") }, scratch));
@@ -100,6 +102,15 @@ function finish(made: string, architecture: Architecture, stamp: readonly string
   return join(out, `${name}.raw`);
 }
 
+/** The parts of the image as an update, beside it. */
+function bundle(made: string, architecture: Architecture, key: string, floor: string | undefined): void {
+  const out = join(ROOT, "out", `ringbox_${projectVersion()}_${architecture}.bundle`);
+  const parts = ["--verity", join(made, "root.verity"), "--root", join(made, "root.squashfs"), "--kernel", join(made, "ringbox.efi")];
+  const rootHash = readFileSync(join(made, "root.hash"), "utf8").trim();
+  const what = ["--key", key, "--arch", architecture, "--bundle-version", projectVersion(), "--root-hash", rootHash, ...(floor === undefined ? [] : ["--floor", floor])];
+  say(run(join(ROOT, "dist/ringbox"), ["bundle", "build", out, ...what, ...parts]).trimEnd());
+}
+
 function tell(file: string, made: string, isStamped: boolean): void {
   const sum = run("sha256sum", [file]).slice(0, 64);
   writeFileSync(`${file}.sha256`, `${sum}  ${file.slice(file.lastIndexOf("/") + 1)}\n`);
@@ -118,15 +129,17 @@ on a disk of 3 GB or more, for a machine that starts with UEFI. Then plug it in.
 
 main(() => {
   const { values } = parseArgs({
-    options: { arch: { type: "string" }, ticket: { type: "string" }, zone: { type: "string" }, "hostname-prefix": { type: "string" }, quick: { type: "boolean", default: false }, again: { type: "boolean", default: false } },
+    options: { arch: { type: "string" }, ticket: { type: "string" }, zone: { type: "string" }, "hostname-prefix": { type: "string" }, "bundle-key": { type: "string" }, floor: { type: "string" }, quick: { type: "boolean", default: false }, again: { type: "boolean", default: false } },
   });
   const wanted = values.arch ?? "";
-  if (!(wanted in ARCHITECTURES)) throw new BuildError(`npm run image -- --arch ${Object.keys(ARCHITECTURES).join("|")} [--ticket FILE] [--zone ZONE] [--hostname-prefix PREFIX] [--quick]`);
+  if (!(wanted in ARCHITECTURES)) throw new BuildError(`npm run image -- --arch ${Object.keys(ARCHITECTURES).join("|")} [--ticket FILE] [--zone ZONE] [--hostname-prefix PREFIX] [--quick] [--bundle-key KEY [--floor VERSION]]`);
   const architecture = wanted as Architecture;
   if (values.ticket !== undefined && !existsSync(values.ticket)) throw new BuildError(`There is no ticket ${values.ticket}.`);
+  if (values["bundle-key"] !== undefined && !existsSync(values["bundle-key"])) throw new BuildError(`There is no update key ${values["bundle-key"]}.`);
   checkHost();
   say(`Making the image for ${architecture}:`);
   const stamp = (["ticket", "zone", "hostname-prefix"] as const).flatMap((name) => (values[name] === undefined ? [] : [`--${name}`, values[name]]));
   const made = buildImage(architecture, values.quick ? 3 : 15, values.again);
   tell(finish(made, architecture, stamp), made, values.ticket !== undefined);
+  if (values["bundle-key"] !== undefined) bundle(made, architecture, values["bundle-key"], values.floor);
 });

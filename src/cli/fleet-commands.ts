@@ -9,19 +9,23 @@ import type { Terminal } from "./terminal.ts";
 
 export const FLEET_KEY = "fleet.key";
 export const FLEET_TICKET = "fleet.ticket";
+export const UPDATE_KEY = "update.key";
 
 export async function initFleet(
   directory: string,
   { name, domain }: { readonly name: string; readonly domain: string },
   terminal: Terminal,
 ): Promise<void> {
-  for (const path of [join(directory, FLEET_KEY), join(directory, FLEET_TICKET)]) if (existsSync(path)) throw isThere(path);
+  for (const file of [FLEET_KEY, FLEET_TICKET, UPDATE_KEY]) if (existsSync(join(directory, file))) throw isThere(join(directory, file));
   const { rootKeyPem, fleetTicket } = await withFleets(({ createFleet }) => createFleet({ name, domain }));
+  const { createUpdateKey } = await import("../io/update-key.ts");
   onDisk(directory, "made", () => mkdirSync(directory, { recursive: true, mode: 0o700 }));
   writeNew(join(directory, FLEET_KEY), rootKeyPem);
   writeNew(join(directory, FLEET_TICKET), fleetTicket);
+  writeNew(join(directory, UPDATE_KEY), createUpdateKey({ rootKeyPem, fleetTicket }));
   terminal.print(`Fleet ${name} founded, for the SIP domain ${domain}.`);
   terminal.note(`  ${join(directory, FLEET_KEY)}     the root key: keep it safe and off the boxes; without it no new ticket can be made
+  ${join(directory, UPDATE_KEY)}    signs updates: keep it off the boxes too, and apart from the root key if you can
   ${join(directory, FLEET_TICKET)}  lets any box into the fleet: ringboxd --data DATA --ticket ${join(directory, FLEET_TICKET)}`);
 }
 
@@ -51,7 +55,7 @@ export async function newTicket(options: TicketOptions, terminal: Terminal): Pro
 }
 
 /** 0600 from the first byte, and never over another file: a lost root key is lost for good. */
-function writeNew(path: string, content: string): void {
+export function writeNew(path: string, content: string): void {
   try {
     writeFileSync(path, content, { flag: "wx", mode: 0o600 });
   } catch (error) {
@@ -71,7 +75,7 @@ function onDisk<Value>(path: string, done: string, access: () => Value): Value {
 }
 
 /** The X.509 library behind it is large; the other commands do without. */
-async function withFleets<Value>(action: (fleets: typeof import("../io/fleet.ts")) => Value | Promise<Value>): Promise<Value> {
+export async function withFleets<Value>(action: (fleets: typeof import("../io/fleet.ts")) => Value | Promise<Value>): Promise<Value> {
   const fleets = await import("../io/fleet.ts");
   try {
     return await action(fleets);

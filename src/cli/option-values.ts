@@ -5,6 +5,7 @@ import { isIP } from "node:net";
 import { InvalidArgumentError } from "commander";
 import { type Duration, hours } from "../base/time.ts";
 import { MAX_USES } from "../provision/ticket.ts";
+import { isVersion } from "../provision/version.ts";
 
 /** An error that commander prints behind the option's name. */
 const wrong = (reason: string): InvalidArgumentError => new InvalidArgumentError(reason);
@@ -21,6 +22,12 @@ export function durationOption(text: string): Duration {
   if (duration <= 0) throw wrong(`"${text}" is no time at all.`);
   if (duration > LONGEST) throw wrong(`"${text}" is more than a year.`);
   return duration;
+}
+
+/** Three numbers, `1.12.3`. */
+export function versionOption(text: string): string {
+  if (!isVersion(text)) throw wrong(`"${text}" is not a version like 1.12.3.`);
+  return text;
 }
 
 /** A number of a list, from 1. */

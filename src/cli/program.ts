@@ -7,16 +7,18 @@ import { ControlClient } from "./control-client.ts";
 import { Finding } from "./cli-error.ts";
 import { asHouseCommand, runProgram } from "./command-line.ts";
 import { resolveConflict, withConflicts } from "./conflict-commands.ts";
+import { type BundleOptions, buildBundle, checkBundleFile, type CheckOptions, installBundle, type InstallOptions, newUpdateKey, unpackBundle } from "./bundle-commands.ts";
 import { initFleet, newTicket, type TicketOptions } from "./fleet-commands.ts";
 import { admit } from "./admit-command.ts";
 import { factoryReset } from "./factory-reset.ts";
 import { type CallOptions, type CallsOptions, listCalls, showCall } from "./call-commands.ts";
 import { type StampOptions, stampImage } from "./image-commands.ts";
-import { choiceOption, collected, domainOption, durationOption, hintOption, imageWordOption, nameOption, usesOption } from "./option-values.ts";
+import { choiceOption, collected, domainOption, durationOption, hintOption, imageWordOption, nameOption, usesOption, versionOption } from "./option-values.ts";
 import { conflictsText, peersText, registrationsText, statusText, subscribersText, whereText } from "./plain-words.ts";
 import { type AddOptions, addSubscriber, aorOf, importSubscribers, removeSubscriber } from "./subscriber-commands.ts";
 import { rotateFleet } from "./rotate-command.ts";
 import { configurationText, revokeBox, setConfiguration } from "./rules-commands.ts";
+import { ARCHITECTURES } from "../provision/update-bundle.ts";
 import type { Terminal } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 import { type EvidenceOptions, printWebCode, type WebCodeOptions, writeEvidence } from "./web-commands.ts";
@@ -58,6 +60,7 @@ export function ringboxProgram(terminal: Terminal): Command {
   addFleetCommands(program, terminal, withBox);
   addAdmitCommand(program, terminal, withBox);
   addImageCommands(program, terminal);
+  addBundleCommands(program, terminal);
   addWebCommands(program, terminal);
   return program;
 }
@@ -77,6 +80,37 @@ function addImageCommands(program: Command, terminal: Terminal): void {
     .option("--zone <zone>", "rack, room or site of the box", imageWordOption)
     .option("--hostname-prefix <prefix>", "how its host name begins", imageWordOption)
     .action((file: string, options: StampOptions) => stampImage(file, options, terminal));
+}
+
+function addBundleCommands(program: Command, terminal: Terminal): void {
+  const bundle = program.command("bundle").description("the signed file that brings boxes to another version");
+  const architecture = (): Option => new Option("--arch <architecture>", "which boxes it is for").choices(ARCHITECTURES);
+  bundle
+    .command("build <out>")
+    .description("make one from the parts of an image (npm run image -- --bundle-key KEY does it at once)")
+    .requiredOption("--key <file>", "the update key that fleet init made")
+    .requiredOption("--bundle-version <version>", "three numbers, as 1.4.0", versionOption)
+    .addOption(architecture().makeOptionMandatory())
+    .option("--floor <version>", "a box that keeps it takes no older one than this any more", versionOption)
+    .requiredOption("--root-hash <hash>", "what veritysetup said")
+    .requiredOption("--verity <file>", "hashes of the root")
+    .requiredOption("--root <file>", "the root")
+    .requiredOption("--kernel <file>", "the unified kernel image")
+    .action((out: string, options: BundleOptions) => buildBundle(out, options, terminal));
+  const judging = (command: Command): Command =>
+    command
+      .requiredOption("--ticket <file>", "a ticket of the fleet that it is to be for")
+      .addOption(architecture().default(process.arch === "arm64" ? "arm64" : "x86-64"))
+      .option("--floor <version>", "refuse versions below it", versionOption, "0.0.0");
+  judging(bundle.command("check <file>").description("say whether a box would take it"))
+    .action((file: string, options: CheckOptions) => checkBundleFile(file, options, terminal));
+  judging(bundle.command("unpack <file> <dir>").description("check it, then write its parts into a new directory"))
+    .action((file: string, directory: string, options: CheckOptions) => unpackBundle(file, directory, options, terminal));
+  judging(bundle.command("install <file>").description("check it, then write it into the slot of a disk that does not run"))
+    .requiredOption("--disk <disk>", "the whole disk, or a file that holds one")
+    .requiredOption("--boot <dir>", "the folder EFI/Linux of its boot partition")
+    .option("--running <hash>", "root hash of the version that stays; otherwise that of this machine")
+    .action((file: string, options: InstallOptions) => installBundle(file, options, terminal));
 }
 
 type WithBox = (action: (box: ControlClient) => Promise<void>) => Promise<void>;
@@ -280,8 +314,12 @@ function addFleetCommands(program: Command, terminal: Terminal, withBox: WithBox
     .requiredOption("--fleet <dir>", "where fleet init put the key")
     .action((options: { readonly fleet: string }) => withBox((box) => rotateFleet(options.fleet, box, terminal)));
   fleet
+    .command("update-key <dir>")
+    .description("make DIR/update.key, which signs updates, for a fleet that has none")
+    .action((directory: string) => newUpdateKey(directory, terminal));
+  fleet
     .command("init <dir>")
-    .description("found a fleet: DIR/fleet.key for its operator to keep, DIR/fleet.ticket for its boxes")
+    .description("found a fleet: DIR/fleet.key and DIR/update.key for its operator to keep, DIR/fleet.ticket for its boxes")
     .requiredOption("--name <name>", "what people call it", nameOption)
     .requiredOption("--domain <domain>", "SIP domain that it serves", domainOption)
     .action((directory: string, options: { readonly name: string; readonly domain: string }) =>

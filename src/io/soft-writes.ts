@@ -5,13 +5,15 @@ import { milliseconds, minutes, type WallTime, wallAfter } from "../base/time.ts
 import type { StoredRow } from "../overlay/ports.ts";
 import { decodeStoredData, type StoredData } from "../overlay/wire/stored-data.ts";
 import { decodeBinding, isSameReach } from "../peer/binding-codec.ts";
-import { EDGE_BINDING } from "../peer/kinds.ts";
+import { EDGE_BINDING, EVENT_STATE } from "../peer/kinds.ts";
 import type { Change } from "./stored-rows.ts";
 
 /** Refreshes are written so often, all in one commit: each page of the database is then written once for all its rows. */
 export const REFRESHES_WRITTEN_EVERY = minutes(20);
 /** While the box runs, a row that ends sooner is not written again: its phone comes back by itself before anybody would miss it. */
 export const WORTH_WRITING = minutes(20);
+/** The state of a call lives shorter than this (decision 28): it is not written at all, and a box that starts has no use for it. */
+const BRIEF = minutes(5);
 /** Changes that wait for the disk; above, they are dropped: phones refresh. */
 const MAX_PROMPT = 50_000;
 /** Refreshes that wait; above, those that came first are not written. */
@@ -33,6 +35,7 @@ export class SoftWrites {
   collect(change: Change): void {
     const name = nameOf(change);
     this.#refreshes.delete(name);
+    if (!this.#prompt.has(name) && this.#isBrief(change)) return;
     if ("put" in change && !this.#prompt.has(name) && this.#isRefresh(change.put)) this.#keepRefresh(name, change.put);
     else this.#prompt.set(name, change);
   }
@@ -58,6 +61,15 @@ export class SoftWrites {
       if (stored !== undefined && endOf(stored) > end) this.#prompt.set(name, { put });
     }
     this.#refreshes.clear();
+  }
+
+  /** Whether it comes and goes without being worth a write, and nothing on disk has to make way for it. */
+  #isBrief(change: Change): boolean {
+    const place = "put" in change ? change.put : change.remove;
+    if (place.kind !== EVENT_STATE.id || this.#onDisk(place) !== undefined) return false;
+    if ("remove" in change) return true;
+    const stored = decodeStoredData(change.put.stored, EVENT_STATE.model);
+    return stored.ok && stored.value.lifetime * 1_000 < BRIEF;
   }
 
   #keepRefresh(name: string, row: StoredRow): void {

@@ -10,7 +10,7 @@ import type { Box, World } from "../support/world.ts";
 
 const DOMAIN = "fleet.example";
 const ROUNDS = 12;
-const SEEDS = [1, 2, 3, 4];
+const SEEDS = Array.from({ length: Number(process.env["RINGBOX_LAMP_SEEDS"] ?? 4) }, (_, index) => index + 1);
 const AGAIN_MS = 500;
 const PATIENCE_MS = 20_000;
 

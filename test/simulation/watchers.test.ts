@@ -20,7 +20,7 @@ type Ending = (typeof ENDINGS)[number];
 /** Longer than the lamp may take. */
 const TALK_MS = 20_000;
 const ROUNDS = 12;
-const SEEDS = [1, 2, 3, 4, 5, 6];
+const SEEDS = Array.from({ length: Number(process.env["RINGBOX_LAMP_SEEDS"] ?? 6) }, (_, index) => index + 1);
 
 interface Office {
   readonly world: World;

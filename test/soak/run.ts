@@ -61,6 +61,11 @@ const LONG_FORMS: readonly LongForm[] = [
     environment: { RINGBOX_MERGES: "60" },
   },
   {
+    name: "lamps and kept messages: 100 seeds of boxes that die before and during calls",
+    command: ["--test", "test/simulation/watchers.test.ts", "test/simulation/kept-messages.test.ts"],
+    environment: { RINGBOX_LAMP_SEEDS: "100" },
+  },
+  {
     name: "detection: partial cuts, 1,000 seeds",
     command: ["--test", "test/unit/overlay/members/partial-cuts.test.ts"],
     environment: { RINGBOX_PARTIAL_CUTS: "1000" },

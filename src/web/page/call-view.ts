@@ -10,7 +10,7 @@ const CALLS_SHOWN = 12;
 /** For everybody on the LAN: that there was a call and how it went. */
 export function callsView({ calls, callsUnderWay, at }: Pick<HealthReport, "calls" | "callsUnderWay" | "at">): Markup {
   const shown = calls.slice(0, CALLS_SHOWN);
-  const list = shown.length === 0 ? html`<p>No call yet.</p>` : html`<ul>${shown.map((call) => html`<li><b>${call.from}</b> called <b>${call.to}</b><br><small>${ago(call.startedAt, at)} · ${call.outcome}</small></li>`)}</ul><p class="soft"><a href="/sign-in">Sign in</a> to see the messages of a call.</p>`;
+  const list = shown.length === 0 ? html`<p>No call yet.</p>` : html`<ul>${shown.map((call) => html`<li data-key="${call.id}"><b>${call.from}</b> called <b>${call.to}</b><br><small>${ago(call.startedAt, at)} · ${call.outcome}</small></li>`)}</ul><p class="soft"><a href="/sign-in">Sign in</a> to see the messages of a call.</p>`;
   return html`<section aria-labelledby="calls"><h2 id="calls">Calls: ${callsUnderWay} under way</h2>${list}</section>`;
 }
 

@@ -94,7 +94,7 @@ function timeLineView({ timeLine, at }: HealthReport): Markup {
   const [shown, older] = [timeLine.slice(0, EVENTS_SHOWN), timeLine.slice(EVENTS_SHOWN, EVENTS_UNFOLDED)];
   const rows = (events: HealthReport["timeLine"]): readonly Markup[] => events.map((event) => html`<li data-key="${event.id}">${event.text}<br><small>${ago(event.at, at)} · ${event.box.words}</small></li>`);
   const more = older.length === 0 ? null : html`<details><summary>What happened before</summary><ul>${rows(older)}</ul></details>`;
-  return html`<section aria-labelledby="line"><h2 id="line">What happened</h2>${shown.length === 0 ? html`<p>Nothing yet.</p>` : html`<ul>${rows(shown)}</ul>`}${more}</section>`;
+  return html`<section class="wide" aria-labelledby="line"><h2 id="line">What happened</h2>${shown.length === 0 ? html`<p>Nothing yet.</p>` : html`<ul>${rows(shown)}</ul>`}${more}</section>`;
 }
 
 function machineView({ facts }: HealthReport): Markup {

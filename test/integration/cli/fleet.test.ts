@@ -38,9 +38,9 @@ function ticketIn(text: string): AdmissionTicket {
 }
 
 suite("fleet and ticket", () => {
-  test("fleet init makes a key and a ticket that only their owner reads", async (t) => {
+  test("fleet init makes two keys and a ticket that only their owner reads", async (t) => {
     const folder = await foundedFleet(t);
-    assert.deepEqual(readdirSync(folder).sort(), ["fleet.key", "fleet.ticket"]);
+    assert.deepEqual(readdirSync(folder).sort(), ["fleet.key", "fleet.ticket", "update.key"]);
     for (const name of readdirSync(folder)) assert.equal(statSync(join(folder, name)).mode & 0o777, 0o600, name);
     const ticket = ticketIn(readFileSync(join(folder, "fleet.ticket"), "utf8"));
     assert.deepEqual([ticket.kind, ticket.fleetName, ticket.domain], ["fleet", "Acme", "acme.example"]);
@@ -56,7 +56,7 @@ suite("fleet and ticket", () => {
       assert.match(noted, /fleet\.key is there already, and is not overwritten$/);
     }
     assert.equal(readFileSync(join(folder, "fleet.key"), "utf8"), key);
-    assert.deepEqual(readdirSync(folder), ["fleet.key"]);
+    assert.deepEqual(readdirSync(folder).sort(), ["fleet.key", "update.key"]);
   });
 
   test("fleet init where nothing can be made is one line", async (t) => {

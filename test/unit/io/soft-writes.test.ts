@@ -6,7 +6,7 @@ import type { Change } from "../../../src/io/stored-rows.ts";
 import type { ResourceId, StoredRow } from "../../../src/overlay/ports.ts";
 import { encodeUnsignedStoredData } from "../../../src/overlay/wire/stored-data.ts";
 import { encodeBinding } from "../../../src/peer/binding-codec.ts";
-import { EDGE_BINDING } from "../../../src/peer/kinds.ts";
+import { EDGE_BINDING, EVENT_STATE } from "../../../src/peer/kinds.ts";
 import type { Binding } from "../../../src/sip/ports.ts";
 
 const START = wallTime(1_800_000_000_000);
@@ -81,5 +81,20 @@ suite("what of the soft rows is written at once", () => {
     assert.equal(writes.promptFailed(), true);
     writes.collect({ put: REFRESH });
     assert.deepEqual(writes.prompt, [{ put: REFRESH }]);
+  });
+
+  test("the state of a call never is, nor its end; a publication is, and what takes its place", () => {
+    const state = (lasting: number): StoredRow => ({ ...row({}, { lasting }), kind: EVENT_STATE.id });
+    const writes = new SoftWrites(() => undefined);
+    writes.collect({ put: state(180) });
+    writes.collect({ put: state(90) });
+    writes.collect({ remove: { ...PLACE, kind: EVENT_STATE.id } });
+    assert.deepEqual(writes.prompt, []);
+    writes.collect({ put: state(3_600) });
+    writes.collect({ put: state(90) });
+    assert.deepEqual(writes.prompt, [{ put: state(90) }]);
+    const published = new SoftWrites(() => state(3_600).stored);
+    published.collect({ put: state(90) });
+    assert.deepEqual(published.prompt, [{ put: state(90) }]);
   });
 });

@@ -29,7 +29,8 @@ labTest("five boxes with nothing but IPv6 find one another by multicast and are 
     new Linphone(lab.phoneHost(2), { ...account(bob, lab.box(3)), transport: "tcp" }),
     await Baresip.start(lab.phoneHost(3), { ...account(carol, lab.box(4)), transport: "tls", authority: `${lab.box(4).dataDirectory}/fleet-root.pem` }),
   ] as const;
-  for (const phone of phones) await phone.register();
+  // linphonec at last, and called at once: five seconds after its last word it ends its connection by itself.
+  for (const phone of [phones[0], phones[2], phones[1]]) await phone.register();
   for (const [caller, callee] of [[phones[0], phones[1]], [phones[1], phones[2]], [phones[2], phones[0]]] as const) await talk(caller, callee);
 
   const since = performance.now();
@@ -37,7 +38,7 @@ labTest("five boxes with nothing but IPv6 find one another by multicast and are 
   const seconds = await talk(phones[2], phones[0]);
   lab.tell(`a UDP phone of a killed box was called and answered after ${seconds.toFixed(2)} s`);
   assert(seconds <= CALL_SECONDS, `${seconds.toFixed(2)} s`);
-  await talk(phones[0], phones[1]);
+  await talk(phones[0], phones[2]);
   lab.tell(`that phone calls through the same address again, ended ${((performance.now() - since) / 1000).toFixed(1)} s after the kill`);
 });
 

@@ -12,6 +12,8 @@ export interface Account {
   readonly transport?: "udp" | "tcp" | "tls";
   /** PEM file of the authority that the box's certificate is held against. */
   readonly authority?: string;
+  /** Between two signs of life on a connection, seconds (linphone). */
+  readonly keepAlive?: number;
   /** A second box to register at over a flow of its own (RFC 5626). */
   readonly secondBox?: string;
   /** Rings until `accept`, where the phone can (baresip). */

@@ -167,37 +167,3 @@ export const userNetwork = (ports: { readonly sip: number; readonly page: number
   "-netdev", `user,id=lan,restrict=on,hostfwd=tcp:127.0.0.1:${ports.sip}-:5060,hostfwd=tcp:127.0.0.1:${ports.page}-:80`,
   "-device", "virtio-net-pci,netdev=lan,romfile=",
 ];
-
-/**
- * A LAN of several machines: multicast on the loopback of this one. A router of its own, an emulator without a
- * machine, gives addresses by DHCP and leads these ports of ours to each address it gives, in order.
- */
-export class VirtualLan {
-  readonly #group: string;
-  #router: ChildProcess | undefined;
-  #machines = 0;
-
-  constructor(port: number) {
-    this.#group = `mcast=230.0.0.1:${port},localaddr=127.0.0.1`;
-  }
-
-  /** `sipPorts`: the first leads to the machine that asked for an address first. */
-  start(sipPorts: readonly number[]): void {
-    const forwards = sipPorts.map((port, index) => `hostfwd=tcp:127.0.0.1:${port}-10.0.2.${15 + index}:5060`);
-    this.#router = spawn("qemu-system-x86_64", ["-machine", "none", "-display", "none", "-nodefaults", "-monitor", "none",
-      "-netdev", ["user,id=out,restrict=on", ...forwards].join(","), "-netdev", "hubport,id=a,hubid=0,netdev=out",
-      "-netdev", `socket,id=lan,${this.#group}`, "-netdev", "hubport,id=b,hubid=0,netdev=lan",
-    ], { stdio: "ignore" });
-  }
-
-  /** The cable of one more machine. */
-  cable(): readonly string[] {
-    this.#machines += 1;
-    const address = `52:54:00:72:69:${this.#machines.toString(16).padStart(2, "0")}`;
-    return ["-netdev", `socket,id=lan,${this.#group}`, "-device", `virtio-net-pci,netdev=lan,romfile=,mac=${address}`];
-  }
-
-  stop(): void {
-    this.#router?.kill("SIGKILL");
-  }
-}

@@ -1,7 +1,6 @@
 // Two boxes from one image find each other; one dies for good; a fresh copy of the image takes its place. Nobody
 // touches anything.
 
-import { randomInt } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,7 +8,8 @@ import { suite, test } from "node:test";
 import { atEnd, makeFleet } from "../support/built-ring.ts";
 import { freePorts, openRegistration, stampedImage } from "./boxes.ts";
 import { callGoesThrough } from "./tcp-phone.ts";
-import { VirtualLan, VirtualMachine, whyNoMachine } from "./machine.ts";
+import { VirtualMachine, whyNoMachine } from "./machine.ts";
+import { VirtualLan } from "./virtual-lan.ts";
 
 /** Two machines share the processors of one. Seconds. */
 const BOOT = 900;
@@ -21,20 +21,20 @@ suite("two machines from one image", { skip, timeout: 3_600_000 }, () => {
     atEnd(t, () => rmSync(directory, { recursive: true, force: true }));
     const image = stampedImage("x86-64", directory, makeFleet(directory).ticket);
     openRegistration(image, directory);
-    const lan = new VirtualLan(randomInt(20_000, 30_000));
+    const lan = new VirtualLan();
     const sip = [freePorts().sip, freePorts().sip, freePorts().sip];
-    lan.start(sip);
+    await lan.start(sip);
     atEnd(t, () => lan.stop());
-    const machine = (name: string): VirtualMachine => {
-      const made = new VirtualMachine({ name, architecture: "x86-64", image, directory, network: lan.cable(), memoryMib: 512 });
+    const machine = async (name: string): Promise<VirtualMachine> => {
+      const made = new VirtualMachine({ name, architecture: "x86-64", image, directory, network: await lan.cable(), memoryMib: 512 });
       atEnd(t, () => made.kill());
       return made;
     };
 
-    const first = machine("first");
+    const first = await machine("first");
     first.start();
     t.diagnostic(`first: ${await first.says(/ringbox: serving [0-9.]+ s after power-on/, BOOT)}`);
-    const second = machine("second");
+    const second = await machine("second");
     second.start();
     t.diagnostic(`second: ${await second.says(/ringbox: serving [0-9.]+ s after power-on/, BOOT)}`);
     for (const box of [first, second]) await box.says(/Serving acme\.example: 2 of 2 boxes/, 120);
@@ -44,7 +44,7 @@ suite("two machines from one image", { skip, timeout: 3_600_000 }, () => {
     await first.kill();
     rmSync(first.disk);
     await second.says(/Serving acme\.example: 1 of \d boxes/, 120);
-    const replacement = machine("replacement");
+    const replacement = await machine("replacement");
     replacement.start();
     t.diagnostic(`replacement: ${await replacement.says(/ringbox: serving [0-9.]+ s after power-on/, BOOT)}`);
     await replacement.says(/Serving acme\.example: 2 of \d boxes/, 120);

@@ -90,7 +90,7 @@ async function buttons(lab: Lab, browser: Browser, open: Page, user: string): Pr
   await page.click("text=Sign in");
   await page.waitForSelector("#operate:not([hidden])");
 
-  await press(page, "prove-now", /UDP: works, [\d.]+ ms/);
+  await press(page, "prove-now", /^(?=.*UDP: works, [\d.]+ ms)(?=.*TCP: works, [\d.]+ ms)/);
   await press(page, "locate", /shows itself|nothing that this program may blink/);
   await page.fill("#phone", user);
   await press(page, "ring-phone", new RegExp(`${user}@lab\\.test: .*(?:rang|answered)`));

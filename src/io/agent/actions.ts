@@ -6,7 +6,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { between, type Duration, type Instant, minutes, seconds } from "../../base/time.ts";
 import { shownText } from "../../health/access/shown-text.ts";
 import { boxWords } from "../../health/box-words.ts";
-import type { HealthReport } from "../../health/report.ts";
+import type { HealthReport, Proof } from "../../health/report.ts";
 import type { ControlOperation, ControlRequest } from "../../peer/control.ts";
 import { systemClock } from "../clock.ts";
 import type { Asked } from "./control-link.ts";
@@ -112,12 +112,16 @@ export class Actions {
     const asked = systemClock.wall();
     this.#ports.proveNow();
     const end = systemClock.now() + PROVED_WITHIN;
-    while (systemClock.now() < end) {
-      const fresh = this.#ports.report().proofs.filter(({ outside, at }) => !outside && at !== null && at >= asked);
-      if (fresh.length > 0) {
-        const words = fresh.map(({ transport, verdict, tookMs, detail }) => `${transport}: ${verdict === "works" ? `works, ${tookMs} ms` : detail}`);
-        return { ok: fresh.every(({ verdict }) => verdict === "works"), text: `${words.join("; ")}.` };
+    for (;;) {
+      const own = this.#ports.report().proofs.filter(({ what, outside }) => what === "call" && !outside);
+      const fresh = own.filter(({ at }) => at !== null && at >= asked);
+      const isOver = systemClock.now() >= end;
+      // Each transport ends its call by itself: all are waited for, and told together.
+      if (fresh.length > 0 && (isOver || fresh.length === own.length)) {
+        const words = own.map((proof) => `${proof.transport}: ${fresh.includes(proof) ? endOf(proof) : "no trial call ended yet"}`);
+        return { ok: own.every((proof) => fresh.includes(proof) && proof.verdict === "works"), text: `${words.join("; ")}.` };
       }
+      if (isOver) break;
       await pause(LOOKED_EVERY);
     }
     return notDone(`No trial call ended within ${PROVED_WITHIN / 1_000} seconds.`);
@@ -253,6 +257,8 @@ const WORDS: Readonly<Record<Action, string>> = {
   admit: "admit a box,",
   revoke: "revoke the box",
 };
+
+const endOf = ({ verdict, tookMs, detail }: Proof): string => (verdict === "works" ? `works, ${tookMs} ms` : detail);
 
 const notDone = (text: string): Done => ({ ok: false, text });
 

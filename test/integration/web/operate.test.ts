@@ -44,7 +44,7 @@ suite("the page for who may do something", { skip }, () => {
     await page.waitForSelector("#operate:not([hidden])");
     assert.match((await page.textContent("#who")) ?? "", /Ada at 127\.\S+, with a shell/);
 
-    await press(page, "prove-now", /UDP: works, [\d.]+ ms/);
+    await press(page, "prove-now", /^(?=.*UDP: works, [\d.]+ ms)(?=.*TCP: works, [\d.]+ ms)/);
     await press(page, "locate", /shows itself|nothing that this program may blink/);
     await page.fill("#phone", "204");
     await press(page, "ring-phone", /204@acme\.example: it rang after \d+ ms/);

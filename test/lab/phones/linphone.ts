@@ -9,7 +9,10 @@ import { Transcript } from "../transcript.ts";
 import { until } from "../until.ts";
 import { type Account, type CallOutcome, PATIENCE, type Phone } from "./phone.ts";
 
-/** Without a route to the world it would wait for a network, and close its connections after five seconds; without a sound card it plays a file it does not find. */
+/**
+ * Without a route to the world it would wait for a network; without a sound card it plays a file it does not find. Its
+ * watch over the network ends a TLS connection after five seconds; without that watch it does not say that it goes.
+ */
 function configuration(account: Account): string {
   const { username, password, domain, box, port = 5060, transport = "udp", boxPort = transport === "tls" ? 5061 : 5060, expires = 3600, keepAlive = 30 } = account;
   const route = `<sip:${box.includes(":") ? `[${box}]` : box}:${boxPort};transport=${transport};lr>`;
@@ -18,9 +21,7 @@ sip_port=${port}
 sip_tcp_port=${port}
 sip_tls_port=${transport === "tls" ? port + 1 : 0}
 guess_hostname=1
-auto_net_state_mon=0
-keepalive_period=${keepAlive * 1_000}
-register_only_when_network_is_up=0
+${transport === "tls" ? `auto_net_state_mon=0\nkeepalive_period=${keepAlive * 1_000}\n` : ""}register_only_when_network_is_up=0
 default_proxy=0
 media_encryption=none
 ${account.authority === undefined ? "" : `root_ca=${account.authority}\nverify_server_certs=1\nverify_server_cn=1\n`}[video]

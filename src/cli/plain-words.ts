@@ -54,6 +54,10 @@ export function headline(status: StatusReport): string {
       return "Not serving: looking for the other boxes.";
     case "joining":
       return "Not serving yet: joining, and receiving its share.";
+    case "withdrawing":
+      return "Serving phones. Its disk fails: it hands everything over to the other boxes.";
+    case "aside":
+      return "Serving phones. Its disk fails: the other boxes hold what it held.";
     case "leaving":
       return "Leaving: handing everything over to the other boxes.";
     case "revoked":

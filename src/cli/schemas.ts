@@ -37,7 +37,7 @@ const condition = z.object({
 }) satisfies z.ZodMiniType<ConditionReport>;
 
 export const statusSchema = z.object({
-  phase: z.enum(["seeking", "joining", "serving", "leaving", "left", "revoked"]),
+  phase: z.enum(["seeking", "joining", "serving", "withdrawing", "aside", "leaving", "left", "revoked"]),
   fleet: z.string(),
   domain: described(z.string(), "SIP domain that the fleet serves"),
   nodeId,
@@ -67,7 +67,7 @@ export const statusSchema = z.object({
 const peer = z.object({
   nodeId,
   self: described(z.boolean(), "whether it is the box that answers"),
-  state: z.enum(["linked", "joining", "serving", "silent", "gone", "left", "seeking", "leaving", "revoked"]),
+  state: z.enum(["linked", "joining", "serving", "silent", "gone", "left", "seeking", "withdrawing", "aside", "leaving", "revoked"]),
   overlay: address,
   sip: address,
   zone: z.string(),
@@ -193,7 +193,7 @@ export const OUTPUT_SCHEMAS = {
 /** The answers of a box, by the question. */
 export const ANSWER_SCHEMAS: { readonly [Op in ControlOperation]: z.ZodMiniType<ControlAnswers[Op]> } = {
   heartbeat: z.object({
-    phase: z.enum(["seeking", "joining", "serving", "leaving", "left", "revoked", "waiting-for-admission"]),
+    phase: z.enum(["seeking", "joining", "serving", "withdrawing", "aside", "leaving", "left", "revoked", "waiting-for-admission"]),
     code: z.nullable(z.string()),
     processId: count,
   }),

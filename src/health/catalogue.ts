@@ -26,14 +26,14 @@ const AT_ONCE = milliseconds(0);
 export type ConditionCode =
   | "alone" | "boxes-gone" | "calls-fail" | "calls-fail-from-outside" | "certificate-not-renewed" | "clock-differs"
   | "configuration-ended" | "configuration-ends" | "conflicts" | "copies-not-equal" | "draining"
-  | "disk-failing" | "disk-full" | "disk-low" | "disk-read-only" | "disk-stalled" | "hot" | "identity-double"
+  | "aside" | "disk-failing" | "disk-full" | "disk-low" | "disk-read-only" | "disk-stalled" | "hot" | "identity-double"
   | "identity-double-elsewhere" | "link-down" | "memory-low" | "not-proved" | "not-proved-from-outside" | "peer-not-running"
   | "peer-silent" | "phones-silent" | "receiving-share" | "restarts" | "revoked" | "rows-damaged" | "seeking" | "sip-silent"
   | "waiting-for-admission";
 
 /** What a box says of itself; the rest is what its agent found. */
 export const TOLD_BY_PEER: readonly ConditionCode[] = [
-  "alone", "boxes-gone", "certificate-not-renewed", "clock-differs", "configuration-ended", "configuration-ends", "conflicts", "copies-not-equal", "disk-failing", "disk-stalled", "draining", "identity-double",
+  "alone", "aside", "boxes-gone", "certificate-not-renewed", "clock-differs", "configuration-ended", "configuration-ends", "conflicts", "copies-not-equal", "disk-failing", "disk-stalled", "draining", "identity-double",
   "identity-double-elsewhere", "receiving-share", "revoked", "rows-damaged", "seeking",
 ];
 
@@ -122,6 +122,11 @@ export const CATALOGUE: Readonly<Record<ConditionCode, Declaration>> = {
     severity: "alarm", dependsOn: [], visibleAfter: AT_ONCE,
     text: (values) => `The disk of this box does not take what must be on it: ${many(values, "entry is", "entries are")} in memory only. Calls and registrations go on.`,
     next: "Make room on its disk, or replace the box.",
+  },
+  aside: {
+    severity: "alarm", dependsOn: [], visibleAfter: AT_ONCE,
+    text: () => "The disk of this box fails, so the other boxes hold what it held. It goes on serving phones.",
+    next: "Replace the box. If its disk was only full, make room: the box takes its share again by itself.",
   },
   "disk-full": {
     severity: "alarm", dependsOn: [], visibleAfter: AT_ONCE,

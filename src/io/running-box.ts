@@ -2,6 +2,7 @@
 
 import { minutes } from "../base/time.ts";
 import { compareSequences } from "../overlay/configuration/document.ts";
+import { servesPhones } from "../overlay/members/phases.ts";
 import type { NodeId, PeerInfo, Phase, StoredRow } from "../overlay/ports.ts";
 import { MAX_MESSAGE_BYTES } from "../overlay/wire/framing.ts";
 import type { AdmissionAnswer, AdmissionRequest } from "../peer/admission-office.ts";
@@ -452,7 +453,7 @@ export class RunningBox {
   #enter(phase: Phase): void {
     const { data, report } = this.#settings;
     report("debug", `phase: ${phase}`);
-    this.#mdns.announce(this.#announcement(phase === "serving" ? "serving" : "blank"));
+    this.#mdns.announce(this.#announcement(servesPhones(phase) ? "serving" : "blank"));
     if (phase === "serving") {
       this.#tryToKeep(() => data.rememberServing());
       report("info", "In service.");

@@ -1,6 +1,7 @@
 // Feeds systemd's watchdog with proof of service, and tells it in a line how the box is. A box that cannot prove
 // itself says so in its status and is not fed: systemd ends it and starts it afresh.
 
+import { servesPhones } from "../overlay/members/phases.ts";
 import type { Result } from "../base/result.ts";
 import { type Duration, seconds } from "../base/time.ts";
 import type { StatusReport } from "../peer/reports.ts";
@@ -46,7 +47,7 @@ export class Watchdog {
       tell({ STATUS: `Not working: ${proof.fault}.` });
       report("warning", `this box does not prove that it works: ${proof.fault}`);
     }
-    const settled = proof.ok && proof.value.phase === "serving";
+    const settled = proof.ok && servesPhones(proof.value.phase);
     setTimeout(() => void this.#prove(), settled ? this.#interval : Math.min(QUICK, this.#interval)).unref();
   }
 }
@@ -75,6 +76,6 @@ export const intervalOf = (granted: Duration | undefined): number => (granted ??
 
 /** `systemctl status ringboxd` shows it. */
 function statusLine({ phase, domain, boxes, conditions }: StatusReport): string {
-  const head = phase === "serving" ? `Serving ${domain}: ${boxes.serving} of ${boxes.known} boxes.` : `Not serving yet (${phase}).`;
+  const head = servesPhones(phase) ? `Serving ${domain}: ${boxes.serving} of ${boxes.known} boxes.` : `Not serving yet (${phase}).`;
   return [head, ...conditions.map(({ text }) => text)].join(" ");
 }

@@ -11,6 +11,7 @@ import { Exchanges } from "./routing/exchanges.ts";
 import { Introductions } from "./members/introductions.ts";
 import { Joining } from "./members/joining.ts";
 import { Leaving } from "./members/leaving.ts";
+import { StandingAside } from "./members/standing-aside.ts";
 import { Listing } from "./operations/listing.ts";
 import type { MemberState } from "./members/member-states.ts";
 import { type Member, Membership, type ViewChange } from "./members/membership.ts";
@@ -18,7 +19,7 @@ import { Neighborhood } from "./members/neighborhood.ts";
 import { Operations } from "./operations/operations.ts";
 import { UnknownWriters } from "./operations/unknown-writers.ts";
 import { Persistence } from "./replicas/persistence.ts";
-import { PHASE_TRANSITIONS, type PhaseTrigger } from "./members/phases.ts";
+import { PHASE_TRANSITIONS, type PhaseTrigger, servesPhones } from "./members/phases.ts";
 import type { NodeId, OverlayEffect, OverlayInput, OverlaySettings, OverlaySnapshot, PeerInfo, Phase, ResourceId, Ticket, Trust } from "./ports.ts";
 import { Reading } from "./operations/reading.ts";
 import { RingAge } from "./members/ring-age.ts";
@@ -70,6 +71,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
   readonly #updates: ConfigUpdates;
   readonly #joining: Joining;
   readonly #leaving: Leaving;
+  readonly #standingAside: StandingAside;
   readonly #stabilization: Stabilization;
   readonly #neighborhood: Neighborhood;
   readonly #topology: Topology;
@@ -90,7 +92,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       heard: (member) => this.#heard(member),
     });
     const exchanges = new Exchanges(context, membership, (hop) => this.#updates.tell(hop));
-    const persistence = new Persistence(context);
+    const persistence = new Persistence(context, () => this.#standingAside.troubled());
     const holdings = new Holdings(context, persistence, (entry) => unknownWriters.kept(entry));
     const doubles = new Doubles(context, () => context.soon(() => this.#introductions.introduceAnew()));
     const neighborhood = new Neighborhood({ context, membership }, {
@@ -112,6 +114,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       asked: (member) => neighborhood.keep(member),
       wants: (member) => neighborhood.wants(member),
       isPartial: () => neighborhood.isPartial,
+      isAside: () => this.#phase === "aside",
     });
     const stabilization = new Stabilization(basis, {
       wanted: (member, informer) => introductions.heardOf(member, informer),
@@ -123,10 +126,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       revoked: (nodeIds) => this.#revoked(nodeIds),
       renewed: ({ nodeId }, certificate) => this.#renewed(nodeId, certificate),
     });
-    const awakening = new Awakening({ context, membership, exchanges }, () => {
-      replication.awake();
-      this.#operations.tryAgain();
-    });
+    const awakening = new Awakening({ context, membership, exchanges }, () => this.#awoke());
     const replication = new Replication({ ...basis, awakening }, () => repair.missed());
     const reading = new Reading({ ...basis, repair });
     const storing = new Storing({ ...basis, replication }, () => repair.missed());
@@ -134,7 +134,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     const phase = (): Phase => this.#phase;
     const responder = new Responder(
       { ...basis, topology, reading, storing, summaries, introductions, repair, updates, stabilization, neighborhood, awakening, phase },
-      { updated: (member) => this.#updated(member), joinBegan: (member) => this.#joinBegan(member), pinged: (received) => this.#pinged(received) },
+      { updated: (member) => this.#updated(member), joinBegan: (member) => this.#joinBegan(member), pinged: (received) => this.#pinged(received), letsAside: (nodeId) => this.#standingAside.lets(nodeId) },
     );
     this.#context = context;
     this.#doubles = doubles;
@@ -152,7 +152,8 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     this.#operations = new Operations({ ...basis, reading, storing, topology, awakening });
     const unknownWriters = new UnknownWriters({ context, holdings, operations: this.#operations });
     this.#joining = new Joining({ ...basis, introductions, neighborhood }, () => this.#shift("share received"));
-    this.#leaving = new Leaving(basis, () => this.#shift("handed over"));
+    this.#leaving = new Leaving(basis, "for good", () => this.#shift("handed over"));
+    this.#standingAside = new StandingAside({ ...basis, introductions, replication, phase }, (trigger) => this.#shift(trigger));
     this.#stabilization = stabilization;
     this.#neighborhood = neighborhood;
     this.#topology = topology;
@@ -220,9 +221,11 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     return member === undefined || (member.state === "gone" && !isFar) || member.state === "left" ? undefined : member.info;
   }
 
-  /** Whether a box is in the ring and heard, this box included. */
+  /** Whether a box serves phones and is heard, this box included: in the ring, or beside it because its disk fails. */
   serves(nodeId: NodeId): boolean {
-    return nodeId === this.#context.self ? this.#phase === "serving" : this.#membership.find(nodeId)?.state === "serving";
+    if (nodeId === this.#context.self) return servesPhones(this.#phase);
+    const member = this.#membership.find(nodeId);
+    return member?.state === "serving" || (member?.state === "linked" && member.introducedAs === "aside");
   }
 
   /** Successor list and predecessor, as the rules have them; `undefined` outside of a ring, and in one of up to three. */
@@ -395,6 +398,11 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     this.#context.later("report seeking", REPORT_SEEKING, () => this.#reportSeeking());
   }
 
+  #awoke(): void {
+    this.#replication.awake();
+    this.#operations.tryAgain();
+  }
+
   #linked(member: Member, outbound: boolean): void {
     // It was sought through others until now: a way that they find would be taken for the only one.
     this.#verdicts.heard(member);
@@ -419,7 +427,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     if (!isAway || this.#holdings.store.size === 0) return false;
     this.#context.report("warning", "The ring has lived without this box for more than 29 days. What this box held is set aside; it begins anew as a blank one.");
     this.#holdings.setAside();
-    if (this.#phase !== "serving") return false;
+    if (this.#phase !== "serving" && this.#phase !== "withdrawing") return false;
     this.#shift("away too long");
     this.#repair.stop();
     this.#neighborhood.stop();
@@ -482,7 +490,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     this.#operations.viewChanged();
     this.#neighborhood.viewChanged();
     this.#stabilization.viewChanged();
-    if (this.#phase === "joining" && this.#membership.view.size === 0) this.#shift("ring lost");
+    if ((this.#phase === "joining" || this.#phase === "aside") && this.#membership.view.size === 0) this.#shift("ring lost");
     if (this.#phase === "serving" && change.added.length > 0 && !change.orderly) this.#context.emit({ type: "rings-met" });
     const isFarAway = change.before.isSameAround(this.#context.self, this.#membership.view);
     if (this.#phase === "serving" && !isFarAway) this.#tellNeighborsLater();
@@ -505,6 +513,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
     this.#phase = cell;
     this.#context.emit({ type: "phase-changed", phase: cell });
     this.#context.agenda.cancel("seek");
+    this.#standingAside.phaseEnds(was);
     switch (cell) {
       case "seeking":
         this.#joining.stop();
@@ -513,9 +522,13 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       case "joining":
         return this.#joining.begin(this.#guide ?? this.#context.self);
       case "serving":
-        return this.#serve(trigger === "alone");
+        return trigger === "heirs refuse" ? this.#standingAside.stay() : this.#serve(trigger === "alone");
+      case "withdrawing":
+        return this.#standingAside.withdraw();
+      case "aside":
+        return this.#standAside();
       case "leaving":
-        this.#replication.leave();
+        this.#replication.leave(true);
         return this.#leaving.begin();
       case "revoked":
         this.#context.report("warning", "This box was revoked: its fleet believes it no more, and it serves nobody.");
@@ -539,6 +552,16 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       const known = (): void => this.#replication.takenOver();
       if (links.length > 0) this.#introductions.sendUpdate(nodeId, update, nodeId === former ? known : undefined);
     }
+  }
+
+  /** Out of the ring, and linked to it: what its phones need is asked of those who are in it. */
+  #standAside(): void {
+    this.#repair.stop();
+    this.#neighborhood.stop();
+    this.#stabilization.stop();
+    this.#ringAge.stop();
+    this.#membership.selfServes(false);
+    this.#standingAside.begun();
   }
 
   #goAway(): void {

@@ -244,6 +244,10 @@ export type Phase =
   | "joining"
   /** In the ring and responsible for its share. */
   | "serving"
+  /** Its disk fails: it serves phones and hands its share over. */
+  | "withdrawing"
+  /** Out of the ring because its disk fails: it serves phones, linked to those that hold what it held. */
+  | "aside"
   /** Handing its share over. */
   | "leaving"
   | "left"

@@ -7,6 +7,7 @@ import type { Crypto } from "../base/crypto.ts";
 import type { Random } from "../base/random.ts";
 import { after, between, earliest, type Instant, instant, milliseconds, seconds, type WallTime, wallAfter, wallTime } from "../base/time.ts";
 import { OverlayCore } from "../overlay/overlay-core.ts";
+import { servesPhones } from "../overlay/members/phases.ts";
 import type { NodeId, OverlayEffect, OverlayInput, OverlaySnapshot, OverlayTiming, Trust } from "../overlay/ports.ts";
 import type { SipEffect, SipInput, SipSettings } from "../sip/ports.ts";
 import { SipCore, type SipSnapshot } from "../sip/sip-core.ts";
@@ -383,7 +384,7 @@ export class Peer {
         this.#outward.push(effect);
         return;
       case "phase-changed":
-        this.#isServing = effect.phase === "serving";
+        this.#isServing = servesPhones(effect.phase);
         this.#isLeaving = effect.phase === "leaving";
         this.#tellServing();
         this.#followService(this.#service?.setServing(this.#now, this.#isServing));

@@ -66,7 +66,7 @@ export interface PeerReport {
   readonly nodeId: string;
   /** Whether it is the box that answers. */
   readonly self: boolean;
-  readonly state: "linked" | "joining" | "serving" | "silent" | "gone" | "left" | "seeking" | "leaving" | "revoked";
+  readonly state: "linked" | "joining" | "serving" | "silent" | "gone" | "left" | "seeking" | "withdrawing" | "aside" | "leaving" | "revoked";
   readonly overlay: Address;
   readonly sip: Address;
   readonly zone: string;

@@ -79,6 +79,7 @@ function conditions(snapshot: OverlaySnapshot, serving: number): ConditionReport
   note(phase === "seeking", "seeking");
   if (receiving !== undefined) note(true, "receiving-share", receiving);
   note(phase === "serving" && serving === 1, "alone");
+  note(phase === "withdrawing" || phase === "aside", "aside");
   note(disk.state === "stalled", "disk-stalled");
   note(disk.state === "failing", "disk-failing", { count: disk.unwritten });
   note(disk.unrepaired > 0, "rows-damaged", { count: disk.unrepaired });

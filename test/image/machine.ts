@@ -64,6 +64,7 @@ export class VirtualMachine {
   readonly #variables: string;
   #program: ChildProcess | undefined;
   #startedAt = 0;
+  #unfinished = "";
   /** What came over the serial line since power-on, with the second at which each line was whole. */
   lines: { readonly at: number; readonly text: string }[] = [];
 
@@ -92,10 +93,10 @@ export class VirtualMachine {
       "-drive", `if=none,id=disk,format=raw,file=${this.disk},cache=unsafe,discard=unmap`, "-device", "virtio-blk-pci,drive=disk,bootindex=1",
       "-device", "virtio-rng-pci", "-serial", "stdio", "-monitor", "none", "-qmp", `unix:${this.#monitor},server=on,wait=off`, ...network, ...smbios, ...more,
     ], { stdio: ["ignore", "pipe", "pipe"] });
-    let rest = "";
+    this.#unfinished = "";
     const take = (bytes: Buffer): void => {
-      const parts = (rest + bytes.toString("utf8")).split("\n");
-      rest = parts.pop() ?? "";
+      const parts = (this.#unfinished + bytes.toString("utf8")).split("\n");
+      this.#unfinished = parts.pop() ?? "";
       for (const part of parts) this.lines.push({ at: this.seconds, text: part.replaceAll(ESCAPES, "").trimEnd() });
     };
     this.#program.stdout?.on("data", take);
@@ -107,11 +108,11 @@ export class VirtualMachine {
     return (performance.now() - this.#startedAt) / 1_000;
   }
 
-  /** The first line of the console that matches, waited for. */
+  /** The first line of the console that matches, be it a prompt that has no end; waited for. */
   async says(what: RegExp, seconds: number): Promise<string> {
     let found = "";
     await until(`${this.name} says ${what}`, seconds, () => {
-      found = this.lines.find(({ text }) => what.test(text))?.text ?? "";
+      found = [...this.lines.map(({ text }) => text), this.#unfinished].find((text) => what.test(text)) ?? "";
       assert.ok(found !== "", `last words:\n${this.lastWords}`);
     });
     return found;

@@ -33,7 +33,7 @@ export async function introduce(peer: ReloadClient, member: NodeId, address: str
   const info = {
     nodeId: peer.nodeId, overlay: { host: address, port: OVERLAY_PORT }, sip: { host: address, port: 5060 }, zone: "", incarnation: 1, software: "0.1.0",
   };
-  const contents = encodeIntroduction({ info, inRing: false, time: systemClock.wall(), ringAge: 0 });
+  const contents = encodeIntroduction({ info, inRing: false, time: systemClock.wall(), ringAge: 0, aside: false });
   const body = { type: "attach_req", ufrag: none, password: none, role: new TextEncoder().encode("passive"), candidates: [], sendUpdate: false } as const;
   return await peer.ask({ type: "node", nodeId: member }, body, { extensions: [{ type: EXTENSION.peer_info, critical: false, contents }] });
 }

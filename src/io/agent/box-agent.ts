@@ -1,5 +1,6 @@
 // The health agent of one box: asks, tries and measures on its own clock, tells the core, and hands out the report.
 
+import { servesPhones } from "../../overlay/members/phases.ts";
 import { randomInt } from "node:crypto";
 import { type Duration, milliseconds, minutes, seconds } from "../../base/time.ts";
 import { Health } from "../../health/health.ts";
@@ -314,7 +315,7 @@ export class BoxAgent {
 
   async #prove(): Promise<void> {
     const identity = this.#identity.read();
-    if (identity === undefined || this.#status?.phase !== "serving") return;
+    if (identity === undefined || this.#status === undefined || !servesPhones(this.#status.phase)) return;
     await this.#prober.proveSelf(identity, this.#listens, (receipt) => {
       this.#tell({ type: "trial", trial: { what: "call", by: identity.nodeId, outside: false, signature: null, ...receipt } });
     });

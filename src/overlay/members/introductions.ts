@@ -40,6 +40,8 @@ interface Events {
   wants(nodeId: NodeId): boolean;
   /** We know only a part of our ring. */
   isPartial(): boolean;
+  /** This box serves phones outside of the ring. */
+  isAside(): boolean;
   /** It answers through others, and no link opens. */
   reached(nodeId: NodeId): void;
   /** A member that we reach through another introduces itself again: it had given us up. */
@@ -226,9 +228,9 @@ export class Introductions {
     this.#membership.movedOut(member.nodeId);
   }
 
-  #know(member: Member, { info, inRing, time, ringAge }: Introduction, link: LinkId): void {
+  #know(member: Member, { info, inRing, time, ringAge, aside }: Introduction, link: LinkId): void {
     this.#membership.heardInfo(member, info, link);
-    member.introducedAs = inRing ? "in the ring" : "outside";
+    member.introducedAs = inRing ? "in the ring" : aside ? "aside" : "outside";
     // Whoever is not in the ring yet has still to take its time from those who are.
     if (inRing) this.#membership.heardClock(member, time);
     this.#events.introduced(member, ringAge);
@@ -282,7 +284,7 @@ export class Introductions {
   }
   #introduction(): MessageExtension {
     const { settings, self, clock } = this.#context;
-    const introduction = { info: settings.self, inRing: this.#membership.view.has(self), time: clock.now(), ringAge: this.#ringAge.value };
+    const introduction = { info: settings.self, inRing: this.#membership.view.has(self), time: clock.now(), ringAge: this.#ringAge.value, aside: this.#events.isAside() };
     return { type: EXTENSION.peer_info, critical: false, contents: encodeIntroduction(introduction) };
   }
 }

@@ -99,7 +99,7 @@ export class Joining {
     for (const { nodeId, links, introducedAs } of this.#membership.members) {
       if (links.length === 0 || this.#admitted.has(nodeId)) continue;
       // Whoever has not introduced itself yet, or is in the ring and its Update is late, is waited for.
-      if (introducedAs === "outside" && !view.has(nodeId)) continue;
+      if (introducedAs !== undefined && introducedAs !== "in the ring" && !view.has(nodeId)) continue;
       waiting = true;
       if (view.has(nodeId)) this.#sendJoin(nodeId);
     }

@@ -5,6 +5,8 @@ import type { Exchanges } from "../routing/exchanges.ts";
 import type { Membership } from "./membership.ts";
 import type { NodeId } from "../ports.ts";
 import type { Holdings } from "../storage/holdings.ts";
+import { EXTENSION } from "../wire/code-points.ts";
+import type { MessageExtension } from "../wire/message.ts";
 import type { LeaveReq } from "../wire/message-body.ts";
 
 /** Handing over takes no longer than this; the replicas have everything in any case. */
@@ -17,25 +19,47 @@ interface Parts {
   readonly holdings: Holdings;
 }
 
-/** The way out: every copy this box holds is held by those that will, then it says good-bye (RFC 6940 section 10.9). */
+/** Whether it goes for good, or stays linked as one that holds nothing (see `StandingAside`). */
+export type Farewell = "for good" | "aside";
+
+/**
+ * The way out: every copy this box holds is held by those that will, then it says good-bye (RFC 6940 section 10.9).
+ * One that only stands aside goes when everything is handed over and nobody objects, or not at all.
+ */
 export class Leaving {
   readonly #parts: Parts;
   readonly #context: CoreContext;
   readonly #membership: Membership;
-  readonly #handedOver: () => void;
+  readonly #farewell: Farewell;
+  readonly #ended: (isOut: boolean) => void;
   #sync: ArcSync | undefined;
   #over = false;
 
-  constructor(parts: Parts, handedOver: () => void) {
+  /** `ended`: whether this box is out of the ring now. */
+  constructor(parts: Parts, farewell: Farewell, ended: (isOut: boolean) => void) {
     this.#parts = parts;
     this.#context = parts.context;
     this.#membership = parts.membership;
-    this.#handedOver = handedOver;
+    this.#farewell = farewell;
+    this.#ended = ended;
   }
 
   begin(): void {
-    this.#context.later("leave", LONGEST, () => this.#sayGoodBye());
+    this.#context.later("leave", LONGEST, () => (this.#farewell === "aside" ? this.#stay() : this.#sayGoodBye()));
     this.#handOver(this.#tasks());
+  }
+
+  /** It ends otherwise. */
+  abandon(): void {
+    this.#over = true;
+    this.#sync?.abandon();
+    this.#context.agenda.cancel("leave");
+    this.#context.agenda.cancel("hand over");
+  }
+
+  #stay(): void {
+    this.abandon();
+    this.#ended(false);
   }
 
   /** To whoever will hold the pieces that this box holds now. */
@@ -64,18 +88,17 @@ export class Leaving {
 
   #sayGoodBye(): void {
     if (this.#over) return;
-    this.#over = true;
-    this.#sync?.abandon();
-    this.#context.agenda.cancel("leave");
-    this.#context.agenda.cancel("hand over");
+    this.abandon();
     const members = [...this.#membership.members].filter(({ links }) => links.length > 0).map(({ nodeId }) => nodeId);
+    const extensions = this.#farewell === "aside" ? [STAYS_LINKED] : [];
     let waiting = members.length;
-    const answered = (): void => {
-      if (--waiting === 0) this.#handedOver();
-    };
-    if (waiting === 0) this.#handedOver();
+    let refused = false;
+    if (waiting === 0) this.#ended(true);
     for (const hop of members) {
-      this.#parts.exchanges.request({ hop, body: this.#leaveFor(hop), timeout: this.#context.settings.timing.attempt }, answered);
+      this.#parts.exchanges.request({ hop, body: this.#leaveFor(hop), extensions, timeout: this.#context.settings.timing.attempt }, ({ type }) => {
+        refused ||= type === "error";
+        if (--waiting === 0) this.#ended(this.#farewell === "for good" || !refused);
+      });
     }
   }
 
@@ -91,3 +114,5 @@ export class Leaving {
     return { type: "leave_req", nodeId: self, leave };
   }
 }
+
+const STAYS_LINKED: MessageExtension = { type: EXTENSION.aside, critical: false, contents: new Uint8Array(0) };

@@ -24,7 +24,9 @@ export type MemberTrigger =
   | "link heard"
   | "link closed"
   /** A Leave from it. */
-  | "leave";
+  | "leave"
+  /** A Leave from one that stays linked: it goes on serving phones, and holds nothing. */
+  | "stand aside";
 
 export type MemberCell = MemberState | "ignore";
 
@@ -37,6 +39,7 @@ export const MEMBER_TRANSITIONS = {
     "link heard": "ignore",
     "link closed": "ignore",
     leave: "left",
+    "stand aside": "ignore",
   },
   linked: {
     "link opened": "ignore",
@@ -46,6 +49,7 @@ export const MEMBER_TRANSITIONS = {
     "link heard": "ignore",
     "link closed": "gone",
     leave: "left",
+    "stand aside": "ignore",
   },
   joining: {
     "link opened": "ignore",
@@ -55,6 +59,7 @@ export const MEMBER_TRANSITIONS = {
     "link heard": "ignore",
     "link closed": "gone",
     leave: "left",
+    "stand aside": "linked",
   },
   serving: {
     "link opened": "ignore",
@@ -65,6 +70,7 @@ export const MEMBER_TRANSITIONS = {
     "link heard": "ignore",
     "link closed": "gone",
     leave: "left",
+    "stand aside": "linked",
   },
   silent: {
     "link opened": "ignore",
@@ -74,6 +80,7 @@ export const MEMBER_TRANSITIONS = {
     "link heard": "serving",
     "link closed": "gone",
     leave: "left",
+    "stand aside": "linked",
   },
   left: {
     // It came back by itself.
@@ -84,5 +91,6 @@ export const MEMBER_TRANSITIONS = {
     "link heard": "ignore",
     "link closed": "ignore",
     leave: "ignore",
+    "stand aside": "ignore",
   },
 } as const satisfies Record<MemberState, Record<MemberTrigger, MemberCell>>;

@@ -35,7 +35,7 @@ export interface Member {
   /** Links in the order of preference: what is sent goes over the first. BOUNDED: MAX_LINKS. */
   links: readonly OpenLink[];
   /** How it stood when it introduced itself over its present links; whether it is in the ring is `state`'s to say. */
-  introducedAs: "in the ring" | "outside" | undefined;
+  introducedAs: "in the ring" | "outside" | "aside" | undefined;
   /** Clock of the other side minus ours, milliseconds, and when it was heard. */
   clockDifference: { readonly by: number; readonly at: Instant } | undefined;
   roundTrip: Duration | undefined;
@@ -274,7 +274,7 @@ export class Membership {
     member.state = cell;
     if (cell === "joining") this.#joining++;
     if (was === "joining") this.#joining--;
-    const orderly = trigger === "leave" || (was === "joining" && trigger === "ready");
+    const orderly = trigger === "leave" || trigger === "stand aside" || (was === "joining" && trigger === "ready");
     if (isInRing(was) !== isInRing(cell)) this.#moveInRing(member.nodeId, isInRing(cell), orderly);
     if (cell === "gone" || cell === "left") this.#events.lost(member, was);
     return true;

@@ -15,8 +15,17 @@ export type PhaseTrigger =
   | "away too long"
   | "leave asked"
   | "handed over"
+  /** The own disk has refused durable writes for so long that others are to hold this box's share. */
+  | "disk unfit"
+  /** Those others cannot either. */
+  | "heirs refuse"
+  /** The own disk has taken all for a while. */
+  | "disk fit"
   /** The fleet believes this box no more. */
   | "revoked";
+
+/** Whether a box in this phase takes what phones send. */
+export const servesPhones = (phase: Phase): boolean => phase === "serving" || phase === "withdrawing" || phase === "aside";
 
 export type PhaseCell = Phase | "ignore";
 
@@ -29,6 +38,9 @@ export const PHASE_TRANSITIONS = {
     "away too long": "ignore",
     "leave asked": "left",
     "handed over": "ignore",
+    "disk unfit": "ignore",
+    "heirs refuse": "ignore",
+    "disk fit": "ignore",
     revoked: "revoked",
   },
   joining: {
@@ -39,6 +51,9 @@ export const PHASE_TRANSITIONS = {
     "away too long": "ignore",
     "leave asked": "left",
     "handed over": "ignore",
+    "disk unfit": "ignore",
+    "heirs refuse": "ignore",
+    "disk fit": "ignore",
     revoked: "revoked",
   },
   serving: {
@@ -51,6 +66,37 @@ export const PHASE_TRANSITIONS = {
     "away too long": "seeking",
     "leave asked": "leaving",
     "handed over": "ignore",
+    "disk unfit": "withdrawing",
+    "heirs refuse": "ignore",
+    "disk fit": "ignore",
+    revoked: "revoked",
+  },
+  withdrawing: {
+    "ring found": "ignore",
+    alone: "ignore",
+    "share received": "ignore",
+    "ring lost": "ignore",
+    "away too long": "seeking",
+    "leave asked": "leaving",
+    "handed over": "aside",
+    "disk unfit": "ignore",
+    "heirs refuse": "serving",
+    // What has begun is ended; then it may come back.
+    "disk fit": "ignore",
+    revoked: "revoked",
+  },
+  aside: {
+    "ring found": "ignore",
+    alone: "ignore",
+    "share received": "ignore",
+    // Nobody else is left: what this box still has in its memory is better than nothing.
+    "ring lost": "seeking",
+    "away too long": "ignore",
+    "leave asked": "left",
+    "handed over": "ignore",
+    "disk unfit": "ignore",
+    "heirs refuse": "ignore",
+    "disk fit": "joining",
     revoked: "revoked",
   },
   leaving: {
@@ -61,6 +107,9 @@ export const PHASE_TRANSITIONS = {
     "away too long": "ignore",
     "leave asked": "ignore",
     "handed over": "left",
+    "disk unfit": "ignore",
+    "heirs refuse": "ignore",
+    "disk fit": "ignore",
     revoked: "revoked",
   },
   left: {
@@ -71,6 +120,9 @@ export const PHASE_TRANSITIONS = {
     "away too long": "ignore",
     "leave asked": "ignore",
     "handed over": "ignore",
+    "disk unfit": "ignore",
+    "heirs refuse": "ignore",
+    "disk fit": "ignore",
     revoked: "ignore",
   },
   revoked: {
@@ -81,6 +133,9 @@ export const PHASE_TRANSITIONS = {
     "away too long": "ignore",
     "leave asked": "left",
     "handed over": "ignore",
+    "disk unfit": "ignore",
+    "heirs refuse": "ignore",
+    "disk fit": "ignore",
     revoked: "ignore",
   },
 } as const satisfies Record<Phase, Record<PhaseTrigger, PhaseCell>>;

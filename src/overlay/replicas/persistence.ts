@@ -33,6 +33,7 @@ interface Waiting {
  */
 export class Persistence {
   readonly #context: CoreContext;
+  readonly #troubled: () => void;
   #soft: Batch = { puts: [], removals: [] };
   #durable: Batch = { puts: [], removals: [] };
   #told: Told[] = [];
@@ -43,8 +44,10 @@ export class Persistence {
   /** More are unwritten than could be remembered. */
   #lostCount = false;
 
-  constructor(context: CoreContext) {
+  /** `troubled`: a durable write was refused, or the disk does not answer. */
+  constructor(context: CoreContext, troubled: () => void) {
     this.#context = context;
+    this.#troubled = troubled;
   }
 
   /** Of what happens to one place in one step the last counts: the writes of a step have no order. */
@@ -93,6 +96,7 @@ export class Persistence {
     const waiting = this.#take(ticket);
     if (waiting === undefined) return;
     this.#keep(waiting.puts, reason);
+    this.#troubled();
     for (const told of waiting.told) told(false);
   }
   /**
@@ -142,7 +146,9 @@ export class Persistence {
     if (this.#isStalled() || !this.#waiting.set(ticket, { since: this.#context.now, puts, told })) return this.#refuse(ticket, puts, told);
     this.#context.emit({ type: "persist", ticket, durability: "durable", puts: puts.map(rowOf), removals });
     // So that a stall is noticed also by a box that has nothing else to do.
-    this.#context.later("disk stalls", milliseconds(STALL + 1), () => undefined);
+    this.#context.later("disk stalls", milliseconds(STALL + 1), () => {
+      if (this.#isStalled()) this.#troubled();
+    });
   }
 
   /** Removals are not remembered: what is over is removed at the next start. */

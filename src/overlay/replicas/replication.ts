@@ -81,9 +81,10 @@ export class Replication {
   get pending(): number {
     return this.#writes.size;
   }
-  /** From now on writes also go to those that will hold them without this box. */
-  leave(): void {
-    this.#leaving = true;
+  /** Whether writes also go to those that will hold them without this box. */
+  leave(isLeaving: boolean): void {
+    this.#leaving = isLeaving;
+    this.#future.clear();
   }
 
   /** Holders of a resource now, and joining peers that will be. */

@@ -5,7 +5,7 @@ import type { CoreContext } from "../core-context.ts";
 import type { Introductions } from "../members/introductions.ts";
 import type { Member, Membership } from "../members/membership.ts";
 import type { Neighborhood } from "../members/neighborhood.ts";
-import type { KindDefinition, KindId, Phase } from "../ports.ts";
+import type { KindDefinition, KindId, NodeId, Phase } from "../ports.ts";
 import type { Reading } from "../operations/reading.ts";
 import type { Repair } from "../replicas/repair.ts";
 import { shareOf } from "../ring/ring.ts";
@@ -47,6 +47,8 @@ interface Events {
   updated(member: Member): void;
   joinBegan(member: Member): void;
   pinged(received: Received): void;
+  /** Whether this box can do without the copies of one whose disk fails. */
+  letsAside(nodeId: NodeId): boolean;
 }
 
 /** Hash algorithm number of SHA-256 in the TLS 1.2 registry, which StatAns uses. */
@@ -169,8 +171,11 @@ export class Responder {
   #leave(received: Received, { nodeId, leave }: LeaveReq): void {
     const { neighbor } = received;
     if (neighbor?.nodeId !== nodeId) return received.refuse("Error_Forbidden", "not over its own link");
+    const standsAside = received.message.extensions.some(({ type }) => type === EXTENSION.aside);
+    if (standsAside && !this.#events.letsAside(nodeId)) return received.refuse("Error_Forbidden", "this disk fails too");
     received.respond({ type: "leave_ans" });
-    this.#parts.membership.apply(neighbor, "leave");
+    this.#parts.membership.apply(neighbor, standsAside ? "stand aside" : "leave");
+    if (standsAside) neighbor.introducedAs = "aside";
     if (leave.type === "none") return;
     for (const id of leave.neighbors) this.#parts.introductions.heardOf(id, nodeId);
   }

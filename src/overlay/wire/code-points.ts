@@ -97,6 +97,8 @@ export const EXTENSION = {
   chord_lists: 0xf010,
   /** On an Update: its sender knows only a part of its ring. Empty, not critical. */
   partial_view: 0xf011,
+  /** On a Leave: its sender stays linked and goes on serving phones. Empty, not critical. */
+  aside: 0xf012,
   /** Which start of a box this is (Attach request and answer over a link): see `members/doubles.ts`. */
   boot: 0xf020,
 } as const;

@@ -1,6 +1,6 @@
 // An introduction, the contents of a message extension (`EXTENSION.peer_info`) of Attach. Not an RFC's: PeerInfo
 // (Node-ID | overlay IpAddressPort | SIP IpAddressPort | zone<u8> | incarnation u64 | software<u8>, texts in UTF-8),
-// then in_ring Boolean | time u64 | ring_age u64; bytes behind that are for later versions and are skipped.
+// then in_ring Boolean | time u64 | ring_age u64 | aside Boolean (absent: false); bytes behind that are for later versions and are skipped.
 
 import { ByteReader, ByteWriter, fromOctets, fromUtf8Octets, toOctets, utf8Octets } from "../../base/bytes.ts";
 import type { Result } from "../../base/result.ts";
@@ -19,14 +19,17 @@ export interface Introduction {
   readonly time: number;
   /** How long the ring has lived as far as it knows, ms. */
   readonly ringAge: number;
+  /** Its disk fails: it is not in the ring, and serves phones. */
+  readonly aside: boolean;
 }
 
 /** Zone and software have at most 255 octets in UTF-8 each: who takes them from outside sees to that. */
-export function encodeIntroduction({ info, inRing, time, ringAge }: Introduction): Uint8Array {
+export function encodeIntroduction({ info, inRing, time, ringAge, aside }: Introduction): Uint8Array {
   const writer = new ByteWriter(112);
   writePeerInfo(writer, info);
   writeBoolean(writer, inRing);
   writer.u64(time).u64(ringAge);
+  writeBoolean(writer, aside);
   return writer.finish();
 }
 
@@ -41,7 +44,10 @@ function writePeerInfo(writer: ByteWriter, info: PeerInfo): void {
 
 export function decodeIntroduction(bytes: Uint8Array): Result<Introduction, WireFault> {
   const reader = new ByteReader(bytes);
-  return decoded(() => ({ info: readPeerInfo(reader), inRing: readBoolean(reader), time: reader.u64(), ringAge: reader.u64() }));
+  return decoded(() => ({
+    info: readPeerInfo(reader), inRing: readBoolean(reader), time: reader.u64(), ringAge: reader.u64(),
+    aside: reader.remaining > 0 && readBoolean(reader),
+  }));
 }
 
 const readPeerInfo = (reader: ByteReader): PeerInfo => ({

@@ -106,7 +106,7 @@ const attach = (type: "attach_req" | "attach_ans", role: string): MessageBody =>
   sendUpdate: true,
 });
 
-const introduction = { info: PEER, inRing: true, time: 1_767_225_600_000, ringAge: 86_400_000 };
+const introduction = { info: PEER, inRing: true, time: 1_767_225_600_000, ringAge: 86_400_000, aside: false };
 const peerInfo: MessageExtension = { type: EXTENSION.peer_info, critical: false, contents: encodeIntroduction(introduction) };
 const replicaRead: MessageExtension = { type: EXTENSION.replica_read, critical: false, contents: new Uint8Array(0) };
 

@@ -74,6 +74,26 @@ async function recovers(box: BuiltBox, acknowledged: readonly string[]): Promise
   assertNoTrace(logOf(box));
 }
 
+interface FailingDisk {
+  readonly path: string;
+  readonly image: string;
+  /** The kernel finds an error, and turns it read-only. */
+  fail(): void;
+}
+
+/** A file system of its own in `directory`. */
+function mountDisk(t: TestContext, directory: string): FailingDisk | { readonly missing: string } {
+  const [path, image] = [join(directory, "disk"), join(directory, "image")];
+  mkdirSync(path);
+  const made = spawnSync("sh", ["-c", `truncate -s 24M ${image} && mkfs.ext4 -q ${image} && mount -o loop,errors=remount-ro ${image} ${path}`], { encoding: "utf8" });
+  if (made.status !== 0) return { missing: `needs to mount a file system of its own (root): ${made.stderr}` };
+  atEnd(t, () => spawnSync("umount", ["-l", path]));
+  const device = basename(spawnSync("findmnt", ["-n", "-o", "SOURCE", path], { encoding: "utf8" }).stdout.trim());
+  const trigger = `/sys/fs/ext4/${device}/trigger_fs_error`;
+  if (!existsSync(trigger)) return { missing: `${trigger} is not there: this kernel does not let a file system fail on demand` };
+  return { path, image, fail: () => writeFileSync(trigger, "test") };
+}
+
 suite("a disk that fails under a running box", { skip: skipWithoutBox || skipWithoutStrace, timeout: 600_000 }, () => {
   test("EIO at the synchronization: nothing is acknowledged until the file was read again and all of it written anew", async (t) => {
     const { box } = await servingBox(t, ["--open-registration"]);
@@ -119,31 +139,55 @@ suite("a disk that fails under a running box", { skip: skipWithoutBox || skipWit
 
   test("a file system that the kernel turns read-only: subscribers are refused, phones work, and the next start says why", async (t) => {
     const directory = scratch(t);
-    const disk = join(directory, "disk");
-    mkdirSync(disk);
-    const image = join(directory, "image");
-    const made = spawnSync("sh", ["-c", `truncate -s 24M ${image} && mkfs.ext4 -q ${image} && mount -o loop,errors=remount-ro ${image} ${disk}`], { encoding: "utf8" });
-    if (made.status !== 0) return t.skip(`needs to mount a file system of its own (root): ${made.stderr}`);
-    atEnd(t, () => spawnSync("umount", ["-l", disk]));
-    const device = basename(spawnSync("findmnt", ["-n", "-o", "SOURCE", disk], { encoding: "utf8" }).stdout.trim());
-    const trigger = `/sys/fs/ext4/${device}/trigger_fs_error`;
-    if (!existsSync(trigger)) return t.skip(`${trigger} is not there: this kernel does not let a file system fail on demand`);
-    const box = makeBox(t, directory, { ticket: makeFleet(directory).ticket, directory: disk, parameters: ["--open-registration"] });
+    const disk = mountDisk(t, directory);
+    if ("missing" in disk) return t.skip(disk.missing);
+    const box = makeBox(t, directory, { ticket: makeFleet(directory).ticket, directory: disk.path, parameters: ["--open-registration"] });
     box.start();
     await serving(box);
     succeed(addSubscriber(box, "before"));
-    writeFileSync(trigger, "test");
+    disk.fail();
     for (let i = 0; i < 3; i++) refused(box, `refused${i}`);
     await phonesWork(t, box, ["100", "101"]);
     assert.ok((await conditionsOf(box)).includes("disk-failing"));
     assert.equal((await box.status()).phase, "serving");
     assert.ok((await box.usernames()).includes("before"), "what it knows, it tells");
     await box.kill();
-    succeed(spawnSync("sh", ["-c", `umount ${disk} && { fsck.ext4 -fy ${image} > /dev/null; mount -o loop ${image} ${disk}; }`], { encoding: "utf8" }));
+    succeed(spawnSync("sh", ["-c", `umount ${disk.path} && { fsck.ext4 -fy ${disk.image} > /dev/null; mount -o loop ${disk.image} ${disk.path}; }`], { encoding: "utf8" }));
     box.start();
     await serving(box);
     assert.ok((await box.usernames()).includes("before"));
     assertNoTrace(logOf(box));
+  });
+
+  test("a file system that turns read-only, in a ring of three: its box stands aside, its phones are served on, subscribers are taken, and the others hold everything", async (t) => {
+    const directory = scratch(t);
+    const disk = mountDisk(t, directory);
+    if ("missing" in disk) return t.skip(disk.missing);
+    const { ticket } = makeFleet(directory);
+    const parameters = ["--open-registration"];
+    const first = makeBox(t, directory, { ticket, directory: disk.path, parameters });
+    const others = ["second", "third"].map((name) => makeBox(t, directory, { name, ticket, hints: [first], parameters }));
+    first.start();
+    await serving(first);
+    for (const box of others) box.start();
+    for (const box of [first, ...others]) await serving(box, 3);
+    succeed(addSubscriber(first, "before"));
+    disk.fail();
+    const failed = performance.now();
+    succeed(addSubscriber(first, "meanwhile"));
+    await until("it stands aside", PATIENCE, async () => assert.equal((await first.status()).phase, "aside"));
+    t.diagnostic(`out of the ring ${((performance.now() - failed) / 1_000).toFixed(1)} s after its disk failed`);
+    assert.ok((await conditionsOf(first)).includes("aside"));
+    succeed(addSubscriber(first, "after"));
+    await phonesWork(t, first, ["100", "101"]);
+    for (const box of others) {
+      await serving(box, 2);
+      await until("the others hold everything", PATIENCE, () => {
+        const held = subscribersOnDisk(box.dataDirectory);
+        for (const name of ["before", "meanwhile", "after"]) assert.ok(held.has(placeOf(name)), name);
+      });
+    }
+    assertNoTrace(logOf(first));
   });
 });
 

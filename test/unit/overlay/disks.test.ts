@@ -66,17 +66,18 @@ test("one hanging disk of three keeps no write from being acknowledged, and neve
 });
 
 test("copies are in sync only when they are on the disks too", () => {
-  const world = OverlayWorld.ring(3, 63);
-  const [bad, ...others] = world.boxes as [WorldBox, WorldBox, WorldBox];
+  const world = OverlayWorld.ring(2, 63);
+  const [bad, other] = world.boxes as [WorldBox, WorldBox];
   assert.ok(world.boxes.every((box) => arcOf(box).inSync));
+  for (let i = 0; i < 30; i++) assert.ok(write(world, other, `user${i}`).ok);
   bad.diskWorks = false;
-  for (let i = 0; i < 30; i++) assert.ok(write(world, others[0], `user${i}`).ok);
+  for (let i = 0; i < 30; i++) assert.equal(write(world, other, `later${i}`).ok, false);
   world.run(60_000);
   assert.equal(diskOf(bad).state, "failing");
   for (const box of world.boxes) assert.equal(arcOf(box).inSync, false);
   bad.diskWorks = true;
   world.run(60_000);
-  assert.equal(rows(bad), 30);
+  assert.equal(rows(bad), 60);
   for (const box of world.boxes) assert.equal(arcOf(box).inSync, true);
 });
 
@@ -186,4 +187,59 @@ test("a ring that comes together again is compared at once", () => {
   const allCompared = (): boolean => world.boxes.every((box) => arcOf(box).inSync && (arcOf(box).comparedAt ?? 0) > healed);
   assert.ok(world.until(allCompared, 60_000));
   for (let i = 0; i < 20; i++) assert.equal(world.boxes.filter(({ core }) => core.held(resourceOf(`user${i}`)).length > 0).length >= 3, true, `user${i}`);
+});
+
+test("a box whose disk fails hands its share over and stays linked; its phones are served on, and it comes back when its disk is sound", () => {
+  const world = OverlayWorld.ring(4, 75);
+  const [bad, other] = world.boxes as [WorldBox, WorldBox];
+  for (let i = 0; i < 40; i++) assert.ok(write(world, other, `user${i}`).ok);
+  bad.diskWorks = false;
+  for (let i = 0; i < 10; i++) assert.ok(write(world, other, `later${i}`).ok);
+  assert.ok(world.until(() => bad.core.phase === "aside", 30_000), "within half a minute");
+  assert.ok(world.boxes.every(({ core }) => core.serves(bad.id)));
+  for (const box of world.boxes.slice(1)) assert.equal(box.core.snapshot().members.find(({ info }) => info.nodeId === bad.id)?.state, "linked");
+  for (let i = 0; i < 10; i++) assert.ok(write(world, bad, `through${i}`).ok, "it writes at the others");
+  assert.deepEqual(world.fetchNow(bad, resourceOf("later3"), DURABLE), world.fetchNow(other, resourceOf("later3"), DURABLE), "and reads there");
+  world.run(60_000);
+  for (const box of world.boxes.slice(1)) assert.equal(arcOf(box).inSync, true);
+  bad.diskWorks = true;
+  assert.ok(world.until(() => bad.core.phase === "serving", 120_000));
+  world.run(60_000);
+  assert.ok(world.boxes.every((box) => arcOf(box).inSync));
+  assert.equal(world.boxes.reduce((sum, box) => sum + rows(box), 0), 3 * 60);
+});
+
+test("of two boxes whose disks fail at once one stands aside, then the other, as long as two are left", () => {
+  const world = OverlayWorld.ring(4, 76);
+  const [one, two, good] = world.boxes as [WorldBox, WorldBox, WorldBox];
+  for (const box of [one, two]) box.diskWorks = false;
+  for (let i = 0; i < 30; i++) write(world, good, `user${i}`);
+  assert.ok(world.until(() => one.core.phase === "aside" && two.core.phase === "aside", 200_000));
+  good.diskWorks = false;
+  for (let i = 0; i < 10; i++) assert.equal(write(world, good, `none${i}`).ok, false);
+  world.run(120_000);
+  assert.equal(good.core.phase, "serving", "the last two stay");
+});
+
+test("a ring whose last boxes die is taken up again by one that stood aside", () => {
+  const world = OverlayWorld.ring(3, 77);
+  const [bad, other, another] = world.boxes as [WorldBox, WorldBox, WorldBox];
+  bad.diskWorks = false;
+  for (let i = 0; i < 10; i++) assert.ok(write(world, other, `user${i}`).ok);
+  assert.ok(world.until(() => bad.core.phase === "aside", 30_000));
+  for (const box of [other, another]) world.kill(box);
+  assert.ok(world.until(() => bad.core.phase === "serving", 60_000));
+  assert.deepEqual(world.fetchNow(bad, resourceOf("user3"), DURABLE), { "": "secret" });
+});
+
+test("a box that stands aside can leave for good", () => {
+  const world = OverlayWorld.ring(3, 78);
+  const [bad, other] = world.boxes as [WorldBox, WorldBox];
+  bad.diskWorks = false;
+  for (let i = 0; i < 10; i++) assert.ok(write(world, other, `user${i}`).ok);
+  assert.ok(world.until(() => bad.core.phase === "aside", 30_000));
+  world.give(bad, { type: "leave" });
+  assert.equal(bad.core.phase, "left");
+  world.run(5_000);
+  assert.equal(other.core.serves(bad.id), false);
 });

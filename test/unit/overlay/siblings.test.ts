@@ -99,7 +99,7 @@ test("what is put and taken away in one step is not on disk after it, and the ot
   const settings = { overlayName: "test.ring", self: info, certificate: certificateOf(info.nodeId), kinds: TEST_KINDS, rows: [], members: [], mayStandAlone: true, timing: TIMING };
   const context = new CoreContext(settings, cryptoFor(info.nodeId), new SeededRandom(1), { inspect: () => ({ refused: "" }) }, () => wallTime(0));
   context.begin(instant(0));
-  const persistence = new Persistence(context);
+  const persistence = new Persistence(context, () => undefined);
   const world = OverlayWorld.ring(1, 77);
   world.storeNow(world.boxes[0] as WorldBox, PLACE, SOFT, "aa", "x", minutes(5));
   const [entry] = (world.boxes[0] as WorldBox).core.held(PLACE);

@@ -24,7 +24,7 @@ test("with 65,536 writes under way the next is told no, and everything is writte
   const settings = { overlayName: "x", self, certificate: certificateOf(ID), kinds: [DURABLE], rows: [], members: [], mayStandAlone: true, timing: TIMING };
   const trust = { inspect: () => ({ refused: "nobody" }) };
   const context = new CoreContext(settings, cryptoFor(ID), new SeededRandom(1), trust, () => wallTime(0));
-  const persistence = new Persistence(context);
+  const persistence = new Persistence(context, () => undefined);
   context.begin(instant(0));
   const answers: boolean[] = [];
   const write = (number: number): void => {

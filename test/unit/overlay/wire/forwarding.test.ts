@@ -125,8 +125,8 @@ test("a piece in the place of another is not held: pieces cannot grow uncounted"
 
 test("an introduction decodes to what was encoded, and bytes of a later version are skipped", () => {
   fc.assert(
-    fc.property(peerInfo, fc.boolean(), fc.maxSafeNat(), fc.maxSafeNat(), fc.uint8Array({ maxLength: 4 }), (info, inRing, time, ringAge, later) => {
-      const introduction = { info, inRing, time, ringAge };
+    fc.property(peerInfo, fc.boolean(), fc.maxSafeNat(), fc.maxSafeNat(), fc.boolean(), fc.uint8Array({ maxLength: 4 }), (info, inRing, time, ringAge, aside, later) => {
+      const introduction = { info, inRing, time, ringAge, aside };
       const longer = new Uint8Array([...encodeIntroduction(introduction), ...later]);
       assert.deepEqual(decodeIntroduction(longer), { ok: true, value: introduction });
     }),

@@ -164,8 +164,7 @@ export class Health {
   #remedy(): HealthEffect[] {
     if (!this.#settings.remedies) return [];
     const shown = new Map(this.#board.shown().flatMap(({ words, since }) => (isConditionCode(words.code) ? [[words.code, since] as const] : [])));
-    const others = Math.max(0, (this.#status?.status.boxes.serving ?? 1) - 1);
-    const remedy = this.#remedies.plan(this.#now, { shown, others });
+    const remedy = this.#remedies.plan(this.#now, { shown });
     if (remedy === undefined) return [];
     this.#happened("warning", remedy.text);
     return [{ type: "remedy", remedy }];

@@ -5,7 +5,7 @@ import { BoundedMap } from "../base/bounded-map.ts";
 import { after, between, type Duration, hours, type Instant, minutes, seconds } from "../base/time.ts";
 import type { ConditionCode } from "./catalogue.ts";
 
-export type RemedyName = "restart-peer" | "leave-ring";
+export type RemedyName = "restart-peer";
 
 export interface Remedy {
   readonly name: RemedyName;
@@ -15,19 +15,15 @@ export interface Remedy {
   readonly patience: Duration;
   /** Whether the boxes that share a replica set must agree; not where the ring has counted the box out already. */
   readonly needsSlot: boolean;
-  /** Only where enough other boxes serve. */
-  readonly needsOthers: number;
   /** For journal and time line. */
   readonly text: string;
 }
 
 /** In order: the first that fits is taken. */
 export const REMEDIES: readonly Remedy[] = [
-  { name: "restart-peer", against: "peer-silent", patience: seconds(10), needsSlot: false, needsOthers: 0, text: "ringboxd does not answer: it is stopped, to be started again." },
-  { name: "restart-peer", against: "sip-silent", patience: seconds(60), needsSlot: true, needsOthers: 0, text: "The SIP port does not answer: ringboxd is stopped, to be started again." },
-  { name: "restart-peer", against: "calls-fail", patience: minutes(2), needsSlot: true, needsOthers: 0, text: "Trial calls fail: ringboxd is stopped, to be started again." },
-  { name: "leave-ring", against: "disk-read-only", patience: minutes(5), needsSlot: true, needsOthers: 2, text: "The disk fails: this box hands everything over and leaves the ring." },
-  { name: "leave-ring", against: "disk-failing", patience: minutes(15), needsSlot: true, needsOthers: 2, text: "The disk fails: this box hands everything over and leaves the ring." },
+  { name: "restart-peer", against: "peer-silent", patience: seconds(10), needsSlot: false, text: "ringboxd does not answer: it is stopped, to be started again." },
+  { name: "restart-peer", against: "sip-silent", patience: seconds(60), needsSlot: true, text: "The SIP port does not answer: ringboxd is stopped, to be started again." },
+  { name: "restart-peer", against: "calls-fail", patience: minutes(2), needsSlot: true, text: "Trial calls fail: ringboxd is stopped, to be started again." },
 ];
 
 /** Between two remedies of one name, and how many an hour: what did not help three times does not help. */
@@ -38,22 +34,20 @@ const HOUR = hours(1);
 export interface RemedyView {
   /** Conditions that are shown, and since when. */
   readonly shown: ReadonlyMap<ConditionCode, Instant>;
-  /** Other boxes that serve. */
-  readonly others: number;
 }
 
 export class RemedyPlanner {
   /** When each was taken within the last hour. */
-  readonly #taken = new BoundedMap<RemedyName, readonly Instant[]>(2, "evict");
+  readonly #taken = new BoundedMap<RemedyName, readonly Instant[]>(1, "evict");
   #underWay = false;
   #notBefore: Instant | undefined;
 
   /** The remedy to take now; `underWay` until `done` or `refused`. */
-  plan(now: Instant, { shown, others }: RemedyView): Remedy | undefined {
+  plan(now: Instant, { shown }: RemedyView): Remedy | undefined {
     if (this.#underWay || (this.#notBefore !== undefined && now < this.#notBefore)) return undefined;
-    const remedy = REMEDIES.find(({ name, against, patience, needsOthers }) => {
+    const remedy = REMEDIES.find(({ name, against, patience }) => {
       const since = shown.get(against);
-      return since !== undefined && after(since, patience) <= now && others >= needsOthers && this.#isAllowed(now, name);
+      return since !== undefined && after(since, patience) <= now && this.#isAllowed(now, name);
     });
     if (remedy !== undefined) this.#underWay = true;
     return remedy;

@@ -266,6 +266,8 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
         return;
       case "disk-renewed":
         return this.#holdings.disk.renew(input.durability);
+      case "disk-unfit":
+        return this.#standingAside.troubled();
       case "persist-failed":
         return this.#persistFailed(input.ticket, input.reason);
       case "fetch":

@@ -149,6 +149,8 @@ export type OverlayInput =
   /** The write that a `persist` with this ticket asked for is on disk and synced. */
   | { readonly type: "persisted"; readonly ticket: Ticket }
   | { readonly type: "persist-failed"; readonly ticket: Ticket; readonly reason: string }
+  /** Somebody who looks at the disk itself finds that it takes nothing; said anew as long as it is so. */
+  | { readonly type: "disk-unfit" }
   /** A row was not as it was written, and is not on disk any more. */
   | { readonly type: "row-damaged"; readonly row: Omit<StoredRow, "stored"> }
   /** The disk was in doubt and was read again: everything of this class is to be written once more. */

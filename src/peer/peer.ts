@@ -249,6 +249,8 @@ export class Peer {
 
   #hearAgent(word: HeartbeatRequest): void {
     this.#agent.heard(this.#now, word);
+    // Days may pass until a subscriber is changed and the peer itself notices.
+    if (word.conditions.some(({ code }) => code === "disk-read-only")) this.#overlayInputs.push({ type: "disk-unfit" });
     this.#tellServing();
   }
 

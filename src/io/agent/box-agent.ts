@@ -43,8 +43,6 @@ const QUICK = milliseconds(2_500);
 const SLOW = seconds(20);
 /** A box that may go out of service is back by then, or its neighbors forget that it asked. */
 const SLOT = minutes(2);
-/** Handing everything over may move a lot. */
-const LEAVING = minutes(3);
 /** Two boxes that asked at once ask again at different times, milliseconds. */
 const ASK_AGAIN_FIRST = 20_000;
 const ASK_AGAIN_LAST = 60_000;
@@ -254,13 +252,12 @@ export class BoxAgent {
   }
 
   async #take({ name, needsSlot }: Remedy): Promise<void> {
-    const slot = needsSlot ? await this.#fleet.takeSlot(SLOT, name !== "leave-ring") : { granted: true, why: "" };
+    const slot = needsSlot ? await this.#fleet.takeSlot(SLOT, true) : { granted: true, why: "" };
     if (!slot.granted) {
       this.#settings.onReport("info", `Not now: ${slot.why}.`);
       return this.#tell({ type: "remedy-refused", pause: milliseconds(randomInt(ASK_AGAIN_FIRST, ASK_AGAIN_LAST)) });
     }
-    if (name === "leave-ring") await this.#control.ask<"leave">({ op: "leave" }, LEAVING);
-    else if (this.#processId !== undefined) await stopPeer(this.#processId, this.#health.peerState === "answering");
+    if (this.#processId !== undefined) await stopPeer(this.#processId, this.#health.peerState === "answering");
     this.#tell({ type: "remedy-done", name });
   }
 

@@ -9,14 +9,14 @@ const shown = (code: ConditionCode, since = 0): ReadonlyMap<ConditionCode, Insta
 
 test("a peer that does not answer is restarted when that has lasted, and not before", () => {
   const planner = new RemedyPlanner();
-  const view = { shown: shown("peer-silent"), others: 2 };
+  const view = { shown: shown("peer-silent") };
   assert.equal(planner.plan(at(seconds(10) - 1), view), undefined);
   assert.equal(planner.plan(at(seconds(10)), view)?.name, "restart-peer");
 });
 
 test("one remedy is under way at a time, and none is repeated before its pause is over", () => {
   const planner = new RemedyPlanner();
-  const view = { shown: shown("peer-silent"), others: 2 };
+  const view = { shown: shown("peer-silent") };
   planner.plan(at(20_000), view);
   assert.equal(planner.plan(at(21_000), view), undefined);
   planner.done(at(22_000), "restart-peer");
@@ -28,7 +28,7 @@ test("whatever goes on being wrong, no more than a few remedies are taken in any
   const planner = new RemedyPlanner();
   const taken: number[] = [];
   for (let now = 0; now < hours(5); now += 5_000) {
-    const remedy = planner.plan(at(now), { shown: shown("calls-fail"), others: 2 });
+    const remedy = planner.plan(at(now), { shown: shown("calls-fail") });
     if (remedy === undefined) continue;
     planner.done(at(now), remedy.name);
     taken.push(now);
@@ -37,20 +37,13 @@ test("whatever goes on being wrong, no more than a few remedies are taken in any
   for (const begin of taken) assert(taken.filter((when) => when >= begin && when < begin + hours(1)).length <= REMEDIES_PER_HOUR);
 });
 
-test("a box whose disk fails leaves only where two others serve", () => {
-  const planner = new RemedyPlanner();
-  const late = at(minutes(20));
-  assert.equal(planner.plan(late, { shown: shown("disk-failing"), others: 1 }), undefined);
-  assert.equal(planner.plan(late, { shown: shown("disk-failing"), others: 2 })?.name, "leave-ring");
-});
-
 test("what takes a box out of service that still does something needs the leave of its neighbors", () => {
   for (const { against, needsSlot } of REMEDIES) assert.equal(needsSlot, against !== "peer-silent", against);
 });
 
 test("neighbors that do not agree are asked again later", () => {
   const planner = new RemedyPlanner();
-  const view = { shown: shown("calls-fail"), others: 2 };
+  const view = { shown: shown("calls-fail") };
   planner.plan(at(minutes(2)), view);
   planner.refused(at(minutes(2)), seconds(30));
   assert.equal(planner.plan(at(minutes(2) + seconds(29)), view), undefined);

@@ -243,3 +243,19 @@ test("a box that stands aside can leave for good", () => {
   world.run(5_000);
   assert.equal(other.core.serves(bad.id), false);
 });
+
+test("a box that is told that its disk takes nothing stands aside though it had nothing to write, and comes back when that is said no more", () => {
+  const world = OverlayWorld.ring(3, 79);
+  const [bad] = world.boxes as [WorldBox];
+  for (let second = 0; second < 14; second++) {
+    world.give(bad, { type: "disk-unfit" });
+    world.run(1_000);
+  }
+  assert.equal(bad.core.phase, "serving");
+  for (let second = 0; second < 60; second++) {
+    world.give(bad, { type: "disk-unfit" });
+    world.run(1_000);
+  }
+  assert.equal(bad.core.phase, "aside");
+  assert.ok(world.until(() => bad.core.phase === "serving", 90_000));
+});

@@ -1,5 +1,5 @@
 import { type ComparedPart, type EntryNote, encodeSummaryRequest, MAX_PARTS, type SummaryAnswer, type SummaryRequest, summaryIn } from "./arc-summary.ts";
-import { between, type Instant, type WallTime } from "../../base/time.ts";
+import { between, type Instant, milliseconds, type WallTime } from "../../base/time.ts";
 import type { CoreContext } from "../core-context.ts";
 import type { Exchanges, Outcome } from "../routing/exchanges.ts";
 import type { Membership } from "../members/membership.ts";
@@ -16,6 +16,9 @@ import { ALL_OF, encodeSelection } from "../wire/stored-data.ts";
 
 /** A part with at most so many entries is listed rather than divided further. */
 const LISTED_AT_ONCE = 256;
+
+/** Between two bundles so many times as long as the first of them took. */
+const REST = 2;
 
 /** Times that one exchange is tried again before the comparison is given up. */
 const RETRIES = 2;
@@ -238,8 +241,14 @@ export class ArcSync {
       });
       this.#transfers.unshift(...left);
       this.#pace.answered(sent, this.#context.now, transfers.length - left.length);
-      this.#ended(transfers.length);
+      this.#rest(sent, () => this.#ended(transfers.length));
     });
+  }
+  /** A bundle is as much work as many phones: whoever gave it has time for those before it is asked for the next. */
+  #rest(sent: Instant, then: () => void): void {
+    const took = between(sent, this.#context.now);
+    if (took === 0) then();
+    else this.#context.later({ rest: then }, milliseconds(REST * took), then);
   }
   #bundleFailed(transfers: readonly Transfer[], outcome: Outcome, sent: Instant): void {
     this.#pace.lost(sent, this.#context.now);

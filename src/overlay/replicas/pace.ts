@@ -3,7 +3,7 @@ import { between, type Instant } from "../../base/time.ts";
 /** Fetches and Stores of one comparison under way at once: at first, at least, and at most. */
 const FIRST = 8;
 const LEAST = 2;
-const MOST = 64;
+const MOST = 16;
 
 /** An answer that takes this many times the quickest, and this much longer, says that somebody has too much to do. */
 const SLOWER = 2;

@@ -20,14 +20,14 @@ test("as long as the answers are quick, one more is under way after each window,
   windows(pace, 6, 3);
   assert.ok(pace.window >= first + 5, `${pace.window}`);
   windows(pace, 200, 3);
-  assert.equal(pace.window, 64);
+  assert.equal(pace.window, 16);
 });
 
 test("slow answers halve what is under way, once for all that were sent together, and never to nothing", () => {
   const pace = new Pace();
   const now = windows(pace, 200, 3);
   const after = windows(pace, 1, 60, now);
-  assert.equal(pace.window, 32);
+  assert.equal(pace.window, 8);
   windows(pace, 20, 60, after);
   assert.equal(pace.window, 2);
 });
@@ -36,5 +36,5 @@ test("it comes back when the answers are quick again", () => {
   const pace = new Pace();
   const now = windows(pace, 20, 60, windows(pace, 50, 3));
   windows(pace, 100, 3, now);
-  assert.equal(pace.window, 64);
+  assert.equal(pace.window, 16);
 });

@@ -26,9 +26,9 @@ const AT_ONCE = milliseconds(0);
 export type ConditionCode =
   | "alone" | "boxes-gone" | "calls-fail" | "calls-fail-from-outside" | "certificate-not-renewed" | "clock-differs"
   | "configuration-ended" | "configuration-ends" | "conflicts" | "copies-not-equal" | "draining"
-  | "aside" | "disk-failing" | "disk-full" | "disk-low" | "disk-read-only" | "disk-stalled" | "hot" | "identity-double"
-  | "identity-double-elsewhere" | "link-down" | "memory-low" | "not-proved" | "not-proved-from-outside" | "peer-not-running"
-  | "peer-silent" | "phones-silent" | "receiving-share" | "restarts" | "revoked" | "rows-damaged" | "seeking" | "sip-silent"
+  | "aside" | "disk-failing" | "disk-full" | "disk-low" | "disk-predicts-failure" | "disk-read-only" | "disk-stalled" | "disk-worn" | "hot" | "identity-double"
+  | "identity-double-elsewhere" | "link-down" | "memory-low" | "not-proved" | "not-proved-from-outside" | "on-battery" | "peer-not-running"
+  | "peer-silent" | "phones-silent" | "power-low" | "receiving-share" | "restarts" | "revoked" | "rows-damaged" | "seeking" | "sip-silent"
   | "waiting-for-admission";
 
 /** What a box says of itself; the rest is what its agent found. */
@@ -199,6 +199,26 @@ export const CATALOGUE: Readonly<Record<ConditionCode, Declaration>> = {
     severity: "warning", dependsOn: [...NO_CALLS, "link-down"], visibleAfter: seconds(10),
     text: (values) => `${many(values, "phone is", "phones are")} registered but ${values["count"] === 1 ? "does" : "do"} not answer.`,
     next: "Look at the phones in question: power, cable, and the firewall or router between.",
+  },
+  "disk-predicts-failure": {
+    severity: "alarm", dependsOn: [], visibleAfter: AT_ONCE,
+    text: () => "The disk of this box expects to fail soon (SMART).",
+    next: "Replace the box while it still works.",
+  },
+  "disk-worn": {
+    severity: "warning", dependsOn: [], visibleAfter: AT_ONCE,
+    text: ({ percent }) => `The disk of this box is worn: ${percent} % of its life are used up.`,
+    next: "Plan to replace the box.",
+  },
+  "power-low": {
+    severity: "warning", dependsOn: [], visibleAfter: AT_ONCE,
+    text: () => "The power supply of this box is too weak: its voltage has been too low since it started.",
+    next: "Give it the power supply that belongs to it.",
+  },
+  "on-battery": {
+    severity: "warning", dependsOn: [], visibleAfter: seconds(30),
+    text: ({ percent }) => `This box runs on its battery: ${percent} % are left.`,
+    next: "Look at its power supply.",
   },
   hot: {
     severity: "warning", dependsOn: [], visibleAfter: seconds(30),

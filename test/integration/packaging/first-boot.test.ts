@@ -103,8 +103,8 @@ suite("a factory reset", { skip: skipWithoutRoot }, () => {
     const box = new BoxRoot(t);
     member(box);
     box.write("active", "");
-    assert.match(box.run("factory-reset"), /leaving the ring first[^]*starting anew/);
-    assert.match(box.read("log") ?? "", /ringbox --data \/var\/lib\/ringbox leave\n[^]*systemctl stop ringboxd\.service\n[^]*reboot/);
+    assert.match(box.run("factory-reset"), /leaving the ring first[\s\S]*starting anew/);
+    assert.match(box.read("log") ?? "", /ringbox --data \/var\/lib\/ringbox leave\n[\s\S]*systemctl stop ringboxd\.service\n[\s\S]*reboot/);
     assert.equal(box.read("var/lib/ringbox/identity.key")?.replaceAll("\0", ""), "");
     assert.equal(box.read(EFI_VARIABLE), "\u0007\0\0\0t\0r\0u\0e\0\0\0");
   });
@@ -122,7 +122,7 @@ suite("a factory reset", { skip: skipWithoutRoot }, () => {
     const box = new BoxRoot(t);
     member(box);
     box.write("volumes/ringbox-esp/ringbox.reset", "");
-    assert.match(box.run("provision"), /factory reset\n[^]*starting anew/);
+    assert.match(box.run("provision"), /factory reset\n[\s\S]*starting anew/);
     assert.ok(rebooted(box));
     assert.deepEqual(readdirSync(join(box.path, "volumes/ringbox-esp")), []);
   });

@@ -7,7 +7,7 @@ import { place, projectVersion } from "./programs.ts";
 import { run, sourceDate } from "./steps.ts";
 
 const ENABLED = [
-  "ringboxd.service", "ringbox-agent.service", "ringbox-provision.service", "ringbox-report.service", "ringbox-console.service", "ringbox-name.path", "ringbox-proof.service",
+  "ringboxd.service", "ringbox-agent.service", "ringbox-provision.service", "ringbox-report.service", "ringbox-console.service", "ringbox-name.path", "ringbox-factory-reset.path", "ringbox-proof.service",
   "systemd-networkd.service", "systemd-resolved.service", "systemd-timesyncd.service",
 ];
 /** What writes to the root, what nobody needs here, what would ask for a password, what wears the flash. */

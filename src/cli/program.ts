@@ -273,7 +273,7 @@ function addWebCommands(program: Command, terminal: Terminal): void {
   const live = (name: string, description: string, act: (directory: string, options: LiveOptions) => Promise<void>): Command =>
     program.command(name).description(description).option("--page <url>", "where the page is, for who may not open the agent's socket").action((options: LiveOptions) => act(directory(), options));
   live("top", "show how the box is, live", top);
-  live("console", "what the box shows on its own screen, with keys for what cannot hurt", boxConsole);
+  live("console", "what the box shows on its own screen, with keys for what one may do before it", boxConsole);
   live("field-menu", "the tools of the page's terminal", fieldMenu).option("--shell", "with a shell");
 }
 

@@ -1,9 +1,13 @@
 // `ringbox top` and `ringbox console`: the report live, in any terminal and on the box's own screen.
 
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { encode } from "uqr";
 import { seconds } from "../../base/time.ts";
+import { systemClock } from "../../io/clock.ts";
 import { localAddresses } from "../../io/local-addresses.ts";
 import { makeWebCode, type WebCode } from "../web-commands.ts";
+import { HeldKey } from "./held-key.ts";
 import { type ReportSource, reportSource } from "./report-source.ts";
 import { conditionLines, reportLines, type ScreenReport, wrapped } from "./report-view.ts";
 import { readKeys, Screen } from "./screen.ts";
@@ -67,7 +71,10 @@ interface Notice {
   readonly until: number;
 }
 
-/** The screen of the box itself. Whoever stands before it may do what cannot hurt, without signing in. */
+/**
+ * The screen of the box itself. Whoever stands before it may do what cannot hurt, without signing in; and, on a box made
+ * from the image, make it forget everything by holding a key: who can do that could also flash it anew.
+ */
 export async function boxConsole(directory: string, { page }: LiveOptions): Promise<void> {
   const source = reportSource(directory, page);
   let notice: Notice | undefined;
@@ -88,15 +95,39 @@ export async function boxConsole(directory: string, { page }: LiveOptions): Prom
     p: () => act("prove-now"),
     n: () => show(networkLines()),
   };
+  const wish = resetWish();
+  const resetKey = new HeldKey(RESET_KEY);
+  const onKey = (key: string): void => {
+    const left = wish === undefined ? undefined : resetKey.press(key, systemClock.now());
+    if (left === undefined) return actions[key.toLowerCase()]?.();
+    if (left > 0) return show([`Hold ${RESET_KEY} for ${Math.ceil(left / seconds(1))} s more, and this box forgets everything: its key, its place in the fleet, its phones.`]);
+    show(wish === undefined ? [] : [beginReset(wish)]);
+  };
   await live(
     async (screen) => {
       const report = await reportOr(source);
       address = (await addressOf(source)) ?? address;
       if (notice !== undefined && notice.until < Date.now()) notice = undefined;
-      return consoleLines(report, address, notice?.lines ?? [], screen.columns - 1, screen.rows - 1);
+      return consoleLines(report, address, notice?.lines ?? [], screen.columns - 1, screen.rows - 1, wish !== undefined);
     },
-    (key) => actions[key.toLowerCase()]?.(),
+    onKey,
   );
+}
+
+const RESET_KEY = "r";
+/** Only the unit of the box's own screen has a folder in which root looks for this file. */
+function resetWish(): string | undefined {
+  const folder = process.env["RUNTIME_DIRECTORY"];
+  return folder === undefined || folder === "" ? undefined : join(folder, "factory-reset");
+}
+
+function beginReset(wish: string): string {
+  try {
+    writeFileSync(wish, "");
+    return "Leaving the ring, then starting anew without what this box knew…";
+  } catch (error) {
+    return `The reset was not begun: ${(error as Error).message}`;
+  }
 }
 
 async function addressOf(source: ReportSource): Promise<string | undefined> {
@@ -109,7 +140,7 @@ async function addressOf(source: ReportSource): Promise<string | undefined> {
 }
 
 /** 80 by 25 holds it all: words on the left, the code of the page's address on the right. */
-export function consoleLines(report: ScreenReport | string, address: string, notice: readonly string[], width: number, height: number): string[] {
+export function consoleLines(report: ScreenReport | string, address: string, notice: readonly string[], width: number, height: number, mayReset = false): string[] {
   const picture = address === "" ? [] : qrLines(address);
   const left = width - (picture[0]?.length ?? 0) - 3;
   const isBeside = left >= 44 && picture.length <= height - 2;
@@ -120,7 +151,7 @@ export function consoleLines(report: ScreenReport | string, address: string, not
     "",
     ...(notice.length > 0 ? notice.flatMap((line) => wrapped(line, isBeside ? left : width)) : typeof report === "string" ? [] : conditionLines(report, isBeside ? left : width)),
   ];
-  const keys = "Keys: c code for the page   l locate   p prove now   n network";
+  const keys = `Keys: c code for the page  l locate  p prove now  n network${mayReset ? `  ${RESET_KEY} (held) reset` : ""}`;
   const body = Array.from({ length: Math.max(words.length, isBeside ? picture.length : 0) }, (_, row) =>
     isBeside && picture[row] !== undefined ? `${(words[row] ?? "").slice(0, left).padEnd(left + 2)}${picture[row]}` : (words[row] ?? ""),
   );

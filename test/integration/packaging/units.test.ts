@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { ROOT } from "../../support/source-tree.ts";
@@ -40,4 +40,13 @@ suite("units", { skip }, () => {
       assert.ok(Number(exposure) <= LARGEST_EXPOSURE, stdout);
     });
   }
+
+  test("systemd knows every word in the units of the image, and finds no circle in their order", () => {
+    const folder = "image/tree/usr/lib/systemd/system";
+    const units = readdirSync(join(ROOT, folder)).map((name) => join(folder, name));
+    const { stderr } = analyze("verify", "--man=no", ...units, ...UNITS.map((name) => join("systemd", name)));
+    // The programs are not on this machine, and an older systemd has no longer waits between restarts.
+    const meant = /is not executable: No such file or directory$|Unknown key (name )?'Restart(Steps|MaxDelaySec)'/;
+    assert.deepEqual(stderr.split("\n").filter((line) => /ringbox/.test(line) && !meant.test(line)), []);
+  });
 });

@@ -13,10 +13,10 @@ const REPORT: ScreenReport = {
 };
 
 test("the screen fits 80 by 25, with the address, its QR code, the waiting code and the keys", () => {
-  const lines = consoleLines(REPORT, "https://192.0.2.7:8443/operate", [], 79, 24);
+  const lines = consoleLines(REPORT, "https://192.0.2.7:8443/operate", [], 79, 24, true);
   assert.ok(lines.length <= 24 && lines.every((line) => line.length <= 79));
   const text = lines.join("\n");
-  for (const words of ["Phones work.", "https://192.0.2.7:8443/operate", "ABCD-EFGH", "amber-otter-42", "█▄", "Keys:"]) assert.ok(text.includes(words), words);
+  for (const words of ["Phones work.", "https://192.0.2.7:8443/operate", "ABCD-EFGH", "amber-otter-42", "█▄", "Keys:", "r (held) reset"]) assert.ok(text.includes(words), words);
 });
 
 test("a narrow screen goes without the picture", () => {

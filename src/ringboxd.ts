@@ -78,8 +78,9 @@ async function admit(options: RingboxdOptions, data: DataDirectory): Promise<Box
 
 async function run(options: RingboxdOptions, data: DataDirectory, { membership, by }: BoxAdmission): Promise<void> {
   const { listen, sipPort, extraPorts, certificateFiles, overlayPort, mdns, openRegistration, serviceAddresses } = options;
+  const mediaRelay = options.mediaRelay === undefined ? undefined : readHint(options.mediaRelay);
   const hints = by === undefined ? hintsOf(options) : [by, ...hintsOf(options)];
-  const box = new RunningBox({ membership, data, listen, sipPort, extraPorts, certificateFiles, overlayPort, hints, mdns, openRegistration, serviceAddresses, report, onRestart: () => void startAfresh(box).catch(fail) });
+  const box = new RunningBox({ membership, data, listen, sipPort, extraPorts, certificateFiles, overlayPort, hints, mediaRelay, mdns, openRegistration, serviceAddresses, report, onRestart: () => void startAfresh(box).catch(fail) });
   running = box;
   await box.start();
   if (manager !== undefined) watch(box, manager);
@@ -174,11 +175,13 @@ const droppedTicketFile = ({ data }: RingboxdOptions): string => join(data, "rin
 const foundedTicketFile = ({ data }: RingboxdOptions): string => join(data, "fleet", "fleet.ticket");
 
 function hintsOf({ hints }: RingboxdOptions): Hint[] {
-  return hints.map((text) => {
-    const hint = parseHint(text);
-    if (hint === undefined) throw new StartError(`${text} is not an address with a port.`);
-    return hint;
-  });
+  return hints.map(readHint);
+}
+
+function readHint(text: string): Hint {
+  const hint = parseHint(text);
+  if (hint === undefined) throw new StartError(`${text} is not an address with a port.`);
+  return hint;
 }
 
 function complain(line: string): void {

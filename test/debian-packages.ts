@@ -17,6 +17,8 @@ export const DEBIAN_PACKAGES: readonly DebianPackage[] = [
   { name: "tshark", program: "tshark", reason: "an independent decoder of RELOAD and SIP, and dumpcap to capture them" },
   { name: "nftables", program: "nft", reason: "cuts between boxes of the lab" },
   { name: "chromium", program: "chromium", reason: "a browser that opens the page" },
+  { name: "libnss3-tools", program: "certutil", reason: "tells that browser what a fleet's own authority is" },
+  { name: "rtpengine-daemon", program: "rtpengine", reason: "a relay between browsers and telephones" },
   { name: "curl", program: "curl", reason: "reads a box's page from inside its network" },
   { name: "openssl", program: "openssl", reason: "reads certificates and tickets, independently of our libraries" },
   { name: "strace", program: "strace", reason: "records what a program writes, for power cuts, and lets its disk fail" },

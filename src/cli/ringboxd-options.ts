@@ -22,6 +22,8 @@ export interface RingboxdOptions {
   readonly overlayPort: number;
   /** `HOST:PORT` each, checked. */
   readonly hints: readonly string[];
+  /** Where rtpengine listens, `HOST:PORT`, checked; `undefined`: there is none. */
+  readonly mediaRelay: string | undefined;
   readonly mdns: boolean;
   /** Rack, room or site of this box; `undefined`: as its ticket says. */
   readonly zone: string | undefined;
@@ -50,6 +52,7 @@ interface ParsedOptions {
   readonly sipKey?: string;
   readonly overlayPort: number;
   readonly hint?: readonly string[];
+  readonly mediaRelay?: string;
   readonly mdns: boolean;
   readonly zone?: string;
   readonly followAddress?: boolean;
@@ -80,6 +83,7 @@ export async function parseRingboxdOptions(
     .option("--sip-key <file>", "PEM file with its private key")
     .option("--overlay-port <port>", "TCP port for other boxes", portOption, 6084)
     .option("--hint <host:port>", "where a member may be found; may be repeated", collected(hintOption))
+    .option("--media-relay <host:port>", "rtpengine (its ng protocol) for calls between browsers and telephones, or between two NATs; none is used if not given", hintOption)
     .option("--no-mdns", "neither announce this box on the LAN nor look for others there")
     .option("--zone <zone>", "rack, room or site of this box, if not the one in its ticket", zoneOption)
     .option("--follow-address", "wait until this machine has an address, and start anew when it changes: for a box under systemd")
@@ -124,6 +128,7 @@ const plain = (parsed: ParsedOptions): RingboxdOptions => ({
     parsed.sipCertificate === undefined || parsed.sipKey === undefined ? undefined : { certificate: parsed.sipCertificate, key: parsed.sipKey },
   overlayPort: parsed.overlayPort,
   hints: parsed.hint ?? [],
+  mediaRelay: parsed.mediaRelay,
   mdns: parsed.mdns,
   zone: parsed.zone,
   followAddress: parsed.followAddress === true,

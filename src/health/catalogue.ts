@@ -26,15 +26,15 @@ const AT_ONCE = milliseconds(0);
 export type ConditionCode =
   | "alone" | "boxes-gone" | "calls-fail" | "calls-fail-from-outside" | "certificate-not-renewed" | "clock-differs"
   | "configuration-ended" | "configuration-ends" | "conflicts" | "copies-not-equal" | "draining"
-  | "aside" | "disk-failing" | "disk-full" | "disk-low" | "disk-read-only" | "disk-stalled" | "hot" | "identity-double"
-  | "identity-double-elsewhere" | "link-down" | "memory-low" | "not-proved" | "not-proved-from-outside" | "peer-not-running"
-  | "peer-silent" | "phones-silent" | "receiving-share" | "restarts" | "revoked" | "rows-damaged" | "seeking" | "sip-silent"
+  | "aside" | "disk-failing" | "disk-full" | "disk-low" | "disk-predicts-failure" | "disk-read-only" | "disk-stalled" | "disk-worn" | "hot" | "identity-double"
+  | "identity-double-elsewhere" | "link-down" | "media-relay-silent" | "memory-low" | "not-proved" | "not-proved-from-outside" | "on-battery" | "peer-not-running"
+  | "peer-silent" | "phones-silent" | "power-low" | "receiving-share" | "restarts" | "revoked" | "rows-damaged" | "seeking" | "sip-silent"
   | "waiting-for-admission";
 
 /** What a box says of itself; the rest is what its agent found. */
 export const TOLD_BY_PEER: readonly ConditionCode[] = [
   "alone", "aside", "boxes-gone", "certificate-not-renewed", "clock-differs", "configuration-ended", "configuration-ends", "conflicts", "copies-not-equal", "disk-failing", "disk-stalled", "draining", "identity-double",
-  "identity-double-elsewhere", "receiving-share", "revoked", "rows-damaged", "seeking",
+  "identity-double-elsewhere", "media-relay-silent", "receiving-share", "revoked", "rows-damaged", "seeking",
 ];
 
 const PEER_GONE: readonly ConditionCode[] = ["peer-not-running", "peer-silent", "waiting-for-admission", "revoked"];
@@ -112,6 +112,11 @@ export const CATALOGUE: Readonly<Record<ConditionCode, Declaration>> = {
     severity: "notice", dependsOn: [], visibleAfter: AT_ONCE,
     text: () => "This box takes no new calls and registrations; phones that know other boxes use those.",
     next: "It takes them again after a quarter of an hour, or when it is told so on its page.",
+  },
+  "media-relay-silent": {
+    severity: "warning", dependsOn: [], visibleAfter: AT_ONCE,
+    text: () => "The media relay of this box does not answer: browsers and telephones do not hear each other.",
+    next: "Look whether rtpengine runs at the address given with --media-relay, and listens there (listen-ng).",
   },
   "disk-stalled": {
     severity: "alarm", dependsOn: [], visibleAfter: AT_ONCE,
@@ -199,6 +204,26 @@ export const CATALOGUE: Readonly<Record<ConditionCode, Declaration>> = {
     severity: "warning", dependsOn: [...NO_CALLS, "link-down"], visibleAfter: seconds(10),
     text: (values) => `${many(values, "phone is", "phones are")} registered but ${values["count"] === 1 ? "does" : "do"} not answer.`,
     next: "Look at the phones in question: power, cable, and the firewall or router between.",
+  },
+  "disk-predicts-failure": {
+    severity: "alarm", dependsOn: [], visibleAfter: AT_ONCE,
+    text: () => "The disk of this box expects to fail soon (SMART).",
+    next: "Replace the box while it still works.",
+  },
+  "disk-worn": {
+    severity: "warning", dependsOn: [], visibleAfter: AT_ONCE,
+    text: ({ percent }) => `The disk of this box is worn: ${percent} % of its life are used up.`,
+    next: "Plan to replace the box.",
+  },
+  "power-low": {
+    severity: "warning", dependsOn: [], visibleAfter: AT_ONCE,
+    text: () => "The power supply of this box is too weak: its voltage has been too low since it started.",
+    next: "Give it the power supply that belongs to it.",
+  },
+  "on-battery": {
+    severity: "warning", dependsOn: [], visibleAfter: seconds(30),
+    text: ({ percent }) => `This box runs on its battery: ${percent} % are left.`,
+    next: "Look at its power supply.",
   },
   hot: {
     severity: "warning", dependsOn: [], visibleAfter: seconds(30),

@@ -96,6 +96,13 @@ export interface MachineView {
   readonly memoryFree: number | undefined;
   /** Degrees Celsius. */
   readonly temperature: number | undefined;
+  /** Of the life of its disk, percent that are used up. */
+  readonly diskUsedUp: number | undefined;
+  /** The disk itself expects to fail (SMART). */
+  readonly diskPredictsFailure: boolean;
+  readonly powerLow: boolean;
+  /** It runs on a battery that has so many percent left. */
+  readonly battery: number | undefined;
 }
 
 export type HealthInput =

@@ -19,6 +19,8 @@ export interface EffectPorts {
   readonly sip: { perform(commands: readonly SipCommand[]): void };
   readonly onServiceAddress: (effect: ServiceAddressEffect) => void;
   readonly resolver: { resolve(command: ResolveCommand): void };
+  /** `undefined`: none is used, and none is asked. */
+  readonly mediaRelay: { perform(command: Extract<PeerEffect, { type: "relay-media" }>): void } | undefined;
   readonly onReply: (ticket: number, reply: ControlReply) => void;
   readonly onAdmission: (ticket: number, answer: AdmissionAnswer) => void;
   readonly onMembers: (members: readonly PeerInfo[]) => void;
@@ -69,6 +71,8 @@ export class EffectPerformer {
     switch (effect.type) {
       case "resolve":
         return this.#ports.resolver.resolve(effect);
+      case "relay-media":
+        return this.#ports.mediaRelay?.perform(effect);
       case "replied":
         return this.#ports.onReply(effect.ticket, effect.reply);
       case "admission-answered":

@@ -1,5 +1,7 @@
 // One box at work: the peer, and around it everything that touches the outside, wired by hand.
 
+import type { Address } from "../base/address.ts";
+import { toHex } from "../base/bytes.ts";
 import { minutes } from "../base/time.ts";
 import { compareSequences } from "../overlay/configuration/document.ts";
 import { servesPhones } from "../overlay/members/phases.ts";
@@ -28,6 +30,7 @@ import type { Report } from "./journal.ts";
 import { KnownBoxes } from "./known-boxes.ts";
 import { type LinkEvent, Links } from "./links.ts";
 import { Mdns } from "./mdns.ts";
+import { MediaRelayClient } from "./media-relay.ts";
 import { ownAddress } from "./own-address.ts";
 import { certificatePem, fleetHashOf, fleetSecret, isKeyOf } from "./pki.ts";
 import { RulesInForce } from "./rules-in-force.ts";
@@ -57,6 +60,8 @@ export interface RunningBoxSettings {
   readonly overlayPort: number;
   /** Where members may be found, the one that admitted this box first. */
   readonly hints: readonly Hint[];
+  /** Where rtpengine listens for its ng protocol. */
+  readonly mediaRelay: Address | undefined;
   readonly mdns: boolean;
   readonly openRegistration: boolean;
   /** By which phones know this box and which another one takes when it is dead, numeric. */
@@ -96,6 +101,7 @@ export class RunningBox {
   #lastQuestion = 0;
   #peer: Peer | undefined;
   #driver: Driver | undefined;
+  #mediaRelay: MediaRelayClient | undefined;
   #control: ControlServer | undefined;
   #stopped: Promise<void> | undefined;
 
@@ -207,12 +213,19 @@ export class RunningBox {
     });
   }
 
+  #makeMediaRelay(): MediaRelayClient | undefined {
+    const { mediaRelay: address, report: onReport } = this.#settings;
+    if (address === undefined) return undefined;
+    return new MediaRelayClient({ address, life: toHex(this.#random.bytes(6)), onInput: this.#take, onReport });
+  }
+
   /** Rejects with an error whose message is a sentence for the operator if a port or the store cannot be had. */
   async start(): Promise<void> {
     const { data, listen, overlayPort, hints } = this.#settings;
     const rows = await this.#store.open();
     await this.#credential.start();
     this.#peer = this.#makePeer(rows);
+    this.#mediaRelay = this.#makeMediaRelay();
     this.#driver = new Driver(this.#peer, systemClock, this.#performer());
     this.#tellOfCertificate(this.#certificate);
     this.#watch = setInterval(() => this.#judgeInTime(), JUDGE_EVERY);
@@ -330,6 +343,7 @@ export class RunningBox {
       links: this.#links,
       sip: this.#sip,
       resolver: this.#resolver,
+      mediaRelay: this.#mediaRelay,
       onReply: (question, reply) => {
         this.#questions.get(question)?.(reply);
         this.#questions.delete(question);
@@ -485,6 +499,7 @@ export class RunningBox {
     clearInterval(this.#watch);
     this.#enrollment.close();
     this.#resolver.close();
+    this.#mediaRelay?.close();
     this.#driver?.close();
     await this.#store.close();
     this.#settings.data.close();

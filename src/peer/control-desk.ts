@@ -1,6 +1,7 @@
 // Answers what the command line and the agent ask of a box (control.ts). Some answers are there at once;
 // the others take one or more operations of the overlay, each with what is to be done with its outcome.
 
+import { conditionOf } from "../health/catalogue.ts";
 import { BoundedMap } from "../base/bounded-map.ts";
 import { fromOctets, toOctets } from "../base/bytes.ts";
 import type { Crypto } from "../base/crypto.ts";
@@ -51,6 +52,7 @@ export class ControlDesk {
   readonly #wall: () => WallTime;
   readonly #newTicket: () => number;
   #certificate: CertificateState | undefined;
+  #mediaRelayAnswers: boolean | undefined;
   readonly #agent: Pick<AgentWord, "conditions">;
   readonly #waiting = new BoundedMap<number, Waiting>(WAITING_MAX, "refuse");
   readonly #service: Pick<ServiceAddresses, "report"> | undefined;
@@ -135,10 +137,15 @@ export class ControlDesk {
     this.#certificate = state;
   }
 
+  mediaRelayIs(answers: boolean): void {
+    this.#mediaRelayAnswers = answers;
+  }
+
   /** With what the agent found: the box cannot see itself from outside. */
   #status(now: Instant, counters: ReadonlyMap<string, number>): StatusReport {
     const status = statusReport(this.#settings, this.#overlay.snapshot(), this.#sip.snapshot(), counters, now, this.#certificate, this.#wall(), this.#service?.report ?? []);
-    return { ...status, conditions: [...status.conditions, ...this.#agent.conditions] };
+    const relay = this.#mediaRelayAnswers === false ? [conditionOf("media-relay-silent")] : [];
+    return { ...status, conditions: [...status.conditions, ...relay, ...this.#agent.conditions] };
   }
 
   /** `undefined`: the ticket is not one of the desk's. */

@@ -206,6 +206,7 @@ export class Peer {
       case "connected":
       case "transport-error":
       case "resolved":
+      case "media-relayed":
         this.#sipInputs.push(input);
         return;
       case "credential":
@@ -218,6 +219,9 @@ export class Peer {
         return;
       case "certificate-state":
         return this.#desk.certificateIs(input);
+      case "media-relay":
+        this.#sip.setMediaRelay(input.answers);
+        return this.#desk.mediaRelayIs(input.answers);
       case "local-addresses":
         this.#sip.setLocalAddresses(input.addresses);
         if (input.streams !== undefined) this.#sip.setStreamPorts(input.streams);

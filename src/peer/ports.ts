@@ -20,6 +20,8 @@ export type PeerInput =
   | { readonly type: "certificate-state"; readonly endsAt: WallTime; readonly trouble: string | undefined }
   /** SIP is served on these local addresses now. */
   | { readonly type: "local-addresses"; readonly addresses: readonly string[]; readonly streams?: StreamPorts }
+  /** Whether the media relay answers. Without one this never comes. */
+  | { readonly type: "media-relay"; readonly answers: boolean }
   | ServiceAddressEvent
   /** From the command line or the agent; answered by `replied` with the same ticket. */
   | { readonly type: "control"; readonly ticket: number; readonly request: PeerRequest }

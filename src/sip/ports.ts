@@ -198,6 +198,25 @@ export interface Target {
   readonly address: Address;
 }
 
+/** What the media relay is asked. `towards`: for whom the description is that comes back; `changes`: whether the two sides differ. */
+export type MediaQuestion = {
+  readonly verb: "offer" | "answer";
+  readonly callId: string;
+  readonly fromTag: string;
+  /** "": none yet. */
+  readonly toTag: string;
+  /** Tells the phones of a forked call apart; "" within a dialog. */
+  readonly branch: string;
+  readonly sdp: string;
+  readonly towards: "webrtc" | "plain";
+  readonly changes: boolean;
+};
+export interface MediaEnding {
+  readonly verb: "delete";
+  readonly callId: string;
+  readonly fromTag: string;
+}
+
 export type SipInput =
   /** A whole UDP datagram or WebSocket message, or the next octets of a TCP or TLS stream. */
   | { readonly type: "received"; readonly flow: Flow; readonly octets: string }
@@ -214,6 +233,8 @@ export type SipInput =
   | { readonly type: "messages-read"; readonly ticket: Ticket; readonly lookup: MessageLookup }
   | { readonly type: "messages-changed"; readonly ticket: Ticket; readonly result: BindingsOutcome }
   | { readonly type: "events-changed"; readonly ticket: Ticket; readonly result: BindingsOutcome }
+  /** `undefined`: the relay did not answer, or would not. */
+  | { readonly type: "media-relayed"; readonly ticket: Ticket; readonly sdp: string | undefined }
   | { readonly type: "tick" };
 
 export type SipEffect =
@@ -256,6 +277,8 @@ export type SipEffect =
       readonly port: number | undefined;
       readonly transport: TransportName | undefined;
     }
+  /** To the media relay: answered by `media-relayed`, but for the end of a call. */
+  | { readonly type: "relay-media"; readonly ticket: Ticket; readonly question: MediaQuestion | MediaEnding }
   /** Something counted: a name out of a fixed set, for status and metrics. */
   | { readonly type: "count"; readonly event: string };
 

@@ -5,8 +5,8 @@ import { BoundedMap } from "../base/bounded-map.ts";
 import { DeadlineQueue } from "../base/deadline-queue.ts";
 import { after, type Instant, seconds } from "../base/time.ts";
 import { CORE_LIMITS } from "./limits.ts";
-import type { Outbox } from "./outbox.ts";
-import type { BindingChanges, BindingsOutcome, EventChange, EventLookup, KeptMessage, MessageLookup, SipEffect, Target, Ticket, TransportName, UserLookup } from "./ports.ts";
+import { NO_TICKET, type Outbox } from "./outbox.ts";
+import type { BindingChanges, BindingsOutcome, EventChange, EventLookup, KeptMessage, MediaEnding, MediaQuestion, MessageLookup, SipEffect, Target, Ticket, TransportName, UserLookup } from "./ports.ts";
 
 /** The location service answers within a second or two, or says it cannot; this is for when it does not even that. */
 const PATIENCE = seconds(10);
@@ -16,6 +16,7 @@ export type Answer =
   | { readonly type: "bindings"; readonly result: BindingsOutcome }
   | { readonly type: "events"; readonly lookup: EventLookup }
   | { readonly type: "messages"; readonly lookup: MessageLookup }
+  | { readonly type: "media"; readonly sdp: string | undefined }
   | { readonly type: "targets"; readonly targets: readonly Target[] };
 
 type Continuation = (now: Instant, answer: Answer | undefined) => void;
@@ -85,6 +86,16 @@ export class Questions {
     this.#ask(now, { type: "resolve", ticket, ...place }, ticket, (at, answer) =>
       then(at, answer?.type === "targets" ? answer.targets : []),
     );
+  }
+
+  relayMedia(now: Instant, question: MediaQuestion, then: (now: Instant, sdp: string | undefined) => void): void {
+    const ticket = this.#outbox.nextTicket();
+    this.#ask(now, { type: "relay-media", ticket, question }, ticket, (at, answer) => then(at, answer?.type === "media" ? answer.sdp : undefined));
+  }
+
+  /** Nobody waits for it. */
+  endMedia(question: MediaEnding): void {
+    this.#outbox.emit({ type: "relay-media", ticket: NO_TICKET, question });
   }
 
   #ask(now: Instant, question: SipEffect, ticket: Ticket, then: Continuation): void {

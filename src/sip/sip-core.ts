@@ -132,6 +132,11 @@ export class SipCore implements Machine<SipInput, SipEffect> {
     this.#core.gruus.forgetFormerSecret();
   }
 
+  /** Whether there is a media relay, and it answers. */
+  setMediaRelay(isReady: boolean): void {
+    this.#proxy.media.isReady = isReady;
+  }
+
   /** Whether OPTIONS to this box may say that it serves. */
   setServing(serving: boolean): void {
     this.#proxy.serving = serving;
@@ -201,6 +206,8 @@ export class SipCore implements Machine<SipInput, SipEffect> {
         return questions.answer(now, input.ticket, { type: "events", lookup: input.lookup });
       case "messages-read":
         return questions.answer(now, input.ticket, { type: "messages", lookup: input.lookup });
+      case "media-relayed":
+        return questions.answer(now, input.ticket, { type: "media", sdp: input.sdp });
       case "messages-changed":
       case "events-changed":
         return questions.answer(now, input.ticket, { type: "bindings", result: input.result });

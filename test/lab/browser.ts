@@ -13,11 +13,14 @@ const ARTEFACTS = join(import.meta.dirname, "../../artefacts");
 /** Why none can be opened, or `undefined`. */
 export const whyNoBrowser = (): string | undefined => (existsSync(CHROMIUM) ? undefined : `${CHROMIUM} is not here (npm test as root installs it)`);
 
-export async function openBrowser(host: Host): Promise<Browser> {
+export async function openBrowser(
+  host: Host,
+  { flags = [], environment = {} }: { readonly flags?: readonly string[]; readonly environment?: Readonly<Record<string, string>> } = {},
+): Promise<Browser> {
   const launcher = join(host.directory, `${host.name}-chromium`);
   writeFileSync(launcher, `#!/bin/sh\nexec ip netns exec ${host.namespace} ${CHROMIUM} "$@"\n`);
   chmodSync(launcher, 0o755);
-  return await chromium.launch({ executablePath: launcher, args: FLAGS });
+  return await chromium.launch({ executablePath: launcher, args: [...FLAGS, ...flags], env: { ...process.env, ...environment } });
 }
 
 /** What a person sees, for whoever looks at the artefacts of a run. Returns the file. */

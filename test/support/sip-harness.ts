@@ -10,7 +10,7 @@ import type { SipRequest, SipResponse } from "../../src/sip/message/message.ts";
 import { parseMessage } from "../../src/sip/message/parse.ts";
 import { StreamFramer } from "../../src/sip/message/stream-framer.ts";
 import { isSipUri, type SipUri, uriParameter } from "../../src/sip/message/uri.ts";
-import type { Binding, Credentials, EventLookup, EventState, Flow, FoundBinding, KeptMessage, SipEffect, SipInput, SipSettings, Subscription, Target, TransportName } from "../../src/sip/ports.ts";
+import type { Binding, Credentials, EventLookup, EventState, Flow, FoundBinding, KeptMessage, MediaEnding, MediaQuestion, SipEffect, SipInput, SipSettings, Subscription, Target, TransportName } from "../../src/sip/ports.ts";
 import { SipCore } from "../../src/sip/sip-core.ts";
 import { hashCrypto } from "./hash-crypto.ts";
 
@@ -84,6 +84,10 @@ export class SipWorld {
   isStoreAvailable = true;
   /** Whether the location service knows which boxes are dead. */
   knowsDead = true;
+  /** What the media relay was asked, and what it makes of a description. */
+  readonly mediaQuestions: (MediaQuestion | MediaEnding)[] = [];
+  relays: (question: MediaQuestion) => string | undefined = () => undefined;
+  relayDelay = LATENCY;
   readonly #events: Event[] = [];
   #order = 0;
   #connections = 0;
@@ -284,6 +288,12 @@ export class Box {
         return world.later(LATENCY, () =>
           this.input({ type: "resolved", ticket: effect.ticket, targets: world.names.get(effect.host) ?? [] }),
         );
+      case "relay-media": {
+        const { ticket, question } = effect;
+        world.mediaQuestions.push(question);
+        if (question.verb === "delete") return;
+        return world.later(world.relayDelay, () => this.input({ type: "media-relayed", ticket, sdp: world.relays(question) }));
+      }
       case "count":
         this.counted.push(effect.event);
     }
@@ -392,6 +402,8 @@ export class Phone {
   /** Everything that came, as text. */
   readonly heard: string[] = [];
   answers: (request: SipRequest) => readonly number[] = (request) => (request.method === "ACK" ? [] : [200]);
+  /** The session description in its 18x and 2xx to an INVITE. */
+  describes = "";
   #end: TcpEnd | undefined;
   readonly #framers = new Map<number, StreamFramer>();
   readonly #came = new Map<SipRequest, Address | TcpEnd>();
@@ -503,7 +515,9 @@ export class Phone {
   reply(request: SipRequest, status: number, fields: readonly (readonly [string, string])[] = []): void {
     const all: (readonly [string, string])[] = [...request.headers("record-route").map((value) => ["Record-Route", value] as const), ...fields];
     if (status > 100 && status < 300) all.push(["Contact", this.contact]);
-    const response = responseTo(request, status, "", { toTag: `tag-${this.user}-${this.address.host}-${this.address.port}`, fields: all });
+    const body = request.method === "INVITE" && status > 100 && status < 300 ? this.describes : "";
+    if (body !== "") all.push(["Content-Type", "application/sdp"]);
+    const response = responseTo(request, status, "", { toTag: `tag-${this.user}-${this.address.host}-${this.address.port}`, fields: all, body });
     const way = this.#came.get(request);
     if (way === undefined) return;
     if ("host" in way) return this.world.datagram(this.address, way, response.octets);

@@ -9,7 +9,7 @@ import type { Remedy } from "../../health/remedies.ts";
 import type { CallEntry, CallLadder, HealthReport, Phone, Series, Severity, SipTransport } from "../../health/report.ts";
 import { SeriesBook } from "../../health/series.ts";
 import type { ControlRequest } from "../../peer/control.ts";
-import type { PeerReport, StatusReport } from "../../peer/reports.ts";
+import type { FlowReport, PeerReport, StatusReport } from "../../peer/reports.ts";
 import { systemClock } from "../clock.ts";
 import type { Report } from "../journal.ts";
 import { CallDesk } from "./call-desk.ts";
@@ -83,6 +83,7 @@ export class BoxAgent {
   #status: StatusReport | undefined;
   #peers: readonly PeerReport[] = [];
   #listens: readonly Listen[] = [];
+  #flows: readonly FlowReport[] = [];
   #processId: number | undefined;
   #toldVerdict: HealthReport["verdict"] = "not-known";
 
@@ -320,19 +321,21 @@ export class BoxAgent {
 
   #measure(): void {
     const { facts, machine } = this.#facts.read(Math.round(systemClock.wall()), this.#status?.sip.host);
-    this.#tell({ type: "facts", facts: [...facts, ...this.#inventory.facts], machine });
+    this.#tell({ type: "facts", facts: [...facts, ...this.#inventory.facts], machine: { ...machine, diskPredictsFailure: this.#inventory.predictsFailure } });
   }
 
+  /** Both are long where there are many phones: neither is asked for each second. */
   async #listPhones(): Promise<void> {
+    const flows = await this.#control.ask<"flows">({ op: "flows" }, QUICK);
+    if (flows.outcome === "answered") this.#flows = flows.answer.flows;
     const asked = await this.#control.ask<"registration-list">({ op: "registration-list", aor: null }, SLOW);
     if (asked.outcome === "answered") this.#tell({ type: "phones", phones: asked.answer.registrations });
   }
 
   async #askPhones(): Promise<void> {
     const status = this.#status;
-    const flows = await this.#control.ask<"flows">({ op: "flows" }, QUICK);
-    if (flows.outcome !== "answered" || status === undefined) return;
-    const due = this.#health.duePhones(systemClock.now(), flows.answer.flows);
+    if (status === undefined) return;
+    const due = this.#health.duePhones(systemClock.now(), this.#flows);
     await Promise.all(
       due.map(async (flow) => {
         const roundTripMs = await this.#phoneWatch.ask(flow, status.sip, status.domain);

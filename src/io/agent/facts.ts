@@ -6,6 +6,7 @@ import { networkInterfaces } from "node:os";
 import { resolve } from "node:path";
 import type { MachineView } from "../../health/ports.ts";
 import type { Fact } from "../../health/report.ts";
+import { readEndurance } from "./endurance.ts";
 
 export class FactReader {
   readonly #directory: string;
@@ -21,12 +22,14 @@ export class FactReader {
   }
 
   /** `address`: under which phones reach this box. */
-  read(at: number, address: string | undefined): { readonly facts: readonly Fact[]; readonly machine: MachineView } {
+  read(at: number, address: string | undefined): { readonly facts: readonly Fact[]; readonly machine: Omit<MachineView, "diskPredictsFailure"> } {
     const cpu = this.#cpuShare();
     const memory = memoryOf(textOf("/proc/meminfo"));
     const disk = this.#disk();
     const temperature = this.#temperature();
     const link = this.#link.of(address);
+    const mount = mountOf(textOf("/proc/self/mountinfo"), this.#directory);
+    const endurance = readEndurance("/sys", mount?.device);
     const uptime = firstNumber(textOf("/proc/uptime"));
     const fact = (name: string, label: string, value: Fact["value"] | undefined, unit: string): Fact => ({ name, label, value: value ?? null, unit, at });
     return {
@@ -38,13 +41,16 @@ export class FactReader {
         fact("temperature", "Temperature", temperature, "°C"),
         fact("disk-free", "Disk free", disk?.free, "bytes"),
         fact("disk", "Disk in use", disk?.used, "%"),
+        ...(endurance.diskUsedUp === undefined ? [] : [fact("disk-life", "Disk life used up", Math.min(100, endurance.diskUsedUp), "%")]),
+        ...(endurance.battery === undefined ? [] : [fact("battery", "Battery left", endurance.battery, "%")]),
         fact("pressure", "Waiting for the disk", pressureOf(textOf("/proc/pressure/io")), "%"),
         fact("link", "Network", link?.words, ""),
         fact("uptime", "Running for", uptime === undefined ? undefined : Math.floor(uptime), "s"),
       ],
       machine: {
         diskFree: disk?.free,
-        diskReadOnly: isReadOnly(textOf("/proc/self/mountinfo"), this.#directory),
+        diskReadOnly: mount?.readOnly === true,
+        ...endurance,
         linkDown: link?.down === true ? link.name : undefined,
         memoryFree: memory?.free,
         temperature,
@@ -135,18 +141,18 @@ function pressureOf(text: string | undefined): number | undefined {
   return at < 0 ? undefined : firstNumber(text?.slice(at + "avg10=".length));
 }
 
-/** Whether the mount that holds the directory can only be read. */
-function isReadOnly(mounts: string | undefined, directory: string): boolean {
+/** The mount that holds the directory, and whether it can only be read. */
+function mountOf(mounts: string | undefined, directory: string): { readonly device: string; readonly readOnly: boolean } | undefined {
   let longest = "";
-  let readOnly = false;
+  let found: { readonly device: string; readonly readOnly: boolean } | undefined;
   for (const line of mounts?.split("\n") ?? []) {
-    const [, , , , point = "", options = ""] = line.split(" ");
+    const [, , device = "", , point = "", options = ""] = line.split(" ");
     const holds = directory === point || directory.startsWith(point === "/" ? "/" : `${point}/`);
     if (!holds || point.length < longest.length) continue;
     longest = point;
-    readOnly = options.split(",").includes("ro");
+    found = { device, readOnly: options.split(",").includes("ro") };
   }
-  return readOnly;
+  return found;
 }
 
 function textOf(file: string): string | undefined {

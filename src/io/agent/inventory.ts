@@ -9,9 +9,12 @@ import type { Inventory } from "./inventory-worker.ts";
 const ASKED_AFTER = seconds(10);
 /** It runs other programs, and one may hang. */
 const PATIENCE = seconds(60);
+/** systeminformation's word for it. */
+const PREDICTED = "Predicted Failure";
 
 export class MachineInventory {
   #facts: readonly Fact[] = [];
+  #predictsFailure = false;
   #worker: Worker | undefined;
   readonly #timers: readonly NodeJS.Timeout[];
 
@@ -24,6 +27,11 @@ export class MachineInventory {
     return this.#facts;
   }
 
+  /** A disk of this machine expects to fail. */
+  get predictsFailure(): boolean {
+    return this.#predictsFailure;
+  }
+
   close(): void {
     for (const timer of this.#timers) clearTimeout(timer);
     void this.#worker?.terminate();
@@ -32,10 +40,11 @@ export class MachineInventory {
   #ask(wall: () => number): void {
     this.#worker = new Worker(new URL(import.meta.url.endsWith(".ts") ? "./inventory-worker.ts" : "./inventory-worker.mjs", import.meta.url));
     this.#worker.on("error", () => undefined); // then it is not known what machine this is
-    this.#worker.on("message", ({ model, processor, system }: Inventory) => {
+    this.#worker.on("message", ({ model, processor, system, disks }: Inventory) => {
       const at = wall();
       const fact = (name: string, label: string, value: string): readonly Fact[] => (value === "" ? [] : [{ name, label, value, unit: "", at }]);
-      this.#facts = [...fact("model", "Machine", model), ...fact("processor", "Processor type", processor), ...fact("system", "System", system)];
+      this.#facts = [...fact("model", "Machine", model), ...fact("processor", "Processor type", processor), ...fact("system", "System", system), ...fact("smart", "Disks say (SMART)", disks.map(({ name, smart }) => `${name}: ${smart}`).join(", "))];
+      this.#predictsFailure = disks.some(({ smart }) => smart === PREDICTED);
       this.close();
     });
   }

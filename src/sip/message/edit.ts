@@ -78,11 +78,18 @@ class FieldsEdit {
 export class RequestEdit extends FieldsEdit {
   readonly #original: SipRequest;
   #uri: string;
+  #body: string;
 
   constructor(request: SipRequest) {
     super(request.fields);
     this.#original = request;
     this.#uri = request.uriText;
+    this.#body = request.body;
+  }
+
+  setBody(body: string): this {
+    this.#body = body;
+    return this.set("Content-Length", String(body.length));
   }
 
   /** The Request-URI. */
@@ -138,17 +145,23 @@ export class RequestEdit extends FieldsEdit {
   }
 
   request(): SipRequest {
-    const { method, body } = this.#original;
-    return new SipRequest(method, this.#uri, this.fields.slice(), body);
+    return new SipRequest(this.#original.method, this.#uri, this.fields.slice(), this.#body);
   }
 }
 
 export class ResponseEdit extends FieldsEdit {
   readonly #original: SipResponse;
+  #body: string;
 
   constructor(response: SipResponse) {
     super(response.fields);
     this.#original = response;
+    this.#body = response.body;
+  }
+
+  setBody(body: string): this {
+    this.#body = body;
+    return this.set("Content-Length", String(body.length));
   }
 
   /** Without the first Via value. */
@@ -162,7 +175,7 @@ export class ResponseEdit extends FieldsEdit {
   }
 
   response(): SipResponse {
-    const { status, reason, body } = this.#original;
-    return new SipResponse(status, reason, this.fields.slice(), body);
+    const { status, reason } = this.#original;
+    return new SipResponse(status, reason, this.fields.slice(), this.#body);
   }
 }

@@ -47,6 +47,7 @@ export function forwardedRequest(core: CoreContext, forwarding: Forwarding, targ
   for (let i = 0; i < route.ownRoutes; i++) edit.removeFirstRoute();
   for (const value of target.routes.toReversed()) edit.pushRoute(value.startsWith("<") ? value : `<${value}>`);
   edit.setUri(target.uriText);
+  if (target.offer !== undefined) edit.setBody(target.offer.body);
   fixForStrictRouter(edit, target, route);
   edit.setMaxForwards((request.maxForwards ?? 71) - 1);
   for (const { name } of request.fields) if (TRUST_FIELDS.has(name) || name === "max-breadth") edit.remove(name);

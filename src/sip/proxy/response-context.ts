@@ -9,6 +9,7 @@ import { CORE_LIMITS } from "../limits.ts";
 import { cancelOf, type NameAndValue, responseTo } from "../message/build.ts";
 import { ResponseEdit } from "../message/edit.ts";
 import type { ValidResponse } from "../message/message.ts";
+import type { Relaying } from "../media/media-relay.ts";
 import type { Keeping } from "../messages/keeper.ts";
 import { MAGIC_COOKIE } from "../message/via.ts";
 import type { ClientTransaction, ClientUser, ServerTransaction, ServerUser } from "../transaction/transaction-layer.ts";
@@ -38,7 +39,7 @@ interface Attempt {
 }
 
 interface Branch {
-  readonly turns: Turns;
+  turns: Turns;
   /** The Max-Breadth that it hands on. */
   readonly breadth: number;
   turn: number;
@@ -92,6 +93,8 @@ export class ResponseContext implements ClientUser, ServerUser {
   readonly #breadth: number;
   /** Of an INVITE that begins a call, if somebody is to be told how it goes. */
   observer: CallObserver | undefined;
+  /** Of an offer that may need the media relay. */
+  relaying: Relaying | undefined;
   /** Of a MESSAGE that may be kept if nobody is there. */
   keeping: Keeping | undefined;
   #isKept = false;
@@ -187,6 +190,16 @@ export class ResponseContext implements ClientUser, ServerUser {
   #startTurn(now: Instant, branch: Branch): void {
     const target = branch.turns[branch.turn];
     if (target === undefined) return this.#finish(branch);
+    if (this.relaying === undefined) return this.#follow(now, branch, target);
+    this.relaying.offer(now, target, (at, offer) => {
+      if (branch.finished) return;
+      const described = offer === undefined ? target : { ...target, offer };
+      branch.turns = branch.turns.with(branch.turn, described);
+      this.#follow(at, branch, described);
+    });
+  }
+
+  #follow(now: Instant, branch: Branch, target: ProxyTarget): void {
     const { way } = target;
     switch (way.type) {
       case "none":
@@ -281,7 +294,7 @@ export class ResponseContext implements ClientUser, ServerUser {
     if (branch.cancel === "wanted") this.#sendCancel(now, branch);
     if (response.status === 100 || branch.finished || !this.#isInvite) return;
     this.#startTimerC(now, branch);
-    this.#pass(now, response);
+    this.#passOf(now, branch, response);
     this.observer?.provisional(now, response);
   }
 
@@ -289,7 +302,7 @@ export class ResponseContext implements ClientUser, ServerUser {
   #receiveSuccess(now: Instant, branch: Branch, response: ValidResponse): void {
     this.#finish(branch);
     if (this.#isKept) this.keeping?.takeBack(now);
-    if (this.#isInvite || !this.#ended) this.#pass(now, response);
+    if (this.#isInvite || !this.#ended) this.#passOf(now, branch, response);
     this.observer?.answered(now, response);
     this.#cancelOthers(now, branch);
     this.#end();
@@ -412,6 +425,7 @@ export class ResponseContext implements ClientUser, ServerUser {
 
   #answerBest(now: Instant): void {
     const best = bestFailure(this.#failures);
+    this.relaying?.failed();
     this.observer?.failed(now, best?.status ?? 480, this.#cancelled);
     if (this.#isKept) return;
     if (this.keeping !== undefined && NOBODY_THERE.includes(best?.status ?? 480)) return this.#keep(now);
@@ -422,8 +436,16 @@ export class ResponseContext implements ClientUser, ServerUser {
     this.#pass(now, best.response, best.status === 401 || best.status === 407);
   }
 
-  #pass(now: Instant, response: ValidResponse, withAllChallenges = false): void {
+  /** With what the relay makes of its description, if the offer went through it. */
+  #passOf(now: Instant, branch: Branch, response: ValidResponse): void {
+    const offer = branch.turns[branch.turn]?.offer;
+    if (offer === undefined) return this.#pass(now, response);
+    offer.answered(now, response, (at, body) => this.#pass(at, response, false, body));
+  }
+
+  #pass(now: Instant, response: ValidResponse, withAllChallenges = false, body?: string): void {
     const edit = new ResponseEdit(response).popVia().setContentLength();
+    if (body !== undefined) edit.setBody(body);
     if (withAllChallenges) this.#addChallenges(edit, response);
     this.#core.transactions.respond(now, this.#server, edit.response());
   }

@@ -12,6 +12,7 @@ import type { DigestCredentials } from "../message/digest.ts";
 import type { ValidRequest } from "../message/message.ts";
 import { addressOfRecord, isSipUri, type SipUri } from "../message/uri.ts";
 import { MAGIC_COOKIE } from "../message/via.ts";
+import { MediaRelay } from "../media/media-relay.ts";
 import { Keeper } from "../messages/keeper.ts";
 import { NO_TICKET } from "../outbox.ts";
 import { answerForBox, answerOptions } from "../own-answers.ts";
@@ -64,6 +65,7 @@ export class StatefulProxy {
   readonly #events: Events;
   readonly #keeper: Keeper;
   readonly #clockwork: ProxyClockwork;
+  readonly media: MediaRelay;
   serving = true;
   /** New calls and registrations are sent elsewhere; what runs goes on. */
   draining = false;
@@ -75,6 +77,7 @@ export class StatefulProxy {
     this.#registrar = registrar;
     this.#events = events;
     this.#keeper = new Keeper(core);
+    this.media = new MediaRelay(core);
     this.#clockwork = new ProxyClockwork(branchPrefix);
   }
 
@@ -356,6 +359,8 @@ export class StatefulProxy {
   #route(now: Instant, passage: Passage, context: ResponseContext): void {
     const { request, destination } = passage;
     this.#watchCall(now, passage, context);
+    if (request.toTag !== "") context.relaying = this.media.within(request);
+    else if (destination.type === "user") context.relaying = this.media.begin(request, passage.flow);
     if (destination.type === "target") context.start(now, [[[destination.target]]]);
     if (destination.type !== "user") return;
     if (request.method === "MESSAGE" && request.toTag === "" && destination.gruu === undefined && this.#isOurCaller(request) && !isProofUser(destination.aor)) {

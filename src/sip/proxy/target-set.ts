@@ -2,6 +2,7 @@
 
 import type { WallTime } from "../../base/time.ts";
 import type { FlowTokens } from "../flow-token.ts";
+import type { RelayedOffer } from "../media/media-relay.ts";
 import { isSipUri, parseUri, type SipUri, uriParameter } from "../message/uri.ts";
 import type { Binding, FoundBinding, Flow, TransportName } from "../ports.ts";
 import type { LocalEnds } from "../transport/local-ends.ts";
@@ -25,6 +26,10 @@ export interface ProxyTarget {
   readonly way: Way;
   /** The binding that it comes from. */
   readonly binding: { readonly aor: string; readonly key: string } | undefined;
+  /** The registered phone that it is. */
+  readonly phone?: Binding;
+  /** What it is sent in the place of the caller's description. */
+  readonly offer?: RelayedOffer;
   /** Whether somebody named the place, instead of having been seen there. */
   readonly isNamed?: boolean;
   /** Tried beside it when the box on the way says nothing: it may have died a moment ago. */
@@ -61,7 +66,7 @@ const newestFirst = (a: FoundBinding, b: FoundBinding): number =>
   b.expiresAt - a.expiresAt || (a.key < b.key ? -1 : 1);
 
 function bindingTarget(aor: string, binding: FoundBinding, ends: LocalEnds, tokens: FlowTokens, secure: boolean): ProxyTarget {
-  const base = { uriText: binding.contact, binding: { aor, key: binding.key } };
+  const base = { uriText: binding.contact, binding: { aor, key: binding.key }, phone: binding };
   if (binding.flowToken === "") return { ...base, isNamed: true, routes: binding.path, way: wayToUri(binding.path[0] ?? binding.contact) };
   switch (binding.reach.at) {
     case "here":
@@ -109,7 +114,7 @@ function wayOfFlow(binding: FoundBinding, ends: LocalEnds, tokens: FlowTokens): 
  * The flow's owner is dead. Where this box has taken its service address the flow goes on; where another may have, the
  * phone is called past it, and if it says nothing (a NAT lets in only what comes from the address it knows) through it.
  */
-function wayOfTaken(base: Pick<ProxyTarget, "uriText" | "binding">, binding: FoundBinding, ends: LocalEnds, tokens: FlowTokens): Pick<ProxyTarget, "way" | "rescue"> {
+function wayOfTaken(base: Pick<ProxyTarget, "uriText" | "binding" | "phone">, binding: FoundBinding, ends: LocalEnds, tokens: FlowTokens): Pick<ProxyTarget, "way" | "rescue"> {
   const direct = wayWithoutOwner(binding, ends);
   const reading = tokens.read(binding.flowToken, "");
   if (reading.type !== "flow" || !ends.isServiceAddress(reading.flow.local.host)) return { way: direct };

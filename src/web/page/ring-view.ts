@@ -15,7 +15,7 @@ const NAME_HEIGHT = 13;
 /** Arcs do not touch, as a part of the ring. */
 const ARC_GAP = 0.006;
 
-const isThere = ({ state }: BoxHealth): boolean => state === "serving";
+const isThere = ({ state }: BoxHealth): boolean => state === "serving" || state === "withdrawing";
 /** It was there, and may come back: drawn as a ghost for as long as the ring remembers it. */
 const isGhost = ({ state }: BoxHealth): boolean => state === "gone" || state === "silent" || state === "left" || state === "revoked";
 
@@ -42,7 +42,7 @@ export function ringView({ ring, boxes }: HealthReport): Markup {
 /** What is on its way now. */
 function movingView({ moving, inSync, copies }: HealthReport["ring"], boxes: readonly BoxHealth[]): Markup {
   const comes = boxes.filter(({ state }) => state === "joining").map(({ words }) => html`<p>${words} is receiving its share.</p>`);
-  const goes = boxes.filter(({ state }) => state === "leaving").map(({ words }) => html`<p>${words} hands over what it holds.</p>`);
+  const goes = boxes.filter(({ state }) => state === "leaving" || state === "withdrawing").map(({ words }) => html`<p>${words} hands over what it holds.</p>`);
   const own = moving === null ? null : html`<p>Receiving its share: ${moving.received} of ${moving.expected} entries. <progress aria-label="This box's share" max="${Math.max(1, moving.expected)}" value="${moving.received}"></progress></p>`;
   const repair = !inSync && copies > 1 ? html`<p>Copies are being compared and brought up to date.</p>` : null;
   return html`${own}${comes}${goes}${repair}`;

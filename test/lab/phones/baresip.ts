@@ -12,7 +12,7 @@ import { type Account, type CallOutcome, PATIENCE, type Phone } from "./phone.ts
 const MODULES = "/usr/lib/baresip/modules";
 
 /** Without a sound device it hangs up: here a bridge carries its own player to its own source. */
-function configuration(host: Host, { address = host.address, port = 5060, authority, modules = [] }: Account, control: readonly string[]): string {
+function configuration(host: Host, { address = host.address, port = 5060, authority, modules = [], tone }: Account, control: readonly string[]): string {
   return [
     "poll_method epoll",
     `sip_listen ${inUri(address)}:${port}`,
@@ -20,20 +20,34 @@ function configuration(host: Host, { address = host.address, port = 5060, author
     ...(authority === undefined ? [] : [`sip_cafile ${authority}`]),
     "call_max_calls 4",
     "audio_player aubridge,ear",
-    "audio_source aubridge,ear",
+    `audio_source ${tone === true ? `aufile,${toneFile(host)}` : "aubridge,ear"}`,
     "audio_alert aubridge,bell",
     "ausrc_srate 8000",
     "auplay_srate 8000",
     "audio_level no",
     "rtp_ports 20000-20200",
     `module_path ${MODULES}`,
-    ...["g711.so", "aubridge.so"].map((module) => `module ${module}`),
+    ...["g711.so", "aubridge.so", "aufile.so"].map((module) => `module ${module}`),
     ...["uuid.so", "account.so"].map((module) => `module_tmp ${module}`),
     "module_app menu.so",
     ...modules.map((module) => `module_app ${module}`),
     ...control,
     "",
   ].join("\n");
+}
+
+/** A minute of 400 Hz: 8000 samples a second of 16 bits. */
+function toneFile(host: Host): string {
+  const samples = Int16Array.from({ length: 60 * 8_000 }, (_, index) => 8_000 * Math.sin((2 * Math.PI * index) / 20));
+  const header = Buffer.alloc(44);
+  header.write("RIFF\0\0\0\0WAVEfmt ", "latin1");
+  header.writeUInt32LE(36 + samples.byteLength, 4);
+  for (const [at, value] of [[16, 16], [24, 8_000], [28, 16_000], [40, samples.byteLength]] as const) header.writeUInt32LE(value, at);
+  for (const [at, value] of [[20, 1], [22, 1], [32, 2], [34, 16]] as const) header.writeUInt16LE(value, at);
+  header.write("data", 36, "latin1");
+  const path = join(host.directory, `${host.name}-tone.wav`);
+  writeFileSync(path, Buffer.concat([header, Buffer.from(samples.buffer)]));
+  return path;
 }
 
 const inUri = (host: string): string => (host.includes(":") ? `[${host}]` : host);

@@ -14,6 +14,8 @@ export interface Account {
   readonly authority?: string;
   /** Between two signs of life on a connection, seconds (linphone). */
   readonly keepAlive?: number;
+  /** Of baresip: hums, where it otherwise says what it hears (and as a caller in version 1.0 nothing). */
+  readonly tone?: true;
   /** A second box to register at over a flow of its own (RFC 5626). */
   readonly secondBox?: string;
   /** Rings until `accept`, where the phone can (baresip). */

@@ -25,7 +25,7 @@ function fullReport(): HealthReport {
   health.step(at(1), { type: "listens", listens: [{ transport: "UDP", host: "192.0.2.1", port: 5060 }] });
   health.step(at(1), { type: "phones", phones: [phone] });
   health.step(at(1), { type: "phone-asked", aor: phone.aor, contact: SAMPLE_BINDING.contact, roundTripMs: 3, by: SAMPLE_STATUS.nodeId, ago: milliseconds(0) });
-  health.step(at(1), { type: "facts", facts: [{ name: "cpu", label: "Processor", value: 25, unit: "%", at: 0 }, { name: "temperature", label: "Temperature", value: null, unit: "°C", at: 0 }], machine: { diskFree: 0, diskReadOnly: false, linkDown: undefined, memoryFree: undefined, temperature: undefined } });
+  health.step(at(1), { type: "facts", facts: [{ name: "cpu", label: "Processor", value: 25, unit: "%", at: 0 }, { name: "temperature", label: "Temperature", value: null, unit: "°C", at: 0 }], machine: { diskFree: 0, diskReadOnly: false, linkDown: undefined, memoryFree: undefined, temperature: undefined, diskUsedUp: undefined, diskPredictsFailure: false, powerLow: false, battery: undefined } });
   health.step(at(5), { type: "heartbeat", phase: "serving", code: null });
   health.step(at(5), { type: "sip-answered", transport: "UDP" });
   health.step(at(5), { type: "trial", trial: { ...trial, by: SAMPLE_STATUS.nodeId, outside: false, succeeded: true, signature: null } });

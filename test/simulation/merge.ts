@@ -6,6 +6,7 @@ import type { ControlReply, ControlRequest } from "../../src/peer/control.ts";
 import { Phone } from "./phone.ts";
 import { requireWholeRing, snapshotOf } from "./invariants.ts";
 import { peerSetting } from "./settings.ts";
+import { KEPT_CERTIFICATE } from "../../src/overlay/storage/kept-certificates.ts";
 import { SimulatedCrypto } from "../support/simulated-crypto.ts";
 import { statusOf } from "../support/sip-text.ts";
 import { type Box, type BoxEffect, InvariantBroken, type Life, type Observer, World } from "../support/world.ts";
@@ -176,6 +177,8 @@ class Merge implements Observer {
     const rows = new Map<string, Map<Box, string>>();
     for (const box of ring) {
       for (const row of box.disk.rows()) {
+        // Each box keeps for itself the certificates of those whose values it holds: no part of the ring.
+        if (row.kind === KEPT_CERTIFICATE.id) continue;
         const place = `${row.resource} ${row.kind} ${row.key}`;
         rows.set(place, (rows.get(place) ?? new Map<Box, string>()).set(box, toHex(row.stored)));
       }

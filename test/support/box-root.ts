@@ -32,7 +32,7 @@ exit 32`,
 /** What runs in the new root before the script: /var is a disk of its own, of the size in the file, and maybe read-only. */
 const ENTER = `set -e; cd /
 root=$1; shift
-for folder in usr/bin usr/lib/*-linux-gnu usr/lib64; do [ ! -d "/$folder" ] || { mkdir -p "$root/$folder"; mount --rbind "/$folder" "$root/$folder"; }; done
+for folder in etc/alternatives usr/bin usr/lib/*-linux-gnu usr/lib64; do [ ! -d "/$folder" ] || { mkdir -p "$root/$folder"; mount --rbind "/$folder" "$root/$folder"; }; done
 [ ! -e "$root/var-read-only" ] || { mount --bind "$root/var" "$root/var"; mount -o remount,bind,ro "$root/var"; }
 [ ! -e "$root/var-full" ] || { mount -t tmpfs -o size=16k none "$root/var/lib/ringbox"; head -c 16384 /dev/zero >"$root/var/lib/ringbox/ballast" 2>/dev/null || :; }
 exec chroot "$root" /bin/sh "$@"`;

@@ -11,7 +11,7 @@ import { decodeEntry, type StoredEntry } from "./entry.ts";
 const MAX_CERTIFICATES = 4_096;
 
 /** Rows of this kind lie on this box's disk only; they are no part of the ring, and nobody can fetch them. */
-const ROW: KindDefinition = {
+export const KEPT_CERTIFICATE: KindDefinition = {
   id: 0xf000ff01, name: "KEPT-CERTIFICATE", model: "single", durability: "durable", signed: false, maxEntries: 1, maxValueBytes: 65_535,
 };
 
@@ -32,7 +32,7 @@ export class KeptCertificates {
   }
 
   isRow({ kind }: Pick<StoredRow, "kind">): boolean {
-    return kind === ROW.id;
+    return kind === KEPT_CERTIFICATE.id;
   }
   get rows(): Iterable<StoredEntry> {
     return this.#kept.values();
@@ -60,7 +60,7 @@ export class KeptCertificates {
 
   /** From disk: believed like one from the network, not more. */
   restore(row: StoredRow): void {
-    const entry = decodeEntry(row.resource, ROW, row.stored);
+    const entry = decodeEntry(row.resource, KEPT_CERTIFICATE, row.stored);
     if (!entry.ok || !("nodeId" in this.#context.trust.inspect(entry.value.value, "author"))) return this.#context.count("certificate-unreadable");
     this.know(entry.value.value);
     this.#kept.set(row.resource, entry.value);
@@ -71,7 +71,7 @@ export class KeptCertificates {
     const certificate = this.#known.get(hash);
     if (certificate === undefined || this.#kept.has(resource)) return;
     const bytes = encodeUnsignedStoredData({ storageTime: wallTime(0), lifetime: 0, place: { model: "single" }, exists: true, value: certificate });
-    const entry = decodeEntry(resource, ROW, bytes);
+    const entry = decodeEntry(resource, KEPT_CERTIFICATE, bytes);
     if (!entry.ok) return;
     this.#kept.set(resource, entry.value);
     this.#persistence.put(entry.value, "durable");

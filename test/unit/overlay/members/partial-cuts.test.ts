@@ -3,6 +3,9 @@ import { test } from "node:test";
 import { OverlayWorld, resourceOf, SeededRandom, SOFT, type WorldBox } from "../../../support/overlay-world.ts";
 import { cutAtRandom } from "../../../support/partial-cuts.ts";
 
+/** After a heal, milliseconds: what is promised. */
+const ONE_RING = 30_000;
+
 const SEEDS = Number(process.env["RINGBOX_PARTIAL_CUTS"] ?? 15);
 const RESOURCE = resourceOf("disputed");
 const stateOf = (box: WorldBox, other: WorldBox): string | undefined =>
@@ -86,7 +89,7 @@ function requireOneOwner(seed: number): void {
       assert.ok(set.size <= 1, `seed ${seed}, cut ${cut}: ${set.size} of ${part.length} boxes of one part acknowledge as responsible peer`);
     }
     world.heal();
-    world.run(20_000);
+    world.run(ONE_RING);
     assert.equal(new Set(world.boxes.map(({ core }) => core.locate(RESOURCE).owner)).size, 1, `seed ${seed}: one ring after the heal`);
   }
 }

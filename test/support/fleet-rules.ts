@@ -2,7 +2,7 @@
 // whoever knows the text can sign. The strength is node:crypto's business, tested where it is used.
 
 import { seconds, type WallTime } from "../../src/base/time.ts";
-import { type FleetConfiguration, writeDocument } from "../../src/overlay/configuration/document.ts";
+import { type FleetConfiguration, type ProgramFacts, writeDocument } from "../../src/overlay/configuration/document.ts";
 import type { FleetRulesSettings } from "../../src/overlay/configuration/fleet-rules.ts";
 import { encodeRevocations, signRevocation } from "../../src/overlay/configuration/revocations.ts";
 import type { NodeId } from "../../src/overlay/ports.ts";
@@ -29,11 +29,11 @@ export const CONFIGURATION: FleetConfiguration = {
   limits: { maxMessageSize: 5_000, initialTtl: 100, kinds: [SOFT, DURABLE].map(({ id, maxEntries, maxValueBytes }) => ({ id, maxEntries, maxValueBytes })) },
 };
 
-const FACTS = { kinds: [SOFT, DURABLE], reliabilityTimer: seconds(3), updateInterval: seconds(30) };
+export const FACTS: ProgramFacts = { kinds: [SOFT, DURABLE], reliabilityTimer: seconds(3), updateInterval: seconds(30) };
 
 /** A document with some differences from the first, signed by the fleet's key, or by another's. */
-export const documentWith = (change: Partial<FleetConfiguration> = {}, signer = "the fleet"): Uint8Array =>
-  writeDocument({ ...CONFIGURATION, ...change }, FACTS, CRYPTO, signAs(signer));
+export const documentWith = (change: Partial<FleetConfiguration> = {}, signer = "the fleet", facts = FACTS): Uint8Array =>
+  writeDocument({ ...CONFIGURATION, ...change }, facts, CRYPTO, signAs(signer));
 
 export const rulesWith = (document: Uint8Array | undefined = documentWith()): FleetRulesSettings => ({
   rootCertificate: ROOT,

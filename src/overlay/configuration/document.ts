@@ -9,7 +9,7 @@ import { fault, ok, type Result } from "../../base/result.ts";
 import { type Duration, seconds } from "../../base/time.ts";
 import type { KindDefinition, NodeId } from "../ports.ts";
 import { certificateOf, ECDSA_WITH_SHA256, isEcdsaWithSha256, makeSigner, readCertificates, readSignature, type SecurityBlock, writeIdentity, writeSecurityBlock } from "../wire/security-block.ts";
-import { type FleetLimits, limited, limitsIn, wholeNumber } from "./limits.ts";
+import { type FleetLimits, limited, limitsIn, NO_ACCESS_POLICY, unknownStorage, wholeNumber } from "./limits.ts";
 import { escapeXml, parseXml, type XmlElement } from "./xml.ts";
 
 /** How long phones may register for, and who may (RFC 3261 section 10.3). */
@@ -78,7 +78,6 @@ const BOOTSTRAP_NODES_MAX = 32;
 const BASE = "urn:ietf:params:xml:ns:p2p:config-base";
 const CHORD = "urn:ietf:params:xml:ns:p2p:config-chord";
 const RINGBOX = "urn:ringbox:p2p:config:1";
-const ACCESS_CONTROL = "ENROLLED-PEER";
 
 /** What the program itself does and a document says for those who read it; a document cannot change it. */
 export interface ProgramFacts {
@@ -149,7 +148,7 @@ const signerName = (rootCertificate: Uint8Array, crypto: Crypto): string => toHe
 function kindBlock({ id, model, access, maxEntries, maxValueBytes }: KindDefinition): string {
   return [
     `    <kind-block><kind id="${id}"><data-model>${model.toUpperCase()}</data-model>`,
-    `<access-control>${access ?? ACCESS_CONTROL}</access-control><max-count>${maxEntries}</max-count><max-size>${maxValueBytes}</max-size></kind></kind-block>`,
+    `<access-control>${access ?? NO_ACCESS_POLICY}</access-control><max-count>${maxEntries}</max-count><max-size>${maxValueBytes}</max-size></kind></kind-block>`,
   ].join("");
 }
 
@@ -168,6 +167,8 @@ export function readDocument(
   if (signature?.name !== "signature") return fault("it is not signed");
   const signed = document.subarray(configuration.start, configuration.end);
   if (!isSigned(signed, signature.text, check.rootCertificate, check.crypto)) return fault("it is not signed by the fleet's key");
+  const unknown = unknownStorage(configuration);
+  if (unknown !== undefined) return fault(unknown);
   const read = new ConfigurationReader(configuration).configuration();
   if (read === undefined) return fault("one of its values is missing or not of its kind");
   if (read.overlayName !== check.overlayName) return fault(`it is of the overlay ${read.overlayName}`);

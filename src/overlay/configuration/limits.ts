@@ -2,7 +2,7 @@
 // place of the ring holds. The program has its own limits, which it was made and measured for; a document can be
 // stricter with kinds, and never wider.
 
-import type { KindDefinition, KindId } from "../ports.ts";
+import type { AccessPolicy, KindDefinition, KindId } from "../ports.ts";
 import { INITIAL_TTL } from "../wire/forwarding-header.ts";
 import type { XmlElement } from "./xml.ts";
 
@@ -49,6 +49,33 @@ function kindIn(element: XmlElement): KindLimits | undefined {
   const maxValueBytes = numberIn(element, "max-size", undefined, 0xffffffff);
   return id === undefined || maxEntries === undefined || maxValueBytes === undefined ? undefined : { id, maxEntries, maxValueBytes };
 }
+
+/** What a document says of a kind that anybody enrolled may write. */
+export const NO_ACCESS_POLICY = "ENROLLED-PEER";
+/** As RFC 6940 sections 7.2 and 7.3 name them. */
+const DATA_MODELS: ReadonlySet<string> = new Set(["SINGLE", "ARRAY", "DICTIONARY"]);
+const ACCESS_POLICIES: ReadonlySet<string> = new Set<AccessPolicy | typeof NO_ACCESS_POLICY>([
+  "USER-MATCH", "NODE-MATCH", "USER-NODE-MATCH", "NODE-MULTIPLE", NO_ACCESS_POLICY,
+]);
+
+/**
+ * A kind that is to be stored in a way this program does not know, as part of a sentence; `undefined`: there is none.
+ * Each peer must support each required kind (section 11.1): under half of a rule it would store what the rule forbids.
+ */
+export function unknownStorage(configuration: XmlElement): string | undefined {
+  for (const kind of named(named(named([configuration], "required-kinds"), "kind-block"), "kind")) {
+    const unknown = unknownName(kind, "data-model", DATA_MODELS) ?? unknownName(kind, "access-control", ACCESS_POLICIES);
+    if (unknown !== undefined) return `its kind ${kind.attributes.get("id") ?? "without a number"} has the ${unknown}, which this program does not know`;
+  }
+  return undefined;
+}
+
+function unknownName(kind: XmlElement, element: string, known: ReadonlySet<string>): string | undefined {
+  const unknown = named([kind], element).find(({ text }) => !known.has(text.trim()));
+  return unknown === undefined ? undefined : `${element} "${unknown.text.trim().slice(0, NAME_SHOWN)}"`;
+}
+/** Characters of an unknown name that are told. */
+const NAME_SHOWN = 40;
 
 /** The number in a child element, at least 1; `absent` if there is no such child. */
 function numberIn(element: XmlElement, name: string, absent: number | undefined, most: number): number | undefined {

@@ -6,9 +6,9 @@ import { seconds } from "../../../../src/base/time.ts";
 import { compareSequences, nextSequence, readDocument, registrationProblem } from "../../../../src/overlay/configuration/document.ts";
 import { limited, limitsIn, limitsProblem } from "../../../../src/overlay/configuration/limits.ts";
 import { parseXml, type XmlElement } from "../../../../src/overlay/configuration/xml.ts";
-import type { NodeId } from "../../../../src/overlay/ports.ts";
+import type { AccessPolicy, KindDefinition, NodeId } from "../../../../src/overlay/ports.ts";
 import { DURABLE, SOFT } from "../../../support/overlay-world.ts";
-import { CONFIGURATION, CRYPTO, documentWith, ISSUING, ROOT } from "../../../support/fleet-rules.ts";
+import { CONFIGURATION, CRYPTO, documentWith, FACTS, ISSUING, ROOT } from "../../../support/fleet-rules.ts";
 
 const check = { rootCertificate: ROOT, overlayName: "test.ring", crypto: CRYPTO };
 const refusal = (document: Uint8Array): string | undefined => {
@@ -105,6 +105,14 @@ test("values that cannot be in force are refused", () => {
   assert.notEqual(registrationProblem(registration), undefined);
   assert.notEqual(registrationProblem({ minimum: seconds(1), standard: seconds(60), maximum: seconds(60), open: false }), undefined);
   assert.notEqual(registrationProblem({ minimum: seconds(60), standard: seconds(60), maximum: seconds(86_400), open: false }), undefined);
+});
+
+test("a kind stored by a data model or an access policy of unknown name is refused, and the refusal names both", () => {
+  const declared = (change: Partial<KindDefinition>): string | undefined => refusal(documentWith({}, "the fleet", { ...FACTS, kinds: [{ ...SOFT, ...change }] }));
+  for (const access of ["USER-MATCH", "NODE-MATCH", "USER-NODE-MATCH", "NODE-MULTIPLE"] as const) assert.equal(declared({ access }), undefined);
+  for (const model of ["single", "array", "dictionary"] as const) assert.equal(declared({ model }), undefined);
+  assert.equal(declared({ access: "USER-PATTERN-MATCH" as AccessPolicy }), `its kind ${SOFT.id} has the access-control "USER-PATTERN-MATCH", which this program does not know`);
+  assert.equal(declared({ model: "queue" as KindDefinition["model"] }), `its kind ${SOFT.id} has the data-model "QUEUE", which this program does not know`);
 });
 
 test("numbers are compared round the circle, and 65535 is none of them", () => {

@@ -14,7 +14,8 @@ const USAGE = `npm run sim -- [options]
   --seed S       first seed (1)             --seeds K     how many, from S on (1)
   --boxes N      (10)                       --hours H     virtual hours (1)
   --loss P       percent of packets (5)     --mix NAME    ${Object.keys(FAULT_MIXES).join(", ")} (churn)
-  --phones N     (20)                       --machine M   peer: whole boxes; overlay: overlay cores alone (peer)
+  --phones N     (20)                       --start MS    true time at the start, ms since 1970
+  --machine M   peer: whole boxes; overlay: overlay cores alone (peer)
   --twice        each seed twice, compared  --workers W   processes
   --trace FILE   write every happening of the first seed`;
 

@@ -20,6 +20,8 @@ export interface SimulationSettings {
   /** How often the run begins with boxes that were a ring before. */
   readonly returning: number;
   readonly setting: Setting;
+  /** True time at its start, ms since 1970; as the world has it if not given. */
+  readonly startsAt?: number | undefined;
   readonly trace?: (line: string) => void;
 }
 
@@ -75,6 +77,7 @@ export function simulate(settings: SimulationSettings): Outcome {
     network: { delayLeast: 1, delayMost: 6, loss, duplicate: loss / 5 },
     disk: { syncLeast: 1, syncMost: 15, batch: 2_000 },
     makeMachine: (boot) => setting.makeMachine(boot),
+    ...(settings.startsAt === undefined ? {} : { startsAt: settings.startsAt }),
     ...(settings.trace === undefined ? {} : { trace: settings.trace }),
   });
   const weather = new Weather(world, { mix: settings.mix, mean: settings.faultMean });

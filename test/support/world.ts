@@ -91,6 +91,8 @@ export interface WorldSettings {
   readonly network: NetworkSettings;
   readonly disk: DiskSettings;
   readonly makeMachine: (boot: Boot) => BoxMachine;
+  /** True time at its start, ms since 1970; WORLD_START if not given. */
+  readonly startsAt?: number;
   readonly trace?: (line: string) => void;
 }
 
@@ -104,7 +106,7 @@ export interface Observer {
 
 export type Ending = "kill" | "power" | "left";
 
-/** True time at the start of the world: 2026-01-01. */
+/** True time at the start of the world, where nobody says otherwise: 2026-01-01. */
 export const WORLD_START = 1_767_225_600_000;
 /** A process that has left takes a moment to end, and may be told things meanwhile. */
 const EXIT_TAKES = 20;
@@ -123,11 +125,13 @@ export class World {
   readonly observers: Observer[] = [];
   steps = 0;
   readonly #settings: WorldSettings;
+  readonly #startsAt: number;
   readonly #diskRandom: SeededRandom;
   readonly #placeByAddress = new Map<string, number>();
 
   constructor(settings: WorldSettings) {
     this.#settings = settings;
+    this.#startsAt = settings.startsAt ?? WORLD_START;
     this.random = new SeededRandom(settings.seed, "world");
     this.#diskRandom = this.random.fork("disk");
     this.network = new VirtualNetwork(this.queue, this.random.fork("network"), settings.network);
@@ -139,7 +143,7 @@ export class World {
     return this.queue.now;
   }
   trueTime(): WallTime {
-    return wallTime(WORLD_START + this.queue.now);
+    return wallTime(this.#startsAt + this.queue.now);
   }
   /** Lets everything happen that is due within the next `duration`. */
   run(duration: number): void {
@@ -221,7 +225,7 @@ export class World {
   }
 
   #wall(box: Box): WallTime {
-    return wallTime(WORLD_START + this.now + box.wallOffset);
+    return wallTime(this.#startsAt + this.now + box.wallOffset);
   }
 
   /** The process ends at once; the kernel lives on and resets its connections. */

@@ -22,6 +22,8 @@ export const CORE_LIMITS = {
   branches: 20,
   /** Targets tried one after another for one outside branch. */
   resolvedTargets: 8,
+  /** Servers outside that did not answer lately: above it the oldest is forgotten, and waited for again. */
+  silentServers: 1_000,
   /** Calls whose sound goes through the media relay: above it the oldest is forgotten, and its next offer goes on as it is. */
   relayedCalls: 5_000,
   /** Nonces whose use is remembered: above it the oldest is forgotten. */

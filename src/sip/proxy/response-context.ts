@@ -18,6 +18,8 @@ import type { Hop } from "../transport/transport.ts";
 import { bestFailure, type Failure, outwardStatus } from "./best-response.ts";
 import { breadthOf, type Forwarding, forwardedRequest } from "./forwarding.ts";
 import { lastingBranch } from "./lasting-branch.ts";
+import { SilentServers } from "./silent-servers.ts";
+import type { Target } from "../ports.ts";
 import type { ProxyTarget, Turns } from "./target-set.ts";
 
 /** A larger request goes by TCP to whoever has not shown by registering that UDP of any size arrives (18.1.1). */
@@ -46,6 +48,8 @@ interface Branch {
   /** Hops still to try for the present target. */
   attempts: Attempt[];
   client: ClientTransaction | undefined;
+  /** The server outside that is asked now. */
+  server: Target | undefined;
   id: string;
   provisional: boolean;
   cancel: "no" | "wanted" | "sent";
@@ -58,6 +62,7 @@ type BranchFailure = Failure<ValidResponse>;
 export class ProxyClockwork {
   /** Timer C of each branch, and the patience with boxes. BOUNDED: two a branch. */
   readonly timers = new DeadlineQueue<(now: Instant) => void>();
+  readonly silentServers = new SilentServers();
   readonly #prefix: string;
   #branches = 0;
   /** Contexts that are not at their end. BOUNDED: by the server transactions. */
@@ -153,6 +158,7 @@ export class ResponseContext implements ClientUser, ServerUser {
   received(now: Instant, client: ClientTransaction, response: ValidResponse): void {
     const branch = this.#byClient.get(client);
     if (branch === undefined) return;
+    if (branch.server !== undefined && response.status !== 503) this.#clockwork.silentServers.answered(branch.server);
     if (response.status < 200) this.#receiveProvisional(now, branch, response);
     else if (response.status < 300) this.#receiveSuccess(now, branch, response);
     else this.#branchFailed(now, branch, { status: response.status, response }, "response");
@@ -182,7 +188,7 @@ export class ResponseContext implements ClientUser, ServerUser {
   }
 
   #newBranch(turns: Turns, breadth: number): Branch {
-    const branch: Branch = { turns, breadth, turn: 0, attempts: [], client: undefined, id: "", provisional: false, cancel: "no", finished: false };
+    const branch: Branch = { turns, breadth, turn: 0, attempts: [], client: undefined, server: undefined, id: "", provisional: false, cancel: "no", finished: false };
     this.#branches.push(branch);
     return branch;
   }
@@ -210,7 +216,8 @@ export class ResponseContext implements ClientUser, ServerUser {
       case "resolve":
         this.#core.questions.resolve(now, way, (at, found) => {
           if (branch.finished) return;
-          branch.attempts = found
+          branch.attempts = this.#clockwork.silentServers
+            .lastOf(at, found)
             .slice(0, CORE_LIMITS.resolvedTargets)
             .map(({ transport, address }) => ({ hop: { type: "address", transport, remote: address, name: way.host }, fallback: false }));
           if (branch.attempts.length === 0) this.#branchFailed(at, branch, { status: 480, response: undefined }, "response");
@@ -272,6 +279,7 @@ export class ResponseContext implements ClientUser, ServerUser {
       request = forwardedRequest(this.#core, this.#forwarding, target, way, branch.id, branch.breadth);
     }
     branch.provisional = false;
+    branch.server = target.way.type === "resolve" && way.type === "address" ? { transport: way.transport, address: way.remote } : undefined;
     branch.client = this.#core.transactions.request(now, request, branch.id, way, this);
     this.#byClient.set(branch.client, branch);
     this.#startTimerC(now, branch);
@@ -326,6 +334,7 @@ export class ResponseContext implements ClientUser, ServerUser {
     if (branch.attempts[0]?.fallback === true && cause !== "transport-error") branch.attempts.shift();
     const target = branch.turns[branch.turn];
     const isUnreachable = cause !== "response" || status === 503;
+    if (isUnreachable && branch.server !== undefined) this.#clockwork.silentServers.failed(now, branch.server);
     if (isUnreachable && target !== undefined && branch.attempts.length > 0) {
       this.#launch(now, branch, target);
       return true;

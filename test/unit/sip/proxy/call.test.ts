@@ -335,6 +335,29 @@ test("an outside domain is resolved, and the next target is tried after 503 and 
   assert.equal(good.last("MESSAGE").has("proxy-authorization"), false);
 });
 
+test("a server of a name that failed is left for last while it may still be down, and is the first again after that", () => {
+  const { world, alice, boxes } = registered("udp", "udp", 1);
+  const [box] = boxes;
+  assert.ok(box);
+  const busy = world.phone("x", "192.0.2.1", box);
+  busy.answers = () => [503];
+  const good = world.phone("x", "192.0.2.3", box);
+  const target = (host: string) => ({ transport: "udp", address: { host, port: 5060 } }) as const;
+  world.names.set("far.example", [target("192.0.2.1"), target("192.0.2.3")]);
+  const asked = (): readonly number[] => [busy.requests.length, good.requests.length];
+  for (let i = 0; i < 3; i++) assert.equal(alice.ask("MESSAGE", "sip:x@far.example").status, 200);
+  assert.deepEqual(asked(), [1, 3]);
+  good.answers = () => [503];
+  busy.answers = () => [200];
+  assert.equal(alice.ask("MESSAGE", "sip:x@far.example").status, 200);
+  assert.deepEqual(asked(), [2, 4], "nobody else was left");
+  world.run(33_000);
+  busy.answers = () => [503];
+  good.answers = () => [200];
+  assert.equal(alice.ask("MESSAGE", "sip:x@far.example").status, 200);
+  assert.deepEqual(asked(), [3, 5], "in the order of the name");
+});
+
 test("a domain that resolves to nothing is 480, to loopback or multicast 403", () => {
   const { world, alice } = registered("udp", "udp", 1);
   assert.equal(alice.ask("MESSAGE", "sip:x@nowhere.example").status, 480);

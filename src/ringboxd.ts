@@ -24,6 +24,7 @@ import { StoreError } from "./io/store.ts";
 import { feedWhile, Watchdog } from "./io/watchdog.ts";
 import { boxWords } from "./health/box-words.ts";
 import { type Hint, parseHint } from "./provision/hint.ts";
+import type { TurnServer } from "./sip/ports.ts";
 import { type AdmissionTicket, parseTicket } from "./provision/ticket.ts";
 
 /** A fault that is told to the operator in one sentence; the process ends with status 1. */
@@ -80,7 +81,7 @@ async function run(options: RingboxdOptions, data: DataDirectory, { membership, 
   const { listen, sipPort, extraPorts, certificateFiles, overlayPort, mdns, openRegistration, serviceAddresses } = options;
   const mediaRelay = options.mediaRelay === undefined ? undefined : readHint(options.mediaRelay);
   const hints = by === undefined ? hintsOf(options) : [by, ...hintsOf(options)];
-  const box = new RunningBox({ membership, data, listen, sipPort, extraPorts, certificateFiles, overlayPort, hints, mediaRelay, mdns, openRegistration, serviceAddresses, report, onRestart: () => void startAfresh(box).catch(fail) });
+  const box = new RunningBox({ membership, data, listen, sipPort, extraPorts, certificateFiles, overlayPort, hints, mediaRelay, turn: turnOf(options), mdns, openRegistration, serviceAddresses, report, onRestart: () => void startAfresh(box).catch(fail) });
   running = box;
   await box.start();
   if (manager !== undefined) watch(box, manager);
@@ -173,6 +174,22 @@ async function foundedTicket(options: RingboxdOptions): Promise<string | undefin
 /** What an operator, or the first boot of an image, has put there. */
 const droppedTicketFile = ({ data }: RingboxdOptions): string => join(data, "ringbox.ticket");
 const foundedTicketFile = ({ data }: RingboxdOptions): string => join(data, "fleet", "fleet.ticket");
+
+function turnOf({ turn }: RingboxdOptions): TurnServer | undefined {
+  if (turn === undefined) return undefined;
+  const { server, secretFile } = turn;
+  const secret = readTurnSecret(secretFile).trim();
+  if (secret === "") throw new StartError(`The TURN secret ${secretFile} is empty.`);
+  return { server, secret };
+}
+
+function readTurnSecret(file: string): string {
+  try {
+    return readFileSync(file, "latin1");
+  } catch (error) {
+    throw new StartError(`The TURN secret ${file} cannot be read: ${(error as Error).message}`);
+  }
+}
 
 function hintsOf({ hints }: RingboxdOptions): Hint[] {
   return hints.map(readHint);

@@ -19,6 +19,7 @@ export const DEBIAN_PACKAGES: readonly DebianPackage[] = [
   { name: "chromium", program: "chromium", reason: "a browser that opens the page" },
   { name: "libnss3-tools", program: "certutil", reason: "tells that browser what a fleet's own authority is" },
   { name: "rtpengine-daemon", program: "rtpengine", reason: "a relay between browsers and telephones" },
+  { name: "coturn", program: "turnserver", reason: "a TURN server for browsers" },
   { name: "curl", program: "curl", reason: "reads a box's page from inside its network" },
   { name: "openssl", program: "openssl", reason: "reads certificates and tickets, independently of our libraries" },
   { name: "strace", program: "strace", reason: "records what a program writes, for power cuts, and lets its disk fail" },

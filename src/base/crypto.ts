@@ -11,6 +11,7 @@ export interface Crypto {
   sha256(bytes: Uint8Array): Uint8Array;
   /** Lower-case hex HMAC-SHA256 of an octet string. */
   hmacSha256Hex(key: Uint8Array, octets: string): string;
+  hmacSha1(key: Uint8Array, bytes: Uint8Array): Uint8Array;
   /** ECDSA P-256 with SHA-256 by this box's own key, DER encoded. */
   sign(bytes: Uint8Array): Uint8Array;
   /** Whether `signature` is by the public key of the X.509 certificate `certificate` (DER). */

@@ -24,6 +24,8 @@ export interface RingboxdOptions {
   readonly hints: readonly string[];
   /** Where rtpengine listens, `HOST:PORT`, checked; `undefined`: there is none. */
   readonly mediaRelay: string | undefined;
+  /** A TURN server, `HOST:PORT`, checked, and the file with the secret that it shares with the fleet, as typed. */
+  readonly turn: { readonly server: string; readonly secretFile: string } | undefined;
   readonly mdns: boolean;
   /** Rack, room or site of this box; `undefined`: as its ticket says. */
   readonly zone: string | undefined;
@@ -53,6 +55,8 @@ interface ParsedOptions {
   readonly overlayPort: number;
   readonly hint?: readonly string[];
   readonly mediaRelay?: string;
+  readonly turnServer?: string;
+  readonly turnSecret?: string;
   readonly mdns: boolean;
   readonly zone?: string;
   readonly followAddress?: boolean;
@@ -84,6 +88,8 @@ export async function parseRingboxdOptions(
     .option("--overlay-port <port>", "TCP port for other boxes", portOption, 6084)
     .option("--hint <host:port>", "where a member may be found; may be repeated", collected(hintOption))
     .option("--media-relay <host:port>", "rtpengine (its ng protocol) for calls between browsers and telephones, or between two NATs; none is used if not given", hintOption)
+    .option("--turn-server <host:port>", "TURN server for which phones over TLS get credentials as they register; needs --turn-secret", hintOption)
+    .option("--turn-secret <file>", "file with the secret that the TURN server makes its credentials with (coturn: static-auth-secret)")
     .option("--no-mdns", "neither announce this box on the LAN nor look for others there")
     .option("--zone <zone>", "rack, room or site of this box, if not the one in its ticket", zoneOption)
     .option("--follow-address", "wait until this machine has an address, and start anew when it changes: for a box under systemd")
@@ -94,6 +100,7 @@ export async function parseRingboxdOptions(
     .option("--name <name>", "name of a fleet founded so", nameOption, USUAL_FLEET.name)
     .action((parsed: ParsedOptions, command: Command) => {
       if ((parsed.sipCertificate === undefined) !== (parsed.sipKey === undefined)) command.error("error: --sip-certificate and --sip-key go together");
+      if ((parsed.turnServer === undefined) !== (parsed.turnSecret === undefined)) command.error("error: --turn-server and --turn-secret go together");
       if (parsed.listen !== undefined && parsed.serviceAddress !== undefined) command.error("error: a box with --service-address serves on all its addresses: leave --listen out");
       options = plain(parsed);
     });
@@ -129,6 +136,7 @@ const plain = (parsed: ParsedOptions): RingboxdOptions => ({
   overlayPort: parsed.overlayPort,
   hints: parsed.hint ?? [],
   mediaRelay: parsed.mediaRelay,
+  turn: parsed.turnServer === undefined || parsed.turnSecret === undefined ? undefined : { server: parsed.turnServer, secretFile: parsed.turnSecret },
   mdns: parsed.mdns,
   zone: parsed.zone,
   followAddress: parsed.followAddress === true,

@@ -37,6 +37,9 @@ export class NodeCrypto implements Crypto {
     }
     return createHmac("sha256", prepared).update(octets, "latin1").digest("hex");
   }
+  hmacSha1(key: Uint8Array, bytes: Uint8Array): Uint8Array {
+    return createHmac("sha1", key).update(bytes).digest();
+  }
   sign(bytes: Uint8Array): Uint8Array {
     assert(this.#privateKey !== undefined, "no private key to sign with");
     return sign("sha256", bytes, this.#privateKey);

@@ -14,7 +14,7 @@ import type { DoorEvent, PeerInput } from "../peer/ports.ts";
 import type { ServiceAddressEffect } from "../peer/service-addresses.ts";
 import type { Announcement } from "../provision/admission.ts";
 import type { Hint } from "../provision/hint.ts";
-import type { StreamPorts } from "../sip/ports.ts";
+import type { StreamPorts, TurnServer } from "../sip/ports.ts";
 import { systemClock } from "./clock.ts";
 import { ControlServer } from "./control-server.ts";
 import { CertificateTime } from "./certificate-time.ts";
@@ -62,6 +62,7 @@ export interface RunningBoxSettings {
   readonly hints: readonly Hint[];
   /** Where rtpengine listens for its ng protocol. */
   readonly mediaRelay: Address | undefined;
+  readonly turn: TurnServer | undefined;
   readonly mdns: boolean;
   readonly openRegistration: boolean;
   /** By which phones know this box and which another one takes when it is dead, numeric. */
@@ -326,6 +327,7 @@ export class RunningBox {
         ringAge: data.ringAge(),
         localAddresses: [],
         openRegistration,
+        turn: this.#settings.turn,
         serviceAddresses,
         publishesCertificate: true,
         rules: { rootCertificate: membership.rootCertificate, ...this.#rules.stored },

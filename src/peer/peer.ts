@@ -119,6 +119,7 @@ export class Peer {
         overlayPort: settings.self.overlay.port,
         localAddresses: settings.localAddresses,
         software: SOFTWARE,
+        turn: settings.turn,
         ...this.#registrationRules(),
       },
       crypto,

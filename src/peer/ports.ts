@@ -4,7 +4,7 @@
 import type { WallTime } from "../base/time.ts";
 import type { FleetRulesSettings } from "../overlay/configuration/fleet-rules.ts";
 import type { OverlayEffect, OverlayInput, OverlayTiming, PeerInfo, Phase, StoredRow } from "../overlay/ports.ts";
-import type { SipEffect, SipInput, StreamPorts } from "../sip/ports.ts";
+import type { SipEffect, SipInput, StreamPorts, TurnServer } from "../sip/ports.ts";
 import type { AdmissionAnswer, AdmissionRequest } from "./admission-office.ts";
 import type { ControlReply, PeerRequest } from "./control.ts";
 import type { ServiceAddressEffect, ServiceAddressEvent } from "./service-addresses.ts";
@@ -67,6 +67,7 @@ export interface PeerSettings {
   /** See `OverlaySettings`. */
   readonly ringAge?: number | undefined;
   readonly localAddresses: readonly string[];
+  readonly turn?: TurnServer | undefined;
   /** Whether whoever can reach the box may register as anybody. */
   readonly openRegistration: boolean;
   /** Whether the box publishes its certificate in the ring. */

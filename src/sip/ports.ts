@@ -282,6 +282,13 @@ export type SipEffect =
   /** Something counted: a name out of a fixed set, for status and metrics. */
   | { readonly type: "count"; readonly event: string };
 
+/** A TURN server that takes credentials made with this secret (octets). */
+export interface TurnServer {
+  /** `HOST:PORT`. */
+  readonly server: string;
+  readonly secret: string;
+}
+
 /** What the SIP core is told once. */
 export interface SipSettings {
   /** The SIP domain of the fleet, lower case. */
@@ -297,6 +304,8 @@ export interface SipSettings {
   /** The local addresses on which SIP is served now; changed by `SipCore.setLocalAddresses`. */
   readonly localAddresses: readonly string[];
   readonly software: string;
+  /** For which phones that prove themselves over TLS get credentials. */
+  readonly turn?: TurnServer | undefined;
   /** `open`: whoever can reach the box may register as anybody. For closed laboratories and measurements. */
   readonly registration: "authenticated" | "open";
   readonly expiry: { readonly minimum: Duration; readonly standard: Duration; readonly maximum: Duration };

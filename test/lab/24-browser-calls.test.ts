@@ -1,12 +1,16 @@
 // Calls of phones in browsers: JsSIP in Chromium over secure WebSocket, which believes the fleet's root and nothing beside it.
 
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { after } from "node:test";
 import { whyNoBrowser } from "./browser.ts";
-import { account, labTest } from "./lab.ts";
+import { account, DOMAIN, labTest } from "./lab.ts";
 import { until } from "./until.ts";
 import { Baresip } from "./phones/baresip.ts";
 import { BrowserPhone } from "./phones/browser-phone.ts";
+import { Coturn, TURN_PORT } from "./phones/coturn.ts";
 import { Rtpengine } from "./phones/rtpengine.ts";
 
 const no = whyNoBrowser();
@@ -75,4 +79,35 @@ labTest("a browser and a telephone hear each other through the relay, and the bo
   assert(!outcome.answered, "the telephone itself refuses what it cannot do");
   await browser.close();
   await baresip.close();
+});
+
+const SECRET = "between coturn and the fleet";
+const SECRET_FILE = join(mkdtempSync(join(tmpdir(), "ringbox-turn-")), "secret");
+writeFileSync(SECRET_FILE, `${SECRET}\n`);
+after(() => rmSync(dirname(SECRET_FILE), { recursive: true }));
+const TURNED = {
+  boxes: 2, phones: 2, programs: ["certutil", "turnserver"], ...(no === undefined ? {} : { without: no }),
+  options: () => ["--turn-server", `10.200.0.91:${TURN_PORT}`, "--turn-secret", SECRET_FILE],
+};
+
+labTest("browsers that may use nothing but TURN get credentials as they register, and coturn takes them", TURNED, async (lab) => {
+  const coturn = new Coturn(lab.network.addHost("turn", 91), DOMAIN, SECRET);
+  await lab.start();
+  const [alice, bob] = await lab.subscribe(lab.box(1), "user", 2);
+  assert(alice !== undefined && bob !== undefined);
+  const start = (number: number, user: typeof alice) =>
+    BrowserPhone.start(lab.phoneHost(number), { ...account(user, lab.box(number)), authority: join(lab.box(number).dataDirectory, "fleet-root.pem") }, { relayOnly: true });
+  const [first, second] = [await start(1, alice), await start(2, bob)];
+  await first.register();
+  await second.register();
+  const outcome = await first.call(second.aor);
+  assert(outcome.answered, outcome.answered ? "" : outcome.reason);
+  for (const phone of [first, second]) {
+    const sound = await phone.hears(PACKETS);
+    assert(sound.path.every((end) => end.includes("relay 10.200.0.91")), `all goes through coturn: ${sound.path}`);
+    lab.tell(`${phone.aor} heard ${sound.received} packets over ${sound.path.join(" and ")}`);
+  }
+  assert.match(coturn.words, /user <\d+:user0@lab\.test>/);
+  await first.close();
+  await second.close();
 });

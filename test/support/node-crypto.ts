@@ -13,6 +13,7 @@ export function nodeCrypto(privateKey?: KeyObject): Crypto {
     sha1: (bytes) => hash("sha1", bytes),
     sha256: (bytes) => hash("sha256", bytes),
     hmacSha256Hex: (key, text) => createHmac("sha256", key).update(octets(text)).digest("hex"),
+    hmacSha1: (key, bytes) => new Uint8Array(createHmac("sha1", key).update(bytes).digest()),
     sign: (bytes) => {
       if (privateKey === undefined) throw new Error("this test has no key to sign with");
       return new Uint8Array(sign("sha256", bytes, privateKey));

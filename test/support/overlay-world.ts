@@ -96,6 +96,7 @@ export const cryptoFor = (nodeId: NodeId): Crypto => ({
   sha1: (bytes) => hash("sha1", bytes),
   sha256: (bytes) => hash("sha256", bytes),
   hmacSha256Hex: () => "",
+  hmacSha1: () => new Uint8Array(20),
   sign: (bytes) => signature(certificateOf(nodeId), bytes),
   verify: (certificate, bytes, made) => toHex(signature(certificate, bytes)) === toHex(made),
 });

@@ -82,6 +82,9 @@ export class SimulatedCrypto implements Crypto {
     const seed = ((keyed[0] as number) << 24) | ((keyed[1] as number) << 16) | ((keyed[2] as number) << 8) | (keyed[3] as number);
     return toHex(mixText(octets, seed, 8));
   }
+  hmacSha1(key: Uint8Array, bytes: Uint8Array): Uint8Array {
+    return mix(concatBytes(key, bytes), 11, 5);
+  }
   sign(bytes: Uint8Array): Uint8Array {
     return signature(this.#certificate, bytes);
   }

@@ -1,6 +1,7 @@
 // The registrar (RFC 3261 10.3). The order is the RFC's: domain, Require, authenticate, authorise,
 // valid AoR, Contact. One REGISTER is one look-up and one change; those of one AoR wait for each other.
 
+import { turnField } from "../media/turn-credentials.ts";
 import type { Instant } from "../../base/time.ts";
 import type { Gatekeeper } from "../auth/gatekeeper.ts";
 import type { CoreContext } from "../core-context.ts";
@@ -255,9 +256,18 @@ export class Registrar {
       fields.push(["Require", "outbound"]);
       if (server.back.transport !== "udp") fields.push(["Flow-Timer", String(FLOW_TIMER)]);
     }
+    const turn = this.#turn(aor, server.source);
+    if (turn !== undefined) fields.push(turn);
     fields.push(["Service-Route", this.#serviceRoute(request, server.source)]);
     fields.push(["Date", formatDate(wall)], SUPPORTED);
     return fields;
+  }
+
+  /** Not to whoever registers without having to prove himself. */
+  #turn(aor: string, flow: Flow): NameAndValue | undefined {
+    const { settings, crypto } = this.#core;
+    if (settings.turn === undefined || settings.registration === "open") return undefined;
+    return turnField(crypto, settings.turn, this.#core.wallClock(), aor, flow);
   }
 
   #gruus(aor: string, binding: Binding): string {

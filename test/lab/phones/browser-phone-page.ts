@@ -13,7 +13,7 @@ interface Session {
   terminate(): void;
 }
 interface Agent {
-  on(event: string, listener: (told: { readonly originator?: string; readonly session: Session; readonly cause?: string }) => void): void;
+  on(event: string, listener: (told: { readonly originator?: string; readonly session: Session; readonly cause?: string; readonly response?: { getHeader(name: string): string | undefined } }) => void): void;
   start(): void;
   stop(): void;
   isRegistered(): boolean;
@@ -65,7 +65,6 @@ export interface BrowserPhoneOptions {
   readonly url: string;
   readonly aor: string;
   readonly password: string;
-  readonly iceServers: readonly object[];
   /** Uses nothing but TURN. */
   readonly relayOnly: boolean;
 }
@@ -79,15 +78,17 @@ export interface PagePhone {
 }
 
 /** Starts the phone of this page. It answers every call. */
-export function startPhone(jsSip: JsSip, { url, aor, password, iceServers, relayOnly }: BrowserPhoneOptions): PagePhone {
-  const media = {
+export function startPhone(jsSip: JsSip, { url, aor, password, relayOnly }: BrowserPhoneOptions): PagePhone {
+  let iceServers: readonly object[] = [];
+  const media = () => ({
     mediaConstraints: { audio: true, video: false },
     pcConfig: { iceServers, iceTransportPolicy: relayOnly ? "relay" : "all" },
-  };
+  });
   const agent = new jsSip.UA({ sockets: [new jsSip.WebSocketInterface(url)], uri: `sip:${aor}`, password, register_expires: 600 });
   let session: Session | undefined;
   let call: BrowserPhoneState["call"] = "none";
   let cause = "";
+  agent.on("registered", ({ response }) => (iceServers = iceServersOf(response?.getHeader("Ringbox-Turn"))));
   agent.on("registrationFailed", (told) => (cause = told.cause ?? ""));
   agent.on("newRTCSession", (told) => {
     session = told.session;
@@ -103,7 +104,7 @@ export function startPhone(jsSip: JsSip, { url, aor, password, iceServers, relay
         cause = `${end.originator}: ${end.cause}`;
       });
     }
-    if (told.originator === "remote") session.answer(media);
+    if (told.originator === "remote") session.answer(media());
   });
   agent.start();
   return {
@@ -115,10 +116,16 @@ export function startPhone(jsSip: JsSip, { url, aor, password, iceServers, relay
       const statistics = await session?.connection?.getStats();
       return statistics === undefined ? undefined : soundOf(statistics);
     },
-    call: (target) => agent.call(`sip:${target}`, media),
+    call: (target) => agent.call(`sip:${target}`, media()),
     hangUp: () => session?.terminate(),
     stop: () => agent.stop(),
   };
+}
+
+/** `<turn:HOST:PORT>;username="…";credential="…";ttl=…` */
+function iceServersOf(field: string | undefined): readonly object[] {
+  const [, urls, username, credential] = /^<([^>]+)>;username="([^"]+)";credential="([^"]+)"/.exec(field ?? "") ?? [];
+  return urls === undefined ? [] : [{ urls, username, credential }];
 }
 
 /** What is not played is not decoded either. */

@@ -34,7 +34,7 @@ function homeThatBelieves(host: Host, authority: string): string {
   return home;
 }
 
-type Media = Partial<Pick<BrowserPhoneOptions, "iceServers" | "relayOnly">>;
+type Media = Partial<Pick<BrowserPhoneOptions, "relayOnly">>;
 
 export class BrowserPhone implements Phone {
   readonly aor: string;
@@ -63,7 +63,7 @@ export class BrowserPhone implements Phone {
     this.host = host;
     this.aor = `${account.username}@${account.domain}`;
     const url = `wss://${account.box}:${account.boxPort ?? WSS_PORT}`;
-    this.#options = { url, aor: this.aor, password: account.password, iceServers: [], relayOnly: false, ...media };
+    this.#options = { url, aor: this.aor, password: account.password, relayOnly: false, ...media };
     this.#browser = browser;
     this.#page = page;
     page.on("console", (line) => this.#said.push(line.text()));

@@ -28,6 +28,7 @@ suite("options of ringboxd", () => {
       overlayPort: 6_084,
       hints: [],
       mediaRelay: undefined,
+      turn: undefined,
       mdns: true,
       zone: undefined,
       followAddress: false,
@@ -40,7 +41,7 @@ suite("options of ringboxd", () => {
   test("each option is read", async () => {
     const options = await parsed(
       ...["--data", "d", "--ticket", "t", "--listen", "[::1]", "--sip-port", "0", "--sips-port", "5071", "--ws-port", "0", "--sip-certificate", "c", "--sip-key", "k", "--overlay-port", "7000"],
-      ...["--hint", "a:1", "--hint", "[::1]:2", "--media-relay", "r:2223", "--no-mdns", "--zone", "rack 2", "--follow-address", "--open-registration", "--found", "--domain", "Acme.Example", "--name", "Acme"],
+      ...["--hint", "a:1", "--hint", "[::1]:2", "--media-relay", "r:2223", "--turn-server", "t:3478", "--turn-secret", "s", "--no-mdns", "--zone", "rack 2", "--follow-address", "--open-registration", "--found", "--domain", "Acme.Example", "--name", "Acme"],
     );
     assert.deepEqual(options, {
       data: "d",
@@ -52,6 +53,7 @@ suite("options of ringboxd", () => {
       overlayPort: 7_000,
       hints: ["a:1", "[::1]:2"],
       mediaRelay: "r:2223",
+      turn: { server: "t:3478", secretFile: "s" },
       mdns: false,
       zone: "rack 2",
       followAddress: true,

@@ -1,5 +1,5 @@
 import type { ChildProcess } from "node:child_process";
-import { appendFileSync } from "node:fs";
+import { closeSync, openSync, writeSync } from "node:fs";
 import { until } from "./until.ts";
 
 /** Kept in memory of what one program said; the file has all of it. */
@@ -11,10 +11,11 @@ export class Transcript {
   /** Dropped from the front of `text`. */
   private dropped = 0;
   private gone: string | undefined;
-  private readonly file: string;
+  /** Held open until the program's last word: a test that ends may have removed its directory before. */
+  private readonly file: number;
 
   constructor(program: ChildProcess, file: string) {
-    this.file = file;
+    this.file = openSync(file, "a");
     for (const stream of [program.stdout, program.stderr]) {
       stream?.setEncoding("utf8");
       stream?.on("data", (piece: string) => this.append(piece));
@@ -25,7 +26,8 @@ export class Transcript {
     program.on("error", (error) => {
       this.gone = error.message;
     });
-    program.stdin?.on("error", (error) => this.append(`[input: ${error.message}]\n`));
+    program.on("close", () => closeSync(this.file));
+    program.stdin?.on("error", (error) => this.keep(`[input: ${error.message}]\n`));
   }
 
   /** A place to read on from. */
@@ -48,7 +50,11 @@ export class Transcript {
   }
 
   private append(piece: string): void {
-    appendFileSync(this.file, piece);
+    writeSync(this.file, piece);
+    this.keep(piece);
+  }
+
+  private keep(piece: string): void {
     this.text += piece;
     const excess = this.text.length - LONGEST;
     if (excess <= 0) return;

@@ -3,7 +3,7 @@
 // goes first, alone; whatever fails at any box stops the roll-out at all (docs/updates.md, decision 39).
 
 import { BoundedMap } from "../base/bounded-map.ts";
-import { after, between, type Instant, minutes, seconds } from "../base/time.ts";
+import { after, between, type Instant, milliseconds, minutes, seconds } from "../base/time.ts";
 import { ROLL_OUT_TRANSITIONS, type Stage, type Trigger } from "./roll-out-stages.ts";
 import type { Architecture } from "./update-bundle.ts";
 import { compareVersions } from "./version.ts";
@@ -69,6 +69,8 @@ export type RollOutInput =
   | { readonly type: "heard"; readonly from: string; readonly update: BoxUpdate }
   | { readonly type: "fetching"; readonly percent: number; readonly detail: string }
   | { readonly type: "fetched" }
+  /** The bundle of this wish lies here: an operator has brought it. */
+  | { readonly type: "holds"; readonly id: string }
   /** It is whole, and this box must not take it. */
   | { readonly type: "bundle-refused"; readonly reason: string }
   | { readonly type: "slot"; readonly granted: boolean; readonly why: string }
@@ -102,8 +104,8 @@ const NEAR = 2;
 export const UPDATE_OUT_MAX = minutes(25);
 /** A program that has just begun waits so long to hear of all that share its replicas: one of them may be out. */
 const HEARD_WITHIN = minutes(1);
-/** Between two questions for a slot. */
-export const SLOT_ASKED_AGAIN = seconds(5);
+/** Between two questions for a slot; longer for those that come later on the ring, or two would stand in each other's way for ever. */
+const SLOT_ASKED_AGAIN = seconds(5);
 
 interface Standing {
   readonly update: BoxUpdate;
@@ -180,12 +182,18 @@ export class RollOut {
         this.#detail = input.detail;
         return;
       case "fetched":
-        this.#has = this.#stage === "fetching";
+        if (this.#stage !== "fetching") return;
+        this.#has = true;
+        return this.#fire("fetched", "");
+      case "holds":
+        if (this.#wish?.id !== input.id || this.#has) return;
+        this.#has = true;
+        this.#isChanged = true;
         return this.#fire("fetched", "");
       case "bundle-refused":
         return this.#fire("refused", input.reason);
       case "slot":
-        this.#askNotBefore = after(now, SLOT_ASKED_AGAIN);
+        this.#askNotBefore = after(now, milliseconds(SLOT_ASKED_AGAIN * (1 + this.#place)));
         if (input.granted && this.#stage !== "asking") this.#effects.push({ type: "give-slot-back" });
         return this.#fire(input.granted ? "granted" : "not granted", input.why);
       case "written":
@@ -268,6 +276,12 @@ export class RollOut {
     if (this.#near([...this.#others, ...out]).some((nodeId) => out.includes(nodeId))) return false;
     const hasKept = [...this.#boxes.values()].some(({ update: { stage, running } }) => stage === "kept" && running?.version === wish.version && running.architecture === wish.architecture);
     return hasKept || (out.length === 0 && this.#firstOf(wish) === this.#self);
+  }
+
+  /** Among those near that wait, counted from the box where it was said. */
+  get #place(): number {
+    const waiting = this.#near(this.#others).filter((nodeId) => ["ready", "asking"].includes(this.#boxes.get(nodeId)?.update.stage ?? ""));
+    return inOrder([...waiting, this.#self], this.#wish?.by ?? "").indexOf(this.#self);
   }
 
   /** Those of them that share replicas with this box. */

@@ -25,7 +25,7 @@ export interface UpdateOptions {
 const PIECE_BYTES = 1 << 20;
 const LOOKED_EVERY = seconds(1);
 /** A box that has just started a new version proves itself within this time, or it is not what it should be. */
-export const PROVED_WITHIN = minutes(4);
+export const PROVED_WITHIN = minutes(3);
 /** A box that has just begun hears of the others' standing. */
 const HEARD_WITHIN = seconds(30);
 /** This box is away for its own start. */

@@ -113,7 +113,7 @@ async function watch(version: string, architecture: string, directory: string, t
     for (const box of update.boxes) if (box.stage !== "not-by-image") seen.set(box.words, box);
     // A box that died is not waited for, but for one that is away by the update itself: that stops it.
     const able = [...seen.values()].filter(({ state, stage: at }) => state === "serving" || IS_OUT.includes(at));
-    if (able.length === 0 && performance.now() - began > HEARD_WITHIN) throw new CliError(`no box of this fleet was made from an image for ${architecture}; on a Debian of your own: apt install ./ringbox_*.deb`);
+    if (seen.size === 0 && performance.now() - began > HEARD_WITHIN) throw new CliError(`no box of this fleet was made from an image for ${architecture}; on a Debian of your own: apt install ./ringbox_*.deb`);
     if (able.length > 0 && able.every((box) => box.stage === "kept" || isAhead(box, version))) return void terminal.print(`Version ${version} runs on ${able.length} of ${update.boxes.length} boxes.`);
     if (update.stopped !== null) throw new CliError(`the update was stopped: ${update.stopped}`);
   }

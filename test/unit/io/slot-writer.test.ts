@@ -85,11 +85,11 @@ class Machine implements Disk {
       const copy = Buffer.from(bytes);
       this.#do("boot", (_, boot) => void boot.set(name, Buffer.concat([(boot.get(name) ?? Buffer.alloc(0)).subarray(0, position), copy])));
     },
-    rename: (from, to) => this.#do("boot", (_, boot) => {
-      const file = boot.get(from) ?? Buffer.alloc(0);
-      boot.delete(from);
-      boot.set(to, file);
-    }),
+    // FAT knows no rename: a name is made and another one goes, and a cut may keep either, both or neither.
+    rename: (from, to) => {
+      this.#do("boot", (_, boot) => void boot.set(to, boot.get(from) ?? Buffer.alloc(0)));
+      this.#do("boot", (_, boot) => void boot.delete(from));
+    },
     sync: () => this.#settle("boot"),
   };
   /** The power is gone: of what was not synced some got to the disk. */

@@ -32,6 +32,7 @@ export const DEBIAN_PACKAGES: readonly DebianPackage[] = [
   { name: "squashfs-tools", program: "mksquashfs", reason: "the root of the image" },
   { name: "cryptsetup-bin", program: "veritysetup", reason: "its hashes" },
   { name: "dosfstools", program: "mkfs.vfat", reason: "the volumes that the firmware and an operator read" },
+  { name: "e2fsprogs", program: "e2fsck", reason: "checks the data partition after a power cut, and takes out what is on it" },
   { name: "mtools", program: "mcopy", reason: "files onto them, without a mount" },
   { name: "fdisk", program: "sfdisk", reason: "the table of partitions" },
   { name: "kmod", program: "depmod", reason: "the list of drivers" },

@@ -104,6 +104,8 @@ function bootImage({ architecture, rootHash, kernel, initrd, kernelVersion, osRe
     `roothash=${rootHash}`, "ro", consoles, "quiet", "systemd.show_status=no", "rd.shell=0", "rd.emergency=reboot",
     // After a power cut in the first table of partitions the kernel takes the second one, at the end of the disk.
     "gpt",
+    // A superblock of which a power cut left one sector is mended from its copy only by a check that need not ask.
+    "fsck.repair=yes",
     // What fails starts again, and is counted; nothing waits for somebody who types. A disk has three minutes to appear: a slow
     // machine under emulation took more than one, and a version given up for that would be given up for nothing.
     "panic=10", "oops=panic", "systemd.crash_action=reboot", "systemd.verity_root_options=panic-on-corruption", "systemd.default_device_timeout_sec=180",

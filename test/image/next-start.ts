@@ -4,11 +4,9 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
-import { join } from "node:path";
-import { DataDirectory } from "../../src/io/data-directory.ts";
-import { StoredRows } from "../../src/io/stored-rows.ts";
+import { closeSync, fstatSync, openSync } from "node:fs";
 import { type Partition, readTable, SECTOR } from "../../src/provision/partition-table.ts";
+import { dataPartition, ticketIn } from "../support/power-cut/data-partition.ts";
 import { readFrom } from "../support/power-cut/recorded-disk.ts";
 
 /** `undefined`: there is none yet. */
@@ -27,7 +25,7 @@ export interface NextStart {
   readonly rows: number;
 }
 
-/** Fails if a machine would not start from this disk, or the box would find something torn. `kernel`: SHA-256 of the boot entry. `file` is mended in place. */
+/** Fails if a machine would not start from this disk, or the box would find something torn. `kernel`: SHA-256 of the boot entry. */
 export function nextStart(file: string, kernel: string): NextStart {
   const { partitions, bySecondTable } = tableOf(file);
   const partition = (name: string): Partition | undefined => partitions.find((one) => one.name === name);
@@ -35,10 +33,10 @@ export function nextStart(file: string, kernel: string): NextStart {
   assert.ok(esp !== undefined && config !== undefined);
   assert.ok(partitions.some(({ name }) => /^ringbox_.*_root$/.test(name)), "the root that the boot entry names");
   const entries = bootEntries(`${file}@@${esp.offset}`, kernel);
-  const found = data === undefined ? undefined : dataPartition(file, data);
+  const found = data === undefined ? undefined : dataPartition(file, data.offset);
   const hasTicket = ticketIn(readVolume(`${file}@@${config.offset}`, "ringbox.ticket").toString("latin1")) || (found?.hasTicket ?? false);
   if (found?.nodeId === undefined) assert.ok(hasTicket, "neither a member nor a ticket: nobody would let it in");
-  return { bySecondTable, entries, hasTicket, checked: found?.checked, machineId: found?.machineId, key: found?.key, nodeId: found?.nodeId, rows: found?.rows ?? 0 };
+  return { bySecondTable, entries, hasTicket, checked: found?.checked, machineId: found?.machineId, key: found?.key, nodeId: found?.nodeId, rows: found?.rows.length ?? 0 };
 }
 
 /** As firmware and kernel (with `gpt`) take it: the first copy, else the one in the last sector of the disk, or of the image that was flashed. */
@@ -70,58 +68,4 @@ export function readVolume(volume: string, path: string): Buffer {
   const { status, stdout, stderr } = spawnSync("mcopy", ["-n", "-i", volume, `::${path}`, "-"], { maxBuffer: 1 << 28 });
   assert.equal(status, 0, `${path}: ${stderr}`);
   return stdout;
-}
-
-const ticketIn = (text: string): boolean => text.includes("BEGIN RINGBOX TICKET") && text.includes("END RINGBOX TICKET");
-
-/** The file system is checked as at each start, taken out, and read by the box's own code. */
-function dataPartition(file: string, { offset }: Partition): { readonly checked: number; readonly hasTicket: boolean; readonly machineId: string | undefined; readonly key: string | undefined; readonly nodeId: string | undefined; readonly rows: number } {
-  const volume = `${file}?offset=${offset}`;
-  const { status: checked, stdout } = spawnSync("e2fsck", ["-p", volume], { encoding: "utf8" });
-  assert.ok(checked === 0 || checked === 1, `the check of the file system gave up (${checked}): ${stdout}`);
-  const thorough = spawnSync("e2fsck", ["-f", "-n", volume], { encoding: "utf8" });
-  assert.equal(thorough.status, 0, `the short check left faults: ${thorough.stdout}`);
-  const directory = `${file}.lib`;
-  rmSync(directory, { recursive: true, force: true });
-  mkdirSync(directory);
-  const dumped = spawnSync("debugfs", ["-R", `rdump /lib ${directory}`, volume], { encoding: "utf8" });
-  assert.equal(dumped.status, 0, dumped.stderr);
-  const lib = join(directory, "lib");
-  const box = join(lib, "ringbox");
-  const machineId = textOf(join(lib, "machine-id"));
-  if (machineId !== undefined) assert.match(machineId, /^[0-9a-f]{32}\n$/);
-  const hasTicket = ticketIn(textOf(join(box, "ringbox.ticket")) ?? "");
-  return { checked: checked ?? 0, hasTicket, machineId, ...identityIn(box), rows: rowsIn(box) };
-}
-
-/** `undefined`: it is not there, or empty, as what was never synced may be. */
-function textOf(path: string): string | undefined {
-  return existsSync(path) && statSync(path).size > 0 ? readFileSync(path, "latin1") : undefined;
-}
-
-function identityIn(directory: string): { readonly key: string | undefined; readonly nodeId: string | undefined } {
-  if (!existsSync(join(directory, "identity.key"))) {
-    assert.ok(!existsSync(join(directory, "fleet.json")), "a membership without its key");
-    return { key: undefined, nodeId: undefined };
-  }
-  const reports: string[] = [];
-  const data = new DataDirectory(directory, (_, text) => reports.push(text));
-  data.open();
-  try {
-    const nodeId = data.membership()?.enrolled.nodeId;
-    const key = createHash("sha256").update(data.identityKey()).digest("hex");
-    assert.deepEqual(reports, [], "nothing is torn");
-    return { key, nodeId };
-  } finally {
-    data.close();
-  }
-}
-
-function rowsIn(directory: string): number {
-  if (!existsSync(join(directory, "durable.db"))) return 0;
-  const file = new StoredRows(join(directory, "durable.db"), "FULL");
-  const loaded = file.open();
-  file.close();
-  assert.deepEqual({ moved: loaded.movedTo, damaged: loaded.damaged.length, lost: loaded.lostCommits }, { moved: undefined, damaged: 0, lost: 0 });
-  return loaded.rows.length;
 }

@@ -43,6 +43,11 @@ const LONG_FORMS: readonly LongForm[] = [
     environment: { RINGBOX_POWER_CUTS: "10000", RINGBOX_POWER_CUT_WRITES: "1200" },
   },
   {
+    name: "durability power cuts of a whole data partition: 2,000 states of a first start",
+    command: ["--test", "test/integration/io/power-cut-disk.test.ts"],
+    environment: { RINGBOX_DISK_CUTS: "2000" },
+  },
+  {
     name: "chord: ten million random schedules of Zave's rules",
     command: ["--test", "test/simulation/chord-schedules.test.ts"],
     environment: { RINGBOX_CHORD_SCHEDULES: "10000000" },

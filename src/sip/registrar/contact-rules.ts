@@ -20,6 +20,7 @@ export interface Origin {
   readonly flowToken: string;
   readonly received: Address;
   readonly transport: TransportName;
+  readonly isRewritten: boolean;
 }
 
 export type RegistrationPlan =
@@ -149,6 +150,7 @@ class ContactPlanner {
       flowToken: this.#origin.flowToken,
       received: this.#origin.received,
       transport: this.#origin.transport,
+      ...(this.#origin.isRewritten ? { isRewritten: true } : {}),
     };
   }
 

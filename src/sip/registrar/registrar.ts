@@ -208,7 +208,7 @@ export class Registrar {
     const { settings, crypto } = this.#core;
     const refusal = this.#contactRefusal(request, aor);
     if (refusal !== undefined) return this.#end(now, aor, registration, ...refusal);
-    const plan = planRegistration(request, stored, this.#origin(registration), settings.expiry, crypto);
+    const plan = planRegistration(request, stored, this.#origin(now, registration), settings.expiry, crypto);
     switch (plan.type) {
       case "refuse": {
         const fields: NameAndValue[] = plan.minimumExpires === undefined ? [] : [["Min-Expires", String(plan.minimumExpires)]];
@@ -230,7 +230,7 @@ export class Registrar {
   }
 
   /** The phone's flow; none if another proxy stands between and wrote no Path: then the Contact is the way. */
-  #origin({ request, server }: Registration): Origin {
+  #origin(now: Instant, { request, server }: Registration): Origin {
     const flow = server.back;
     const behindProxy = (request.vias?.length ?? 1) > 1 && (request.paths ?? []).length === 0;
     return {
@@ -239,6 +239,7 @@ export class Registrar {
       flowToken: behindProxy ? "" : this.#core.tokens.forFlow(flow),
       received: flow.remote,
       transport: flow.transport,
+      isRewritten: this.#core.rewriting.has(now, server.source),
     };
   }
 

@@ -335,13 +335,21 @@ export class StatefulProxy {
   }
 
   /** Whoever watches the caller or the called user is told of the call. */
-  #watchCall(now: Instant, { request, destination, route }: Passage, context: ResponseContext): void {
-    if (request.toTag !== "") return this.#events.calls.passed(now, request);
+  #watchCall(now: Instant, { request, flow, destination, route }: Passage, context: ResponseContext): void {
+    if (request.toTag !== "") return this.#events.calls.passed(now, request, this.#hasOutlived(request, flow, route));
     if (request.method !== "INVITE" || route.flow !== undefined) return;
     const callee = destination.type === "user" ? destination.aor : undefined;
     const { uri } = request.from;
     const caller = this.#isOurCaller(request) && isSipUri(uri) ? addressOfRecord({ ...uri, host: this.#core.settings.domain }) : undefined;
     context.observer = this.#events.calls.begin(now, request, watchable(caller), watchable(callee));
+  }
+
+  /** Whether a box that laid its way is dead: its service address is here now, or what the next Route names is no box any more. */
+  #hasOutlived({ callId }: ValidRequest, { local }: Flow, { vouched, remaining: [next] }: Preprocessed): boolean {
+    const { ends, tokens } = this.#core;
+    if (!vouched || ends.hasTaken(local.host)) return vouched;
+    if (next === undefined || !isSipUri(next.uri) || next.uri.user === undefined || ends.isFleetHost(next.uri.host)) return false;
+    return tokens.read(next.uri.user, callId).type !== "tampered";
   }
 
   /** From here on the request has a transaction and somebody who answers it. */

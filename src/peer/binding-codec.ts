@@ -9,8 +9,9 @@ import type { Binding, TransportName } from "../sip/ports.ts";
 const VERSION = 1;
 const TRANSPORTS: readonly TransportName[] = ["udp", "tcp", "tls", "ws", "wss"];
 const PATH_LIMIT = 16;
-/** The only mark. */
+/** The marks. */
 const REWRITTEN = 1;
+const HAS_SECURE_PORT = 2;
 
 /** The AoR is in the value because its Resource-ID, a hash, does not tell it. */
 export interface StoredBinding {
@@ -36,7 +37,9 @@ export function encodeBinding(aor: string, binding: Binding): Uint8Array {
   writeText(writer, binding.received.host);
   writer.u8(binding.path.length);
   for (const uri of binding.path) writeText(writer, uri);
-  if (binding.isRewritten === true) writer.u8(REWRITTEN);
+  const marks = (binding.isRewritten === true ? REWRITTEN : 0) | (binding.securePort === undefined ? 0 : HAS_SECURE_PORT);
+  if (marks !== 0) writer.u8(marks);
+  if (binding.securePort !== undefined) writer.u16(binding.securePort);
   return writer.finish();
 }
 
@@ -80,9 +83,10 @@ function readBinding(key: string, reader: ByteReader): StoredBinding {
   const path = Array.from({ length: hops }, () => readText(reader));
   // Marks are there if one is set. What stands behind them a later version has added.
   const marks = reader.remaining > 0 ? reader.u8() : 0;
+  const securePort = (marks & HAS_SECURE_PORT) === 0 ? undefined : reader.u16();
   const binding: Binding = {
     contact, key, callId, cseq, preference, expiresAt, instance, regId, path, userAgent, parameters, edge, flowToken,
-    received, transport, ...((marks & REWRITTEN) === 0 ? {} : { isRewritten: true }),
+    received, transport, ...((marks & REWRITTEN) === 0 ? {} : { isRewritten: true }), ...(securePort === undefined ? {} : { securePort }),
   };
   return { aor, binding };
 }

@@ -64,6 +64,8 @@ export interface Binding {
   readonly transport: TransportName;
   /** Something between the phone and its box changes what the phone writes (SIP ALG). */
   readonly isRewritten?: true;
+  /** Where its box takes SIP over TLS, of a phone on secure WebSocket: the way to it for `sips:`. */
+  readonly securePort?: number;
 }
 
 /** A binding as the location service hands it out: with the way to its flow owner at this moment. */

@@ -1,12 +1,12 @@
 // The copy of a request that goes on (RFC 3261 16.6).
 
-import { formatAddress, isIpv6 } from "../../base/address.ts";
+import { type Address, formatAddress } from "../../base/address.ts";
 import type { CoreContext } from "../core-context.ts";
 import { RequestEdit } from "../message/edit.ts";
 import type { SipRequest, ValidRequest } from "../message/message.ts";
 import { parseUnsigned } from "../message/scan.ts";
 import { isSipUri, parseUri } from "../message/uri.ts";
-import type { Flow } from "../ports.ts";
+import type { Flow, TransportName } from "../ports.ts";
 import { type Hop, hopRemote, hopTransport } from "../transport/transport.ts";
 import { foreignCredentials } from "./loop-detection.ts";
 import { isLooseRouter, type Preprocessed } from "./route-preprocessing.ts";
@@ -94,14 +94,23 @@ function recordRoutes(core: CoreContext, { request, source, callerFlow }: Forwar
   const far = hop.type === "flow" ? core.tokens.forFlow(hop.flow) : onward;
   const { ends } = core;
   const farEnd = localEnd(core, hop);
+  // What came as `sips:` stays secure for the whole dialog (RFC 3261 16.6 step 4); from another box it comes by its Route.
+  const scheme = [request.uri, request.routes[0]?.uri].some((uri) => uri !== undefined && isSipUri(uri) && uri.scheme === "sips") ? "sips" : "sip";
   return [
-    recordRoute(near, ends.lasting(source.local.host), ends.portOf(source.transport), source.transport),
-    recordRoute(far, ends.lasting(farEnd.host), farEnd.port, hopTransport(hop)),
+    recordRoute(scheme, near, { host: ends.lasting(source.local.host), port: ends.portOf(source.transport) }, source.transport),
+    recordRoute(scheme, far, { host: ends.lasting(farEnd.host), port: farEnd.port }, hopTransport(hop)),
   ];
 }
 
-const recordRoute = (token: string, host: string, port: number, transport: string): string =>
-  `<sip:${token}@${isIpv6(host) ? `[${host}]` : host}:${port}${transport === "udp" ? "" : `;transport=${transport}`};lr>`;
+const recordRoute = (scheme: string, token: string, place: Address, transport: TransportName): string =>
+  `<${scheme}:${token}@${formatAddress(place)}${transportParameter(scheme, transport)};lr>`;
+
+/** `sips:` says TLS by itself; a secure WebSocket is `transport=ws` of it (RFC 7118 section 5.2.1 and its examples). */
+function transportParameter(scheme: string, transport: TransportName): string {
+  if (transport === "udp") return "";
+  if (scheme === "sip") return `;transport=${transport}`;
+  return transport === "wss" ? ";transport=ws" : "";
+}
 
 /** Credentials for our realm are for us alone (RFC 3261 22.3). */
 function removeOwnCredentials(core: CoreContext, edit: RequestEdit, request: ValidRequest): void {

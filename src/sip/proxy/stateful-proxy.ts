@@ -371,7 +371,8 @@ export class StatefulProxy {
     else if (destination.type === "user") context.relaying = this.media.begin(request, passage.flow);
     if (destination.type === "target") context.start(now, [[[destination.target]]]);
     if (destination.type !== "user") return;
-    if (request.method === "MESSAGE" && request.toTag === "" && destination.gruu === undefined && this.#isOurCaller(request) && !isProofUser(destination.aor)) {
+    // What is to be secure all the way is not kept: whoever takes it later may have no TLS.
+    if (request.method === "MESSAGE" && request.toTag === "" && destination.gruu === undefined && !isSecure(request) && this.#isOurCaller(request) && !isProofUser(destination.aor)) {
       context.keeping = this.#keeper.keeping(request, destination.aor);
     }
     const asker = { secure: isSecure(request), isKnownCaller: this.#isOurCaller(request) };

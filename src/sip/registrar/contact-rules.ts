@@ -21,6 +21,7 @@ export interface Origin {
   readonly received: Address;
   readonly transport: TransportName;
   readonly isRewritten: boolean;
+  readonly securePort: number | undefined;
 }
 
 export type RegistrationPlan =
@@ -151,6 +152,7 @@ class ContactPlanner {
       received: this.#origin.received,
       transport: this.#origin.transport,
       ...(this.#origin.isRewritten ? { isRewritten: true } : {}),
+      ...(this.#origin.securePort === undefined ? {} : { securePort: this.#origin.securePort }),
     };
   }
 

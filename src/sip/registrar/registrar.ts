@@ -240,6 +240,7 @@ export class Registrar {
       received: flow.remote,
       transport: flow.transport,
       isRewritten: this.#core.rewriting.has(now, server.source),
+      securePort: flow.transport === "wss" ? this.#core.ends.streamPorts.tls : undefined,
     };
   }
 

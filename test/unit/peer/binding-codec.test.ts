@@ -11,8 +11,9 @@ const BINDING: Binding = {
 };
 const REWRITTEN: Binding = { ...BINDING, isRewritten: true };
 
-test("a binding comes out of its value as it went in, with and without its mark", () => {
-  for (const binding of [BINDING, REWRITTEN]) assert.deepEqual(decodeBinding("aa", encodeBinding(AOR, binding)), { aor: AOR, binding });
+test("a binding comes out of its value as it went in, with and without its marks", () => {
+  const secure: Binding = { ...BINDING, transport: "wss", securePort: 5061 };
+  for (const binding of [BINDING, REWRITTEN, secure, { ...secure, isRewritten: true } as const]) assert.deepEqual(decodeBinding("aa", encodeBinding(AOR, binding)), { aor: AOR, binding });
 });
 
 test("a binding without a mark has the octets it always had", () => {
@@ -20,7 +21,7 @@ test("a binding without a mark has the octets it always had", () => {
 });
 
 test("marks that a later version sets, and what it adds behind them, are passed over", () => {
-  const later = Uint8Array.of(...encodeBinding(AOR, BINDING), 0xfe, 1, 2, 3);
+  const later = Uint8Array.of(...encodeBinding(AOR, BINDING), 0xfc, 1, 2, 3);
   assert.deepEqual(decodeBinding("aa", later)?.binding, BINDING);
 });
 

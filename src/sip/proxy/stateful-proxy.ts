@@ -367,7 +367,7 @@ export class StatefulProxy {
   #route(now: Instant, passage: Passage, context: ResponseContext): void {
     const { request, destination } = passage;
     this.#watchCall(now, passage, context);
-    if (request.toTag !== "") context.relaying = this.media.within(request);
+    if (request.toTag !== "") context.relaying = this.media.within(request, passage.route.media);
     else if (destination.type === "user") context.relaying = this.media.begin(request, passage.flow);
     if (destination.type === "target") context.start(now, [[[destination.target]]]);
     if (destination.type !== "user") return;

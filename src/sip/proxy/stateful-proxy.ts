@@ -311,6 +311,7 @@ export class StatefulProxy {
     }
     const verdict = this.#gatekeeper.verify(request, credentials, lookup.credentials);
     if (verdict === "right") this.#core.budgets.proved(flow.remote.host);
+    if (verdict === "wrong") this.#core.budgets.wrong(flow.remote.host);
     if (verdict !== "right") {
       this.#core.outbox.count(verdict === "wrong" ? "request-wrong-credentials" : "request-replayed");
       context.refuse(now, 407, "", this.#challenge(request, verdict === "replayed"));

@@ -182,6 +182,7 @@ export class Registrar {
     if (lookup.outcome === "unavailable") return this.#end(now, aor, registration, 503, "", [this.#core.retryAfter()]);
     const verdict = credentials === undefined ? "right" : this.#gatekeeper.verify(request, credentials, lookup.credentials);
     if (verdict !== "right") {
+      if (verdict === "wrong") this.#core.budgets.wrong(registration.server.source.remote.host);
       this.#core.outbox.count(verdict === "wrong" ? "register-wrong-credentials" : "register-replayed");
       return this.#end(now, aor, registration, 401, "", this.#challenge(request, verdict === "replayed"));
     }

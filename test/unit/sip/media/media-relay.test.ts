@@ -176,7 +176,7 @@ test("a new offer of either side goes through the relay also when the box that b
 test("a Route that says of a call what no box has said of it changes nothing", () => {
   const { world, alice, bob, answer } = outlived();
   const dialog = alice.dialogOf(answer);
-  const [forged] = dialog.routes.map((route) => /;media=(\w+)/.exec(route)?.[1] ?? []).flat();
+  const [forged] = dialog.routes.flatMap((route) => /;media=(\w+)/.exec(route)?.[1] ?? []);
   assert.ok(forged !== undefined);
   const before = world.mediaQuestions.length;
   for (const mark of [`wp${forged.slice(2)}`, "pp", "", `${forged}0`]) {

@@ -24,6 +24,8 @@ export const CORE_LIMITS = {
   resolvedTargets: 8,
   /** Servers outside that did not answer lately: above it the oldest is forgotten, and waited for again. */
   silentServers: 1_000,
+  /** Flows on which something changes SIP on its way: above it the oldest is forgotten, until its next REGISTER. */
+  rewrittenFlows: 5_000,
   /** Calls whose sound goes through the media relay: above it the oldest is forgotten, and its next offer goes on as it is. */
   relayedCalls: 5_000,
   /** Nonces whose use is remembered: above it the oldest is forgotten. */

@@ -8,6 +8,7 @@ import { run, sourceDate } from "./steps.ts";
 
 const ENABLED = [
   "ringboxd.service", "ringbox-agent.service", "ringbox-provision.service", "ringbox-report.service", "ringbox-console.service", "ringbox-name.path", "ringbox-factory-reset.path", "ringbox-proof.service",
+  "ringbox-slot.service", "ringbox-update.path", "ringbox-kept.service",
   "systemd-networkd.service", "systemd-resolved.service", "systemd-timesyncd.service",
 ];
 /** What writes to the root, what nobody needs here, what would ask for a password, what wears the flash. */

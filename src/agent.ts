@@ -15,6 +15,7 @@ import { ListenError } from "./io/listen-error.ts";
 import { ownAddress } from "./io/own-address.ts";
 import { feedWhileServing } from "./io/agent/page-proof.ts";
 import { ServiceManager } from "./io/service-manager.ts";
+import { SlotHands } from "./io/updates/slot-hands.ts";
 import { SOFTWARE } from "./peer/peer.ts";
 import { parseHint } from "./provision/hint.ts";
 import { actionRoutes } from "./web/server/action-routes.ts";
@@ -25,6 +26,7 @@ import { fieldProgram } from "./web/server/field-program.ts";
 import { fleetRoutes } from "./web/server/fleet-routes.ts";
 import { operateRoutes } from "./web/server/operate-page.ts";
 import { readingRoutes } from "./web/server/reading-routes.ts";
+import { updateRoutes } from "./web/server/update-routes.ts";
 import { WebFront } from "./web/server/web-front.ts";
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -42,11 +44,12 @@ async function main(): Promise<void> {
     process.exitCode = parsed.exitStatus;
     return;
   }
-  const { data, listen, httpPort, httpsPort, names, webhook, syslog, supervised } = parsed.options;
+  const { data, listen, httpPort, httpsPort, names, webhook, syslog, supervised, slots } = parsed.options;
   const page = `http://${formatAddress({ host: ownAddress(listen), port: httpPort })}/`;
   const report = journal(say, process.env["RINGBOX_DEBUG"] !== undefined);
   const heralds = new Heralds({ webhook, syslog: syslog === undefined ? undefined : parseHint(syslog), onReport: report });
-  const agent = new BoxAgent({ heralds, supervised, directory: data, readAnswer, software: SOFTWARE, page, onReport: report });
+  const hands = new SlotHands(slots, process.env["RUNTIME_DIRECTORY"] ?? data);
+  const agent = new BoxAgent({ heralds, supervised, slots: hands, directory: data, readAnswer, software: SOFTWARE, page, onReport: report });
   const events = new EventStream(() => agent.report());
   const routes = [
     ...readingRoutes({ report: () => agent.report(), phones: (query) => agent.phones(query), series: (most) => agent.series(most), events }),
@@ -66,6 +69,7 @@ async function main(): Promise<void> {
       directory: data, report: () => agent.report(), phones: () => agent.phones(""), series: () => agent.series(), entries: () => agent.callEntries(),
       ladder: (name) => agent.ladder(name), peerSays: () => agent.peerSays(), record: (text) => agent.record(text),
     }),
+    ...updateRoutes(agent.updates, () => agent.proof(), (text) => agent.record(text)),
     ...fleetRoutes((envelope) => agent.answerAgent(envelope)),
   ];
   const front = new WebFront({

@@ -8,6 +8,7 @@ import { PHASE_TRANSITIONS } from "../overlay/members/phases.ts";
 import { CHORD_TRANSITIONS } from "../overlay/ring/chord.ts";
 import { SERVICE_ADDRESS_TRANSITIONS } from "../peer/service-addresses.ts";
 import { ADMISSION_TABLE } from "../provision/admission.ts";
+import { ROLL_OUT_TRANSITIONS } from "../provision/roll-out-stages.ts";
 import { SUBSCRIPTION_TRANSITIONS } from "../sip/events/subscription-machine.ts";
 import { INVITE_CLIENT_TRANSITIONS } from "../sip/transaction/invite-client.ts";
 import { INVITE_SERVER_TRANSITIONS } from "../sip/transaction/invite-server.ts";
@@ -100,6 +101,13 @@ const SECTIONS: readonly Section[] = [
     text: "An address that moves from box to box: asked for by its owner always, by another when it is its turn. `wait`: a while before it is asked for again.",
     start: "idle",
     table: SERVICE_ADDRESS_TRANSITIONS,
+  },
+  {
+    title: "A box on its way to another version",
+    source: "src/provision/roll-out-stages.ts",
+    text: "It has the leave of those that share its replicas from `writing` to `proving`. `began anew`, `not restarted` and `runs …` are what a program finds that has just begun.",
+    start: "idle",
+    table: ROLL_OUT_TRANSITIONS,
   },
 ];
 

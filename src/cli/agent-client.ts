@@ -18,7 +18,7 @@ export async function askAgent(directory: string, method: "GET" | "POST", path: 
 }
 
 /** The same, as it is. */
-export async function bytesFromAgent(directory: string, method: "GET" | "POST", path: string, body?: object): Promise<Buffer> {
+export async function bytesFromAgent(directory: string, method: "GET" | "POST", path: string, body?: object | Uint8Array): Promise<Buffer> {
   const whole = resolve(directory);
   if (!existsSync(whole)) throw new CliError(`no ringbox-agent is running on ${whole} (there is no such directory)`);
   const name = controlSocketPath(whole, "agent.sock");
@@ -34,7 +34,7 @@ export async function bytesFromAgent(directory: string, method: "GET" | "POST", 
   }
 }
 
-function exchange(socketPath: string, method: string, path: string, body: object | undefined): Promise<{ readonly status: number; readonly bytes: Buffer }> {
+function exchange(socketPath: string, method: string, path: string, body: object | Uint8Array | undefined): Promise<{ readonly status: number; readonly bytes: Buffer }> {
   return new Promise((answered, failed) => {
     const asked = request({ socketPath, method, path, headers: { host: "box", "content-type": "application/json" }, timeout: ANSWER_WAIT }, (response) => {
       const chunks: Buffer[] = [];
@@ -48,6 +48,6 @@ function exchange(socketPath: string, method: string, path: string, body: object
     });
     asked.on("timeout", () => asked.destroy(new CliError(`ringbox-agent did not answer within ${ANSWER_WAIT / 1_000} seconds`)));
     asked.on("error", failed);
-    asked.end(body === undefined ? undefined : JSON.stringify(body));
+    asked.end(body === undefined || body instanceof Uint8Array ? body : JSON.stringify(body));
   });
 }

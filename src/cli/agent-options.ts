@@ -19,6 +19,8 @@ export interface AgentOptions {
   readonly syslog: string | undefined;
   /** Whether somebody starts `ringboxd` again when it ends. */
   readonly supervised: boolean;
+  /** Where a unit of root says what this machine was started from; nothing is there but on a box made from the image. */
+  readonly slots: string;
   readonly httpsPort: number;
   /** Names of the box in DNS, besides those that it knows of itself; lower case. */
   readonly names: readonly string[];
@@ -31,6 +33,7 @@ interface ParsedOptions {
   readonly webhook?: string;
   readonly syslog?: string;
   readonly supervised?: boolean;
+  readonly slots: string;
   readonly httpsPort: number;
   readonly name?: readonly string[];
 }
@@ -47,11 +50,12 @@ export async function parseAgentOptions(args: readonly string[], voice: Voice): 
     .option("--webhook <url>", "POST to it when a condition comes and when it is over", webhookOption)
     .option("--syslog <host:port>", "send the same to a syslog server (RFC 5424 over UDP)", hintOption)
     .option("--supervised", "ringboxd is started again when it ends: the agent may stop it where that mends something")
+    .option("--slots <dir>", "what this machine was started from, as a box made from the image says it", "/run/ringbox-update")
     .option("--https-port <port>", "TCP port of the page for who signs in", portOption, 8443)
     .option("--name <host>", "a name of this box in DNS, by which browsers may call it; may be repeated", collected(domainOption))
     .action((parsed: ParsedOptions) => {
-      const { data, listen, httpPort, httpsPort, name, webhook, syslog, supervised } = parsed;
-      options = { data, listen, httpPort, httpsPort, names: name ?? [], webhook, syslog, supervised: supervised === true };
+      const { data, listen, httpPort, httpsPort, name, webhook, syslog, supervised, slots } = parsed;
+      options = { data, listen, httpPort, httpsPort, names: name ?? [], webhook, syslog, supervised: supervised === true, slots };
     });
   const exitStatus = await runProgram(program, args, NAME, voice);
   return options === undefined ? { exitStatus } : { options };

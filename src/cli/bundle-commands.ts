@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { wallTime } from "../base/time.ts";
 import { NodeCrypto } from "../io/crypto.ts";
 import { BootDirectory, DiskFile } from "../io/disk-files.ts";
+import { parseMembership } from "../io/identity-files.ts";
 import { SlotWriter } from "../io/slot-writer.ts";
 import { type CheckedBundle, checkBundle, createBundle, type PartSink, type Source, type UpdatingBox, withFile, writeFully, writeParts } from "../io/update-bundle.ts";
 import { parseTicket } from "../provision/ticket.ts";
@@ -26,12 +27,16 @@ export interface BundleOptions extends Readonly<Record<PartName, string>> {
 }
 
 export interface CheckOptions {
-  readonly ticket: string;
+  /** A ticket of the fleet, or the data directory of a box that is in it: one of the two. */
+  readonly ticket?: string;
+  readonly box?: string;
   readonly arch: Architecture;
   readonly floor: string;
 }
 
 const MIB = 1 << 20;
+/** What a box knows of its fleet, in its data directory. */
+const MEMBERSHIP_FILE = "fleet.json";
 
 /** A new update key for a fleet that has none, or whose key was lost. */
 export async function newUpdateKey(directory: string, terminal: Terminal): Promise<void> {
@@ -103,6 +108,8 @@ export function installBundle(file: string, options: InstallOptions, terminal: T
         disk.close();
       }
       terminal.print(`Version ${bundle.manifest.version} is in the other slot. The next start tries it; if it does not prove itself, the version that runs now returns.`);
+      // For the program that keeps it: the floor is raised then, and not before.
+      if (options.box !== undefined) terminal.print(`floor ${bundle.manifest.version} ${bundle.manifest.floor}`);
     }),
   );
 }
@@ -146,11 +153,24 @@ function checked(file: string, source: Source, options: CheckOptions): CheckedBu
   return bundle.value;
 }
 
-function boxOf({ ticket: path, arch, floor }: CheckOptions): UpdatingBox {
+function boxOf({ ticket, box, arch, floor }: CheckOptions): UpdatingBox {
+  const fleet = box === undefined ? fleetOfTicket(ticket) : fleetOfBox(box);
+  return { fleet: fleet.overlayName, rootCertificate: fleet.rootCertificate, architecture: arch, floor };
+}
+
+function fleetOfTicket(path: string | undefined): { readonly overlayName: string; readonly rootCertificate: Uint8Array } {
+  if (path === undefined) throw new CliError("which fleet is it to be for? Name one of its tickets with --ticket");
   const text = onDisk(path, "read", () => readFileSync(path, "latin1"));
   const ticket = parseTicket(text, { crypto: new NodeCrypto(undefined), wall: wallTime(Date.now()) });
   if (!ticket.ok) throw new CliError(`${path} cannot be used: ${ticket.fault}`);
-  return { fleet: ticket.value.overlayName, rootCertificate: ticket.value.rootCertificate, architecture: arch, floor };
+  return ticket.value;
+}
+
+function fleetOfBox(directory: string): { readonly overlayName: string; readonly rootCertificate: Uint8Array } {
+  const path = join(directory, MEMBERSHIP_FILE);
+  const membership = parseMembership(onDisk(path, "read", () => readFileSync(path, "utf8")));
+  if (membership === undefined) throw new CliError(`${path} is damaged`);
+  return membership;
 }
 
 const described = ({ version, architecture, floor, parts }: UpdateManifest): string =>

@@ -18,6 +18,7 @@ import { conflictsText, peersText, registrationsText, statusText, subscribersTex
 import { type AddOptions, addSubscriber, aorOf, importSubscribers, removeSubscriber } from "./subscriber-commands.ts";
 import { rotateFleet } from "./rotate-command.ts";
 import { configurationText, revokeBox, setConfiguration } from "./rules-commands.ts";
+import { PROVED_WITHIN, updateFleet, type UpdateOptions } from "./update-commands.ts";
 import { ARCHITECTURES } from "../provision/update-bundle.ts";
 import type { Terminal } from "./terminal.ts";
 import { VERSION } from "./version.ts";
@@ -61,6 +62,7 @@ export function ringboxProgram(terminal: Terminal): Command {
   addAdmitCommand(program, terminal, withBox);
   addImageCommands(program, terminal);
   addBundleCommands(program, terminal);
+  addUpdateCommand(program, terminal);
   addWebCommands(program, terminal);
   return program;
 }
@@ -99,7 +101,8 @@ function addBundleCommands(program: Command, terminal: Terminal): void {
     .action((out: string, options: BundleOptions) => buildBundle(out, options, terminal));
   const judging = (command: Command): Command =>
     command
-      .requiredOption("--ticket <file>", "a ticket of the fleet that it is to be for")
+      .option("--ticket <file>", "a ticket of the fleet that it is to be for")
+      .option("--box <dir>", "the data directory of a box of that fleet, in the place of a ticket")
       .addOption(architecture().default(process.arch === "arm64" ? "arm64" : "x86-64"))
       .option("--floor <version>", "refuse versions below it", versionOption, "0.0.0");
   judging(bundle.command("check <file>").description("say whether a box would take it"))
@@ -111,6 +114,18 @@ function addBundleCommands(program: Command, terminal: Terminal): void {
     .requiredOption("--boot <dir>", "the folder EFI/Linux of its boot partition")
     .option("--running <hash>", "root hash of the version that stays; otherwise that of this machine")
     .action((file: string, options: InstallOptions) => installBundle(file, options, terminal));
+}
+
+function addUpdateCommand(program: Command, terminal: Terminal): void {
+  program
+    .command("update [bundle]")
+    .description("bring every box of the ring to the version of a bundle; without one, show how far each is")
+    .option("--stop", "no further box begins")
+    .option("--no-wait", "do not stay to watch")
+    .option("--json", "as JSON (docs/json.md)")
+    .addOption(new Option("--prove", "wait until this box works: for the boot of a new version").hideHelp())
+    .addOption(new Option("--within <seconds>", "how long that may take").argParser(Number).default(PROVED_WITHIN / 1_000).hideHelp())
+    .action((file: string | undefined, options: UpdateOptions) => updateFleet(file, options, program.opts<{ data: string }>().data, terminal));
 }
 
 type WithBox = (action: (box: ControlClient) => Promise<void>) => Promise<void>;

@@ -5,6 +5,7 @@ import * as z from "zod/mini";
 import type { ControlAnswers, ControlOperation } from "../peer/control.ts";
 import { ladderSchema } from "./ladder-schema.ts";
 import type { RecordedCall, RecordedMessage } from "../sip/recorder/call-recorder.ts";
+import { updateSchema } from "./update-commands.ts";
 import type {
   BindingReport,
   BoxReference,
@@ -189,6 +190,7 @@ export const OUTPUT_SCHEMAS = {
   calls: callsSchema,
   call: ladderSchema,
   "config-show": configurationSchema,
+  update: updateSchema,
 } as const;
 
 /** The answers of a box, by the question. */

@@ -19,6 +19,7 @@ import { certificateEnd, checkCertificateRequest, type Credential, fingerprint, 
 import type { RulesInForce } from "./rules-in-force.ts";
 import { RENEWAL_PATH } from "./renewal.ts";
 import { identifyPeer } from "./tls-identity.ts";
+import type { BundleDoor } from "./updates/bundle-door.ts";
 import { type CertificateTrust, nodeIdIn, readCertificate } from "./trust.ts";
 import { ADMIT_PATH, WAIT_PATH, WaitingLine } from "./waiting-line.ts";
 
@@ -45,6 +46,8 @@ export interface EnrollmentServerSettings {
   readonly askOffice: (request: AdmissionRequest) => Promise<AdmissionAnswer>;
   readonly onReport: (level: "info" | "warning", text: string) => void;
   readonly onCount?: (event: "enrollment-refused") => void;
+  /** Gives bundles to boxes of the fleet. */
+  readonly bundles: BundleDoor;
 }
 
 const FORM_BYTES_MAX = 16_384;
@@ -131,6 +134,7 @@ export class EnrollmentServer {
       if (request.method === "GET" && request.url === CONFIGURATION_PATH) return this.#showConfiguration(response);
       if (request.url === WAIT_PATH) return await this.#wait(request, response, source);
       response.setHeader("connection", "close");
+      if (this.#settings.bundles.isFor(request)) return await this.#giveBundle(request, response);
       this.#checkCredential();
       if (request.url === ADMIT_PATH) return await this.#admit(request, response, source);
       if (request.method === "POST" && request.url === RENEWAL_PATH) {
@@ -182,6 +186,14 @@ export class EnrollmentServer {
     // A client stays one, whatever it says that it accepts.
     const isClient = peer.isClient || !asksForAll(request);
     return { certificate: await this.#issue(publicKey, peer.nodeId, isClient), isClient };
+  }
+
+  async #giveBundle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { trust, rules, bundles } = this.#settings;
+    const peer = identifyPeer(request.socket as TLSSocket, trust);
+    if ("refused" in peer) throw new Refusal(403, "failed_authentication", peer.refused);
+    if (peer.isClient || rules().isRevoked(peer.nodeId)) throw new Refusal(403, "failed_authentication", "bundles are for the boxes of the fleet");
+    await bundles.answer(request, response);
   }
 
   #issue(publicKey: Uint8Array, nodeId: NodeId, isClient = false): Promise<Uint8Array> {

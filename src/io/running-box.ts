@@ -41,6 +41,7 @@ import { SipCertificate, type SipCertificateSettings } from "./sip-certificate.t
 import { SipSockets, type SipSocketsSettings } from "./sip-sockets.ts";
 import { Store } from "./store.ts";
 import { CertificateTrust } from "./trust.ts";
+import { BundleDoor } from "./updates/bundle-door.ts";
 
 /**
  * Between two looks at the links by the time that the ring agrees on, longer than a box takes to renew its own
@@ -156,6 +157,7 @@ export class RunningBox {
       askOffice: (request) => this.#askOffice(request),
       onReport: report,
       onCount: this.#countAtDoor,
+      bundles: new BundleDoor(data.path),
     });
     this.#links = new Links({
       overlayName: membership.overlayName,

@@ -47,19 +47,28 @@ export function withFile<Value>(path: string, action: (source: Source) => Value)
 
 /** Signatures, what it is for, and the content of every part. Writes nothing. */
 export function checkBundle(source: Source, box: UpdatingBox): Result<CheckedBundle, string> {
+  const head = readHead(source, box);
+  if (!head.ok) return head;
+  const { manifest, partsAt } = head.value;
+  const reason = refusal(manifest, partsAt, source.bytes, box);
+  if (reason !== undefined) return fault(reason);
+  const contents = readParts(source, manifest, partsAt, () => undefined);
+  return contents.ok ? ok({ manifest, partsAt }) : contents;
+}
+
+/** What the signatures of the fleet hold for. `id`: SHA-256 of it, lower-case hex; it names the content of every part. */
+export function readHead(source: Source, fleet: Pick<UpdatingBox, "fleet" | "rootCertificate">): Result<CheckedBundle & { readonly id: string }, string> {
   const prefix = parsePrefix(take(source, 0, PREFIX_BYTES));
   if (!prefix.ok) return prefix;
-  const head = parseHead(take(source, PREFIX_BYTES, prefix.value));
+  const bytes = take(source, PREFIX_BYTES, prefix.value);
+  const head = parseHead(bytes);
   if (!head.ok) return head;
-  const signatures = checkSignatures(head.value, { overlayName: box.fleet, rootCertificate: box.rootCertificate });
+  const signatures = checkSignatures(head.value, { overlayName: fleet.fleet, rootCertificate: fleet.rootCertificate });
   if (!signatures.ok) return signatures;
   const manifest = parseManifest(head.value.manifest.content);
   if (!manifest.ok) return manifest;
-  const { partsAt } = head.value;
-  const reason = refusal(manifest.value, partsAt, source.bytes, box);
-  if (reason !== undefined) return fault(reason);
-  const contents = readParts(source, manifest.value, partsAt, () => undefined);
-  return contents.ok ? ok({ manifest: manifest.value, partsAt }) : contents;
+  if (manifest.value.fleet !== fleet.fleet) return fault("the bundle is for another fleet");
+  return ok({ manifest: manifest.value, partsAt: head.value.partsAt, id: createHash("sha256").update(bytes).digest("hex") });
 }
 
 /** Writes the parts of a checked bundle; a fault if it is not what was checked any more. */

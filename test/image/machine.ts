@@ -48,6 +48,8 @@ export interface MachineSettings {
   /** What qemu gets for the network. */
   readonly network: readonly string[];
   readonly memoryMib?: number;
+  /** Runs the emulator where its network is. */
+  readonly command?: readonly string[];
   /** Appended to the kernel's command line, as an operator might in the firmware of a virtual machine. */
   readonly kernelArguments?: string;
   readonly more?: readonly string[];
@@ -81,13 +83,13 @@ export class VirtualMachine {
 
   /** Power on. */
   start(): void {
-    const { architecture, network, memoryMib = 768, kernelArguments, more = [] } = this.#settings;
+    const { architecture, network, memoryMib = 768, command = [], kernelArguments, more = [] } = this.#settings;
     const { program, machine, code } = KINDS[architecture];
     this.lines = [];
     this.#startedAt = performance.now();
     rmSync(this.#monitor, { force: true });
     const smbios = kernelArguments === undefined ? [] : ["-smbios", `type=11,value=io.systemd.stub.kernel-cmdline-extra=${kernelArguments}`];
-    this.#program = spawn("nice", ["-n", "5", program,
+    this.#program = spawn("nice", ["-n", "5", ...command, program,
       "-accel", "tcg,thread=multi,tb-size=512", ...machine, "-smp", "2", "-m", String(memoryMib), "-display", "none", "-nodefaults", "-no-user-config",
       "-drive", `if=pflash,format=raw,readonly=on,file=${code}`, "-drive", `if=pflash,format=raw,file=${this.#variables}`,
       "-drive", `if=none,id=disk,format=raw,file=${this.disk},cache=unsafe,discard=unmap`, "-device", "virtio-blk-pci,drive=disk,bootindex=1",
@@ -131,7 +133,7 @@ export class VirtualMachine {
   async kill(): Promise<void> {
     const program = this.#program;
     if (program === undefined) return;
-    // `nice` has become qemu: it is the same process.
+    // `nice` and `ip` have become qemu: it is the same process.
     program.kill("SIGKILL");
     await until(`${this.name} is off`, 20, () => assert.ok(program.exitCode !== null || program.signalCode !== null));
   }

@@ -2,13 +2,15 @@
 // button does on the ring what it says.
 
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { boxWords } from "../../src/health/box-words.ts";
 import { Agent } from "./agent.ts";
-import { Box } from "./box.ts";
+import { Box, ringbox } from "./box.ts";
 import { keepPicture, openBrowser, whyNoBrowser } from "./browser.ts";
 import { account, type Lab, labTest } from "./lab.ts";
 import { Baresip } from "./phones/baresip.ts";
+import { makeParts, rootHashOf } from "../support/slotted-machine.ts";
 import { until } from "./until.ts";
 
 const no = whyNoBrowser();
@@ -118,6 +120,8 @@ async function buttons(lab: Lab, browser: Browser, open: Page, user: string): Pr
   assert((await first.status()).uptimeSeconds < before, "the box began anew");
   await firstLineSays(open, / 4 of 4 boxes\./, 30);
 
+  await bringBundle(lab, page);
+
   await page.click("#open-terminal");
   await page.waitForSelector(".xterm-rows");
   const terminal = async (): Promise<string> => (await text(page, ".xterm-rows")).replaceAll("\u00a0", " ");
@@ -137,6 +141,24 @@ async function buttons(lab: Lab, browser: Browser, open: Page, user: string): Pr
     assert.match(happened, /restart this box\. The box restarted/);
   });
   lab.tell(await keepPicture(page, "phone-dark"));
+}
+
+/** As an operator does from a notebook. None of these boxes has slots: it is brought, checked, wished for, and left alone. */
+async function bringBundle(lab: Lab, page: Page): Promise<void> {
+  const { directory } = lab.network;
+  const bundle = join(directory, "ringbox_9.0.0.bundle");
+  const { verity, root, kernel } = makeParts(join(directory, "parts"), "9.0.0");
+  await ringbox("bundle", "build", bundle, "--key", join(directory, "fleet/update.key"), "--bundle-version", "9.0.0", "--arch", "x86-64", "--root-hash", rootHashOf("9.0.0"), "--verity", verity, "--root", root, "--kernel", kernel);
+  await page.setInputFiles("#bundle", kernel);
+  await page.click("#update");
+  await until("what is no bundle is refused", 20, async () => assert.match(await text(page, "#said"), /The bundle is refused: this is no Ringbox bundle\./));
+  await page.setInputFiles("#bundle", bundle);
+  await page.click("#update");
+  await until("the page says that it begins", 30, async () => assert.match(await text(page, "#said"), /All boxes are to have version 9\.0\.0\. This box goes last\./));
+  await until("it lists the boxes", 20, async () => assert.match(await text(page, "#updates"), /^Version 9\.0\.0 \(x86-64\)(?:.*is left as it is){4}/));
+  lab.tell(await keepPicture(page, "update"));
+  await page.click("#stop-update");
+  await until("it is stopped", 20, async () => assert.match(await text(page, "#updates"), /stopped: stopped by /));
 }
 
 async function press(page: Page, action: string, expected: RegExp, seconds = 30): Promise<void> {

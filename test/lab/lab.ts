@@ -49,7 +49,8 @@ export class Lab {
   readonly network: Network;
   readonly boxes: Box[] = [];
   readonly phoneHosts: readonly Host[];
-  readonly #ticket: string;
+  /** The fleet ticket. */
+  readonly ticket: string;
   readonly #tell: TestContext["diagnostic"];
   readonly #options: (box: number) => readonly string[];
 
@@ -62,7 +63,7 @@ export class Lab {
 
   private constructor(network: Network, ticket: string, plan: LabPlan, tell: (line: string) => void) {
     this.network = network;
-    this.#ticket = ticket;
+    this.ticket = ticket;
     this.#tell = tell;
     this.#options = plan.options ?? (() => []);
     for (let number = 1; number <= plan.boxes; number += 1) this.addBox();
@@ -72,7 +73,7 @@ export class Lab {
   /** One more box, not started. */
   addBox(): Box {
     const number = this.boxes.length + 1;
-    const box = new Box(this.network.addHost(`b${number}`, number), this.#ticket, this.#options(number));
+    const box = new Box(this.network.addHost(`b${number}`, number), this.ticket, this.#options(number));
     this.boxes.push(box);
     return box;
   }
@@ -107,11 +108,11 @@ export class Lab {
   /** Waits until the running boxes (or those named) all serve and count one another and nobody else as serving. */
   async oneRing(
     seconds: number,
-    { since = performance.now(), boxes = this.running }: { readonly since?: number; readonly boxes?: readonly Box[] } = {},
+    { since = performance.now(), boxes = this.running, count = boxes.length }: { readonly since?: number; readonly boxes?: readonly Box[]; readonly count?: number } = {},
   ): Promise<number> {
     const found = await until(`${boxes.length} boxes are one ring`, seconds, async () => {
       const reports = await Promise.all(boxes.map((box) => box.status()));
-      for (const [index, report] of reports.entries()) assertServing(report, boxes.length, boxes[index]?.name);
+      for (const [index, report] of reports.entries()) assertServing(report, count, boxes[index]?.name);
     }, since);
     return found.seconds;
   }

@@ -144,6 +144,15 @@ export class Network {
     return host;
   }
 
+  /** A cable for a virtual machine: arguments for qemu, which has to run by `command`. */
+  addMachine(name: string): { readonly command: readonly string[]; readonly network: readonly string[] } {
+    this.atSwitch(`tuntap add dev ${name} mode tap`, `link set ${name} master br0`, `link set ${name} up`);
+    return {
+      command: ["ip", "netns", "exec", this.switchNamespace],
+      network: ["-netdev", `tap,id=lan,ifname=${name},script=no,downscript=no`, "-device", "virtio-net-pci,netdev=lan,romfile="],
+    };
+  }
+
   /** Cuts the LAN into parts that do not hear each other. Hosts in no part stay with the first. */
   partition(...parts: readonly (readonly Host[])[]): void {
     this.heal();

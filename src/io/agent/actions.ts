@@ -10,6 +10,7 @@ import type { HealthReport, Proof } from "../../health/report.ts";
 import type { ControlOperation, ControlRequest } from "../../peer/control.ts";
 import { systemClock } from "../clock.ts";
 import type { Asked } from "./control-link.ts";
+import { drainPeer } from "./drain-peer.ts";
 import { ringPhone } from "./line-test.ts";
 import { locateBox } from "./locate.ts";
 
@@ -40,8 +41,6 @@ export interface Wish {
 
 /** To the first receipt after it was asked for. */
 const PROVED_WITHIN = seconds(12);
-/** What is being set up when a box is told to restart has so long to end. */
-const DRAINED_WITHIN = seconds(10);
 const BACK_WITHIN = seconds(60);
 const OUT_FOR = minutes(3);
 /** Longer than a restart of another box and what its copies need afterwards. */
@@ -191,10 +190,7 @@ export class Actions {
 
   async #outAndBack(): Promise<Done> {
     const started = systemClock.now();
-    const drained = await this.#until(DRAINED_WITHIN, async () => {
-      const asked = await this.#ports.ask<"drain">({ op: "drain", on: true });
-      return asked.outcome !== "answered" || asked.answer.underWay === 0;
-    });
+    const drained = await drainPeer((request) => this.#ports.ask<"drain">(request));
     const asked = await this.#ports.ask<"restart">({ op: "restart" });
     const askedAt = systemClock.now();
     if (asked.outcome === "refused") return unanswered(asked);

@@ -6,6 +6,8 @@ import { type Duration, milliseconds, minutes, seconds } from "../../base/time.t
 import { Health } from "../../health/health.ts";
 import type { HealthEffect, HealthInput, Listen } from "../../health/ports.ts";
 import type { Remedy } from "../../health/remedies.ts";
+import type { SlotHands } from "../updates/slot-hands.ts";
+import { UpdateDesk } from "../updates/update-desk.ts";
 import type { CallEntry, CallLadder, HealthReport, Phone, Series, Severity, SipTransport } from "../../health/report.ts";
 import { SeriesBook } from "../../health/series.ts";
 import type { ControlRequest } from "../../peer/control.ts";
@@ -15,6 +17,7 @@ import type { Report } from "../journal.ts";
 import { CallDesk } from "./call-desk.ts";
 import { type AnswerReader, ControlLink } from "./control-link.ts";
 import type { SignedText } from "./envelope.ts";
+import { drainPeer } from "./drain-peer.ts";
 import { FactReader } from "./facts.ts";
 import { FleetRound } from "./fleet-round.ts";
 import type { Heralds } from "./heralds.ts";
@@ -37,6 +40,7 @@ const PHONES_ASKED_EVERY = seconds(1);
 const STATUS_EVERY = seconds(2);
 const PHONES_EVERY = seconds(10);
 const CALLS_EVERY = seconds(1);
+const UPDATES_LOOKED_EVERY = seconds(1);
 /** A question that the peer answers out of its head. */
 const QUICK = milliseconds(2_500);
 /** One that goes over the ring. */
@@ -57,6 +61,7 @@ export interface BoxAgentSettings {
   readonly heralds: Heralds;
   /** Somebody starts the peer again when it ends. */
   readonly supervised: boolean;
+  readonly slots: SlotHands;
   readonly onReport: Report;
 }
 
@@ -76,6 +81,8 @@ export class BoxAgent {
   readonly #timeLine: TimeLineFile;
   readonly #fleet: FleetRound;
   readonly #calls: CallDesk;
+  /** Brings the box to another version, and its neighbors with it. */
+  readonly updates: UpdateDesk;
   /** One for each transport. BOUNDED: by the transports. */
   readonly #sipWatches = new Map<SipTransport, SipWatch>();
   /** BOUNDED: by the loops below. */
@@ -96,6 +103,17 @@ export class BoxAgent {
     this.#control = new ControlLink(settings.directory, settings.readAnswer);
     this.#identity = new IdentityReader(settings.directory);
     this.#facts = new FactReader(settings.directory);
+    this.updates = new UpdateDesk({
+      directory: settings.directory, hands: settings.slots,
+      identity: () => this.#identity.read(),
+      peers: () => this.#peers,
+      takeSlot: (length) => this.takeSlot(length),
+      giveSlotBack: () => this.giveSlotBack(),
+      tellNow: () => this.#fleet.tellNow(),
+      drain: () => drainPeer((request) => this.#control.ask<"drain">(request, QUICK)).then(() => undefined),
+      record: (text, severity) => this.record(text, severity),
+      onFault: (error) => this.#fail(error),
+    });
     this.#fleet = new FleetRound({
       page: settings.page,
       identity: () => this.#identity.read(),
@@ -104,6 +122,7 @@ export class BoxAgent {
       answers: () => this.#health.phoneAnswers(systemClock.now()),
       listens: () => this.#listens,
       tell: this.#tell,
+      updates: { own: () => this.updates.own, heard: (nodeId, updates) => this.updates.heard(nodeId, updates), mayLend: () => this.updates.mayLend },
     });
     this.#calls = new CallDesk({
       control: this.#control, patience: QUICK, tell: this.#tell,
@@ -125,6 +144,7 @@ export class BoxAgent {
     this.#every(PHONES_EVERY, () => this.#listPhones());
     this.#every(CALLS_EVERY, () => this.#calls.look());
     this.#every(PHONES_ASKED_EVERY, () => this.#askPhones());
+    this.#every(UPDATES_LOOKED_EVERY, () => this.updates.look());
     for (const { interval, act } of this.#fleet.rounds) this.#every(interval, act);
   }
 
@@ -133,6 +153,7 @@ export class BoxAgent {
     for (const watch of this.#sipWatches.values()) watch.close();
     this.#phoneWatch.close();
     this.#fleet.close();
+    this.updates.close();
     this.#inventory.close();
     this.#timeLine.keep(systemClock.now(), this.#health.freshEvents(), () => this.#health.allEvents());
     this.#timeLine.close(() => this.#health.allEvents());
@@ -205,6 +226,19 @@ export class BoxAgent {
   }
   giveSlotBack(): Promise<void> {
     return this.#fleet.giveSlotBack();
+  }
+
+  /** Whether this box works as far as it can be tried from here: phones, ring and page. `why` not is in plain words. */
+  proof(): { readonly proved: boolean; readonly why: string } {
+    const { proofs, listens, boxes } = this.report();
+    const unproved = listens.filter(({ transport }) => !proofs.some((proof) => proof.transport === transport && !proof.outside && proof.verdict === "works"));
+    const self = boxes.find((box) => box.self);
+    if (self === undefined || listens.length === 0) return { proved: false, why: "ringboxd has not said where it serves phones" };
+    if (self.state !== "serving") return { proved: false, why: `its place in the ring: ${self.state}` };
+    if (unproved.length > 0) return { proved: false, why: `no trial call has succeeded over ${unproved.map(({ transport }) => transport).join(", ")}` };
+    const others = boxes.filter(({ state }) => state !== "left" && state !== "revoked").length - 1;
+    if (others > 0 && !boxes.some((box) => !box.self && box.state === "serving")) return { proved: false, why: "it has found none of the other boxes" };
+    return { proved: true, why: "" };
   }
 
   /** What another agent said; `undefined`: it is none of this fleet. */

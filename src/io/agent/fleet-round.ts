@@ -9,6 +9,7 @@ import { boxName } from "../../health/box-words.ts";
 import type { HealthInput, Listen } from "../../health/ports.ts";
 import type { HealthReport } from "../../health/report.ts";
 import type { PeerReport } from "../../peer/reports.ts";
+import type { BoxUpdate } from "../../provision/roll-out.ts";
 import { systemClock } from "../clock.ts";
 import { answerLeg, askLeg, type CallLeg } from "./call-exchange.ts";
 import type { SignedText } from "./envelope.ts";
@@ -34,6 +35,14 @@ export interface FleetRoundSettings {
   readonly answers: () => readonly { readonly key: string; readonly ago: Duration; readonly roundTripMs: number | null }[];
   readonly listens: () => readonly Listen[];
   readonly tell: (input: HealthInput) => void;
+  readonly updates: UpdateSide;
+}
+
+/** The part of a card that is about the way to another version. */
+export interface UpdateSide {
+  readonly own: () => readonly BoxUpdate[];
+  readonly heard: (nodeId: string, updates: readonly BoxUpdate[]) => void;
+  readonly mayLend: () => boolean;
 }
 
 export class FleetRound {
@@ -54,6 +63,7 @@ export class FleetRound {
     this.#settings = settings;
     this.#talk = new FleetTalk({
       isMember: (nodeId) => this.#isMember(nodeId),
+      mayLend: settings.updates.mayLend,
       card: (nodeId, card) => this.#heard(nodeId, card),
       isWhole: () => {
         const { inSync, copies, copiesWanted } = settings.report().ring;
@@ -194,7 +204,8 @@ export class FleetRound {
   #heard(nodeId: string, card: Card): void {
     this.#cards.delete(nodeId);
     this.#cards.set(nodeId, card);
-    const { tell } = this.#settings;
+    const { tell, updates } = this.#settings;
+    updates.heard(nodeId, card.updates ?? []);
     const wall = systemClock.wall();
     const { verdict, provedAgo, firstLine, page } = card;
     const provedAt = provedAgo === null ? null : Math.round(wall - provedAgo);
@@ -219,6 +230,7 @@ export class FleetRound {
       phones: { registered: phones.registered, proved: phones.proved },
       answers: this.#settings.answers().map(({ key, ago, roundTripMs }) => [key, Math.round(ago), roundTripMs]),
       events: events.map(({ id, at: when, severity, text }) => ({ id, at: when, severity, text: text.slice(0, 300) })),
+      updates: this.#settings.updates.own().map((update) => update),
     };
   }
 }

@@ -17,7 +17,7 @@ const PATIENCE = milliseconds(2_000);
 /** Boxes of which cards are kept; above it the one heard of longest ago is forgotten. */
 const CARDS_MAX = 512;
 /** No box is out of service longer by our leave. */
-const LONGEST_SLOT = minutes(10);
+const LONGEST_SLOT = minutes(30);
 export const EXCHANGE_PATH = "/fleet/exchange";
 
 export interface FleetTalkEvents {
@@ -27,6 +27,8 @@ export interface FleetTalkEvents {
   readonly receipt: (by: string, receipt: Receipt, signature: string) => void;
   /** Whether all copies of what this box answers for are there, so that one may go for a while. */
   readonly isWhole: () => boolean;
+  /** Whether this box may let another go: not while it is on its way to another version itself. */
+  readonly mayLend: () => boolean;
 }
 
 /** What is asked when a box wants to go out of service. */
@@ -131,6 +133,7 @@ export class FleetTalk {
 
   #grant(by: string, { slot, whole }: Question): boolean | null {
     if (slot === null) return null;
+    if (slot > 0 && !this.#events.mayLend()) return false;
     if (slot > 0 && whole === true && !this.#events.isWhole()) return false;
     if (slot > 0) return this.#slots.ask(systemClock.now(), by, milliseconds(Math.min(slot, LONGEST_SLOT)));
     this.#slots.giveBack(by);

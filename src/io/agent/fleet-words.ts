@@ -2,6 +2,7 @@
 
 import * as z from "zod/mini";
 import type { SignedText } from "./envelope.ts";
+import { BoxUpdateWords } from "../updates/update-words.ts";
 
 const nodeId = z.string().check(z.regex(/^[0-9a-f]{32}$/));
 const words = z.string().check(z.maxLength(300));
@@ -35,6 +36,8 @@ export const Card = z.object({
   /** Contacts that answered lately: `aor contact`, milliseconds ago, round trip. */
   answers: z.array(z.tuple([z.string().check(z.maxLength(600)), z.number(), z.nullable(z.number())])).check(z.maxLength(500)),
   events: z.array(Event).check(z.maxLength(20)),
+  /** On its way to another version; for each architecture of the fleet. An agent that knows no updates does not say it. */
+  updates: z.optional(z.array(BoxUpdateWords).check(z.maxLength(2))),
 });
 export type Card = z.infer<typeof Card>;
 

@@ -12,6 +12,7 @@ export interface OwnIdentity {
   readonly membership: FleetMembership;
   readonly nodeId: string;
   readonly fleetSecret: Uint8Array;
+  readonly privateKeyPem: string;
   /** Signs as this box. */
   readonly crypto: NodeCrypto;
   readonly trust: CertificateTrust;
@@ -48,6 +49,7 @@ function identityOf(membership: FleetMembership, privateKeyPem: string): OwnIden
   return {
     membership,
     nodeId: enrolled.nodeId,
+    privateKeyPem,
     fleetSecret: fleetSecret(enrolled.issuing.privateKeyPem),
     crypto: new NodeCrypto(privateKeyPem),
     trust: new CertificateTrust({ root: rootCertificate, issuing: [enrolled.issuing.certificate], overlayName, wall: () => systemClock.wall() }),

@@ -2,6 +2,7 @@
 
 import { SessionClient } from "./session-client.ts";
 import type { TerminalView } from "./terminal-view.ts";
+import { sendBundle, watchUpdates } from "./update-view.ts";
 
 const client = new SessionClient();
 let terminal: TerminalView | undefined;
@@ -98,6 +99,24 @@ part("evidence", HTMLButtonElement).addEventListener("click", ({ currentTarget }
     if (button !== undefined) button.disabled = false;
   })();
 });
+
+part("update", HTMLButtonElement).addEventListener("click", ({ currentTarget }) => {
+  void (async () => {
+    const button = currentTarget instanceof HTMLButtonElement ? currentTarget : undefined;
+    const file = part("bundle", HTMLInputElement).files?.[0];
+    if (file === undefined) return say("Choose a bundle first: a file that ends with .bundle.");
+    if (button !== undefined) button.disabled = true;
+    say("One moment…");
+    say(await sendBundle(file, client, say).catch((error: unknown) => String(error)));
+    if (button !== undefined) button.disabled = false;
+  })();
+});
+
+part("stop-update", HTMLButtonElement).addEventListener("click", () => {
+  void client.ask("/api/update/stop").then((isDone) => say(isDone ? "No further box begins. One that is out of service already goes on." : "This could not be done; sign in again."));
+});
+
+watchUpdates(part("updates", HTMLElement));
 
 async function listRecordings(): Promise<void> {
   const response = await fetch("/api/terminals", { cache: "no-store" });

@@ -64,6 +64,16 @@ export class SessionClient {
     return `wss://${location.host}${path}&columns=${columns}&rows=${rows}`;
   }
 
+  /** Octets as they are. */
+  send(path: string, octets: Blob): Promise<Response> {
+    return fetch(path, { method: "POST", headers: { "content-type": "application/octet-stream", "x-ringbox-token": this.#session?.token ?? "" }, body: octets });
+  }
+
+  /** A button that is no action of this box alone. */
+  async ask(path: string): Promise<boolean> {
+    return (await this.#post(path, {})).ok;
+  }
+
   #post(path: string, body: object): Promise<Response> {
     return fetch(path, { method: "POST", headers: { "content-type": "application/json", "x-ringbox-token": this.#session?.token ?? "" }, body: JSON.stringify(body) });
   }

@@ -23,7 +23,9 @@ const PAGE = `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta n
 <p>${field("phone", "Phone")} ${button("ring-phone", "Ring it", "phone")}</p>
 <p>${field("waiting-code", "Code of a waiting box")} ${button("admit", "Admit", "waiting-code")}</p>
 <p>${field("revoked-box", "Node-ID of a box")} ${button("revoke", "Revoke", "revoked-box")}</p>
-<p><button type="button" id="open-terminal">Terminal</button> <button type="button" id="sign-out">Sign out</button></p>
+<h2>Another version for all boxes</h2><p><label for="bundle">Bundle</label> <input type="file" id="bundle" accept=".bundle"> <button type="button" id="update">Bring all boxes to it</button> <button type="button" id="stop-update">Let no further box begin</button></p>
+<ul id="updates"></ul>
+<h2>Terminal</h2><p><button type="button" id="open-terminal">Terminal</button> <button type="button" id="sign-out">Sign out</button></p>
 <p><small>In the terminal, F6 goes back to the buttons.</small></p><div id="terminal" hidden></div><h2>Recorded terminals</h2><ul id="recordings"></ul></section></main></body></html>`;
 
 /** `folder`: where the build put what browsers load. It is read once: no path of a request reaches the disk. */

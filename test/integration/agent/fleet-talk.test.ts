@@ -18,7 +18,7 @@ async function identityIn(fleet: TestFleet): Promise<OwnIdentity> {
   const { fleetName, overlayName, domain, rootCertificate } = fleet.ticket;
   return {
     membership: { fleetName, overlayName, domain, zone: "", rootCertificate, enrolled },
-    nodeId: enrolled.nodeId, fleetSecret: fleetSecret(enrolled.issuing.privateKeyPem), crypto: new NodeCrypto(privateKeyPem), trust,
+    nodeId: enrolled.nodeId, fleetSecret: fleetSecret(enrolled.issuing.privateKeyPem), privateKeyPem, crypto: new NodeCrypto(privateKeyPem), trust,
   };
 }
 
@@ -35,6 +35,7 @@ class Listener {
   readonly talk: FleetTalk;
   readonly said: string[] = [];
   whole = true;
+  lends = true;
   members: (nodeId: string) => boolean = () => true;
 
   constructor(identity: OwnIdentity) {
@@ -44,6 +45,7 @@ class Listener {
       card: (nodeId) => this.cards.push(nodeId),
       receipt: (by) => this.receipts.push(by),
       isWhole: () => this.whole,
+      mayLend: () => this.lends,
     });
   }
 
@@ -141,6 +143,9 @@ suite("agents among one another", () => {
       assert.equal((await ask(page, true))?.granted, false);
       assert.equal((await ask(page, false))?.granted, true);
       listener.whole = true;
+      listener.lends = false;
+      assert.equal((await ask(page, false))?.granted, false, "while it is on its way to another version itself");
+      listener.lends = true;
       assert.equal((await ask(page, true))?.granted, true);
     });
   });

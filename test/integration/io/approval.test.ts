@@ -17,6 +17,7 @@ import { RulesInForce } from "../../../src/io/rules-in-force.ts";
 import type { AdmissionRequest } from "../../../src/peer/admission-office.ts";
 import { makeBox, makeFleet, nodeIdOf, type TestBox, type TestFleet } from "../../support/test-fleet.ts";
 import { until } from "../../support/until.ts";
+import { BundleDoor } from "../../../src/io/updates/bundle-door.ts";
 
 const CODE = "ABCDEFGH";
 
@@ -27,7 +28,7 @@ async function member(t: TestContext, fleet: TestFleet, box: TestBox, codes: str
   const common = { overlayName: ticket.overlayName, random: new SystemRandom(), clock: systemClock, onReport: () => {} };
   const rules = new RulesInForce(ticket, { document: ticket.configuration, revocations: new Uint8Array(0) }, undefined);
   const server = new EnrollmentServer({
-    ...common, isRevokedKey: () => false, rules: () => rules, trust: box.trust, fleetName: ticket.fleetName, domain: ticket.domain, root: ticket.rootCertificate, issuing: box.enrolled.issuing,
+    ...common, isRevokedKey: () => false, bundles: new BundleDoor("/nonexistent"), rules: () => rules, trust: box.trust, fleetName: ticket.fleetName, domain: ticket.domain, root: ticket.rootCertificate, issuing: box.enrolled.issuing,
     crypto: new NodeCrypto(box.privateKeyPem), members: () => [],
     askOffice: async (request) => {
       asked.push(request);

@@ -17,6 +17,7 @@ import { RulesInForce } from "../../../src/io/rules-in-force.ts";
 import type { AdmissionTicket } from "../../../src/provision/ticket.ts";
 import { days } from "../../support/days.ts";
 import { makeBox, makeFleet, nodeIdOf, readTicket, type TestBox, type TestFleet } from "../../support/test-fleet.ts";
+import { BundleDoor } from "../../../src/io/updates/bundle-door.ts";
 
 interface Member {
   readonly port: number;
@@ -33,7 +34,7 @@ async function member(t: TestContext, fleet: TestFleet, box: TestBox, ahead = 0,
     fleetName: ticket.fleetName, overlayName: ticket.overlayName, domain: ticket.domain, root: ticket.rootCertificate, issuing: box.enrolled.issuing, onReport,
     crypto: new NodeCrypto(box.privateKeyPem), random: new SystemRandom(),
     clock: { ...systemClock, wall: () => wallTime(systemClock.wall() + ahead) },
-    rules: () => rules, isRevokedKey: () => false, trust: box.trust,
+    rules: () => rules, isRevokedKey: () => false, trust: box.trust, bundles: new BundleDoor("/nonexistent"),
     members: () => [{ nodeId: box.enrolled.nodeId, zone: "" }],
     askOffice: async ({ op }) => ({ outcome: op === "use" ? office : "unknown" }),
   });

@@ -28,6 +28,8 @@ export const CORE_LIMITS = {
   rewrittenFlows: 5_000,
   /** Calls whose sound goes through the media relay: above it the oldest is forgotten, and its next offer goes on as it is. */
   relayedCalls: 5_000,
+  /** Phones that came back while they rang: above it the oldest is found again only once it has registered. */
+  returnedPhones: 2_000,
   /** Nonces whose use is remembered: above it the oldest is forgotten. */
   nonces: 50_000,
   /** Flow tokens kept ready: above it the oldest is forgotten. */

@@ -287,6 +287,7 @@ export class SipCore implements Machine<SipInput, SipEffect> {
     const passed = passLasting(this.#core, response);
     if (passed === undefined) return;
     this.#core.outbox.count("response-of-dead-box");
+    this.#proxy.returned.answered(response, flow);
     const { remote, octets } = passed;
     if (this.#core.ends.isSentBy(remote.host, remote.port)) return this.#receiveMessage(now, flow, octets);
     this.#core.transport.send({ transport: "udp", local: flow.local, remote, connection: 0 }, octets);

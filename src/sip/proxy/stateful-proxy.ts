@@ -25,6 +25,7 @@ import { isLooped, routingHash } from "./loop-detection.ts";
 import { lastingBranch } from "./lasting-branch.ts";
 import { movedPhone } from "./moved-phone.ts";
 import { NOBODY, ProxyClockwork, ResponseContext } from "./response-context.ts";
+import { ReturnedPhones } from "./returned-phones.ts";
 import { type Preprocessed, preprocessRoutes } from "./route-preprocessing.ts";
 import { flowTarget, type ProxyTarget, targetGroups, wayToSipUri } from "./target-set.ts";
 
@@ -66,6 +67,7 @@ export class StatefulProxy {
   readonly #keeper: Keeper;
   readonly #clockwork: ProxyClockwork;
   readonly media: MediaRelay;
+  readonly returned = new ReturnedPhones();
   serving = true;
   /** New calls and registrations are sent elsewhere; what runs goes on. */
   draining = false;
@@ -223,6 +225,8 @@ export class StatefulProxy {
     if (flow !== undefined) {
       const { ends, transport, settings } = this.#core;
       const isAlive = flow.ours && transport.alive(flow.flow) !== undefined;
+      const returned = isAlive ? undefined : this.returned.find(request, transport);
+      if (returned !== undefined) return { type: "target", target: flowTarget(uriText, returned) };
       const moved = isAlive ? undefined : movedPhone(request, uri, ends, settings.domain);
       if (moved !== undefined) return { type: "user", aor: moved.aor, gruu: moved };
       // Another box's flow: that box is gone, and this one has taken its address.

@@ -37,8 +37,8 @@ const keyOf = ({ remote, connection }: Flow): string => `${remote.host} ${remote
 /** Only of a request that came from the phone itself: a proxy has the right to all of this. */
 function isRewritten(request: SipRequest, flow: Flow): boolean {
   const via = request.topVia;
-  if (via === undefined || request.vias?.length !== 1) return false;
-  return isStampedByAnother(via, flow) || isHalfTranslated(via, request, flow);
+  if (via === undefined || !(isStampedByAnother(via, flow) || isHalfTranslated(via, request, flow))) return false;
+  return request.vias?.length === 1;
 }
 
 /** A phone asks for `rport` and fills in neither of the two (RFC 3581 section 3). */

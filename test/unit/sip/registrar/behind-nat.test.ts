@@ -70,3 +70,23 @@ test("a phone that comes back with another address of its own takes the place of
   carol("203.0.113.7", 61_002).register({ contact: `<sip:alice@192.168.1.7>;${instance}`, callId: "two" });
   assert.deepEqual(world.bindings(AOR).map(({ contact }) => contact), ["sip:alice@192.168.1.5:5060", "sip:alice@192.168.1.7"]);
 });
+
+test("a UDP phone that registered at an address which its box has lost since is called from one that the box has", () => {
+  const world = new SipWorld();
+  for (const user of ["alice", "bob"]) world.addUser(user);
+  const box = world.box("198.51.100.1", { localAddresses: ["198.51.100.1", "198.51.100.9"] });
+  const alice = world.phone("alice", "198.51.100.70", box);
+  const bob = world.phone("bob", "198.51.100.77", box);
+  const send = alice.send.bind(alice);
+  alice.send = (octets) => send(octets, { host: "198.51.100.9", port: 5060 });
+  assert.equal(alice.register().status, 200);
+  alice.send = send;
+  const sources: string[] = [];
+  world.loses = (from, to) => {
+    if (to.host === alice.address.host) sources.push(from.host);
+    return from.host === "198.51.100.9";
+  };
+  box.core.setLocalAddresses(["198.51.100.1"]);
+  assert.equal(message(bob), 200);
+  assert.deepEqual([...new Set(sources)], ["198.51.100.1"]);
+});

@@ -14,6 +14,7 @@ export const DEBIAN_PACKAGES: readonly DebianPackage[] = [
   { name: "baresip-core", program: "baresip", reason: "a real phone with a SIP stack of its own (libre)" },
   { name: "linphone-cli", program: "linphonec", reason: "another real phone with another stack (belle-sip)" },
   { name: "sipsak", program: "sipsak", reason: "a terse client that writes URIs without angle brackets" },
+  { name: "libnet-sip-perl", program: "", reason: "a phone made with Net::SIP" },
   { name: "tshark", program: "tshark", reason: "an independent decoder of RELOAD and SIP, and dumpcap to capture them" },
   { name: "nftables", program: "nft", reason: "cuts between boxes of the lab" },
   { name: "chromium", program: "chromium", reason: "a browser that opens the page" },

@@ -147,7 +147,7 @@ const BINDING_HEADING = ["CONTACT", "PHONE AT", "FLOW OWNER", "EXPIRES", "PHONE"
 
 const bindingCells = (binding: BindingReport, nowMs: number): readonly string[] => [
   binding.contact,
-  `${formatAddress(binding.received)} ${binding.transport.toUpperCase()}`,
+  `${formatAddress(binding.received)} ${binding.transport.toUpperCase()}${binding.nat === "rewritten" ? ", SIP changed on its way" : ""}`,
   `${short(binding.flowOwner.nodeId)} ${boxAddress(binding.flowOwner)}`,
   `in ${elapsed(Math.max(0, Math.round((binding.expiresAt - nowMs) / 1_000)))}`,
   binding.userAgent,

@@ -114,6 +114,7 @@ const binding = z.object({
   userAgent: z.string(),
   instance: z.string(),
   path: z.array(z.string()),
+  nat: described(z.enum(["none", "translated", "rewritten", "not-known"]), "`rewritten`: something between phone and box (a SIP ALG) changes its SIP; `not-known`: its Contact is a name"),
 }) satisfies z.ZodMiniType<BindingReport>;
 
 const registration = z.object({ aor, bindings: z.array(binding) }) satisfies z.ZodMiniType<RegistrationReport>;

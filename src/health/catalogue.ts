@@ -28,7 +28,7 @@ export type ConditionCode =
   | "configuration-ended" | "configuration-ends" | "conflicts" | "copies-not-equal" | "draining"
   | "aside" | "disk-failing" | "disk-full" | "disk-low" | "disk-predicts-failure" | "disk-read-only" | "disk-stalled" | "disk-worn" | "hot" | "identity-double"
   | "identity-double-elsewhere" | "link-down" | "media-relay-silent" | "memory-low" | "not-proved" | "not-proved-from-outside" | "on-battery" | "peer-not-running"
-  | "peer-silent" | "phones-silent" | "power-low" | "receiving-share" | "restarts" | "revoked" | "rows-damaged" | "seeking" | "sip-silent"
+  | "peer-silent" | "phones-silent" | "power-low" | "receiving-share" | "restarts" | "revoked" | "rows-damaged" | "seeking" | "sip-rewritten" | "sip-silent"
   | "waiting-for-admission";
 
 /** What a box says of itself; the rest is what its agent found. */
@@ -204,6 +204,11 @@ export const CATALOGUE: Readonly<Record<ConditionCode, Declaration>> = {
     severity: "warning", dependsOn: [...NO_CALLS, "link-down"], visibleAfter: seconds(10),
     text: (values) => `${many(values, "phone is", "phones are")} registered but ${values["count"] === 1 ? "does" : "do"} not answer.`,
     next: "Look at the phones in question: power, cable, and the firewall or router between.",
+  },
+  "sip-rewritten": {
+    severity: "warning", dependsOn: [], visibleAfter: AT_ONCE,
+    text: ({ count, router }) => `The SIP of ${count} phones is changed on its way to their box (a SIP ALG), seen from ${router}.`,
+    next: "Switch SIP ALG, SIP helper or SIP fix-up off in the router that these phones are behind, and restart them.",
   },
   "disk-predicts-failure": {
     severity: "alarm", dependsOn: [], visibleAfter: AT_ONCE,

@@ -158,6 +158,8 @@ export class Health {
     for (const [code, values] of machineConditions(this.#machine)) note(code, values);
     const silent = this.#phones.silent(this.#now);
     if (silent > 0) note("phones-silent", { count: silent });
+    const rewritten = this.#phones.rewritten();
+    if (rewritten !== undefined) note("sip-rewritten", rewritten);
     return [...this.#settle(present), ...this.#remedy()];
   }
 

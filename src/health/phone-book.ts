@@ -38,6 +38,9 @@ export interface PhoneAnswer {
 /** A contact is silent after so many questions in a row. */
 const SILENT_AFTER = 2;
 
+/** So many phones whose SIP is changed are a condition of the network; one may be set up oddly. */
+const REWRITTEN_TOLD = 2;
+
 export class PhoneBook {
   #phones: readonly PhoneView[] = [];
   /** Of #phones. BOUNDED: by them. */
@@ -111,6 +114,16 @@ export class PhoneBook {
     return this.#phones.filter((phone) => this.#verdict(now, phone) === "broken").length;
   }
 
+  /** Phones whose SIP is changed on its way, and the address that most of them come from; `undefined`: too few to tell a router by. */
+  rewritten(): { readonly count: number; readonly router: string } | undefined {
+    const hosts = this.#phones.flatMap(({ bindings }) => bindings.find(({ nat }) => nat === "rewritten")?.received.host ?? []);
+    if (hosts.length < REWRITTEN_TOLD) return undefined;
+    const times = new Map<string, number>(); // BOUNDED: by the phones
+    for (const host of hosts) times.set(host, (times.get(host) ?? 0) + 1);
+    const [[router] = [""]] = [...times].sort(([a, many], [b, more]) => more - many || (a < b ? -1 : 1));
+    return { count: hosts.length, router };
+  }
+
   list(now: Instant, wall: (at: Instant) => WallTime, query: string): Phone[] {
     const wanted = query.toLowerCase();
     const isMeant = ({ aor, bindings }: PhoneView): boolean =>
@@ -138,7 +151,7 @@ export class PhoneBook {
       answeredAt: contact?.answeredAt === undefined ? null : wall(contact.answeredAt),
       answeredTo: contact?.answeredTo === undefined || contact.answeredTo === null ? null : boxName(contact.answeredTo),
       roundTripMs: contact?.roundTripMs ?? null,
-      nat: flow.contact.includes(flow.received.host) ? "none" : "translated",
+      nat: flow.nat,
       verdict: this.#flowVerdict(now, aor, flow),
     };
   }

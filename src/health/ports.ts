@@ -7,7 +7,7 @@ import type { ConditionWords } from "./condition-board.ts";
 import type { PhoneAnswer } from "./phone-book.ts";
 import type { Trial } from "./proof-book.ts";
 import type { Remedy, RemedyName } from "./remedies.ts";
-import type { Fact, SipTransport, TimeLineEvent } from "./report.ts";
+import type { Fact, PhoneFlow, SipTransport, TimeLineEvent } from "./report.ts";
 
 /** What a box's own status says. */
 export interface StatusView {
@@ -48,6 +48,7 @@ export interface FlowView {
   readonly flowOwner: { readonly nodeId: string };
   readonly expiresAt: number;
   readonly userAgent: string;
+  readonly nat: PhoneFlow["nat"];
 }
 export interface PhoneView {
   readonly aor: string;

@@ -9,6 +9,9 @@ import type { Binding, TransportName } from "../sip/ports.ts";
 const VERSION = 1;
 const TRANSPORTS: readonly TransportName[] = ["udp", "tcp", "tls", "ws", "wss"];
 const PATH_LIMIT = 16;
+/** The marks. */
+const REWRITTEN = 1;
+const HAS_SECURE_PORT = 2;
 
 /** The AoR is in the value because its Resource-ID, a hash, does not tell it. */
 export interface StoredBinding {
@@ -34,6 +37,9 @@ export function encodeBinding(aor: string, binding: Binding): Uint8Array {
   writeText(writer, binding.received.host);
   writer.u8(binding.path.length);
   for (const uri of binding.path) writeText(writer, uri);
+  const marks = (binding.isRewritten === true ? REWRITTEN : 0) | (binding.securePort === undefined ? 0 : HAS_SECURE_PORT);
+  if (marks !== 0) writer.u8(marks);
+  if (binding.securePort !== undefined) writer.u16(binding.securePort);
   return writer.finish();
 }
 
@@ -42,9 +48,7 @@ export function decodeBinding(key: string, value: Uint8Array): StoredBinding | u
   try {
     const reader = new ByteReader(value);
     if (reader.u8() !== VERSION) return undefined;
-    const stored = readBinding(key, reader);
-    reader.end();
-    return stored;
+    return readBinding(key, reader);
   } catch (error) {
     if (error instanceof DecodeError) return undefined;
     throw error;
@@ -77,9 +81,12 @@ function readBinding(key: string, reader: ByteReader): StoredBinding {
   const hops = reader.u8();
   if (hops > PATH_LIMIT) throw new DecodeError("path too long");
   const path = Array.from({ length: hops }, () => readText(reader));
-  const binding = {
+  // Marks are there if one is set. What stands behind them a later version has added.
+  const marks = reader.remaining > 0 ? reader.u8() : 0;
+  const securePort = (marks & HAS_SECURE_PORT) === 0 ? undefined : reader.u16();
+  const binding: Binding = {
     contact, key, callId, cseq, preference, expiresAt, instance, regId, path, userAgent, parameters, edge, flowToken,
-    received, transport,
+    received, transport, ...((marks & REWRITTEN) === 0 ? {} : { isRewritten: true }), ...(securePort === undefined ? {} : { securePort }),
   };
   return { aor, binding };
 }

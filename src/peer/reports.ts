@@ -139,6 +139,8 @@ export interface BindingReport {
   /** +sip.instance; empty if the phone has none. */
   readonly instance: string;
   readonly path: readonly string[];
+  /** `rewritten`: something between phone and box (a SIP ALG) changes its SIP. `not-known`: its Contact is a name. */
+  readonly nat: "none" | "translated" | "rewritten" | "not-known";
 }
 
 /** A phone's contact of which the box that answers holds the flow. */

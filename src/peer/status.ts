@@ -5,6 +5,7 @@ import { conditionOf, type ConditionCode, type Values } from "../health/catalogu
 import type { NodeId, OverlaySnapshot, PeerInfo } from "../overlay/ports.ts";
 import { formatDay } from "../provision/calendar.ts";
 import type { Binding, StreamPorts } from "../sip/ports.ts";
+import { natOf } from "../sip/media/relay-need.ts";
 import type { SipSnapshot } from "../sip/sip-core.ts";
 import type { PeerInput, PeerSettings } from "./ports.ts";
 import type { BindingReport, BoxReference, ConditionReport, PeerReport, StatusReport } from "./reports.ts";
@@ -140,5 +141,5 @@ export function boxReference(nodeId: NodeId, info: PeerInfo | undefined): BoxRef
 export function bindingReport(binding: Binding, edge: PeerInfo | undefined): BindingReport {
   const { contact, transport, received, preference, expiresAt, userAgent, instance, path } = binding;
   const flowOwner = boxReference(binding.edge as NodeId, edge);
-  return { contact, transport, received, flowOwner, preference, expiresAt, userAgent, instance, path };
+  return { contact, transport, received, flowOwner, preference, expiresAt, userAgent, instance, path, nat: natOf(binding) };
 }

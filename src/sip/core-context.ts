@@ -15,6 +15,7 @@ import type { Questions } from "./questions.ts";
 import { statelessTag } from "./transaction/transaction-key.ts";
 import type { ServerTransaction, ServerUser, TransactionLayer } from "./transaction/transaction-layer.ts";
 import type { LocalEnds } from "./transport/local-ends.ts";
+import type { RewritingSigns } from "./transport/rewriting.ts";
 import type { SourceBudgets } from "./transport/source-budgets.ts";
 import { responseFlow, type Transport } from "./transport/transport.ts";
 
@@ -31,6 +32,7 @@ export interface CoreParts {
   readonly transport: Transport;
   readonly transactions: TransactionLayer;
   readonly questions: Questions;
+  readonly rewriting: RewritingSigns;
 }
 
 export class CoreContext implements CoreParts {
@@ -46,6 +48,7 @@ export class CoreContext implements CoreParts {
   readonly transport: Transport;
   readonly transactions: TransactionLayer;
   readonly questions: Questions;
+  readonly rewriting: RewritingSigns;
 
   constructor(parts: CoreParts) {
     this.settings = parts.settings;
@@ -60,6 +63,7 @@ export class CoreContext implements CoreParts {
     this.transport = parts.transport;
     this.transactions = parts.transactions;
     this.questions = parts.questions;
+    this.rewriting = parts.rewriting;
   }
 
   /** A stateless answer (RFC 3261 8.2.7). ACKs are never answered. */

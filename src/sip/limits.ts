@@ -24,8 +24,12 @@ export const CORE_LIMITS = {
   resolvedTargets: 8,
   /** Servers outside that did not answer lately: above it the oldest is forgotten, and waited for again. */
   silentServers: 1_000,
+  /** Flows on which something changes SIP on its way: above it the oldest is forgotten, until its next REGISTER. */
+  rewrittenFlows: 5_000,
   /** Calls whose sound goes through the media relay: above it the oldest is forgotten, and its next offer goes on as it is. */
   relayedCalls: 5_000,
+  /** Phones that came back while they rang: above it the oldest is found again only once it has registered. */
+  returnedPhones: 2_000,
   /** Nonces whose use is remembered: above it the oldest is forgotten. */
   nonces: 50_000,
   /** Flow tokens kept ready: above it the oldest is forgotten. */

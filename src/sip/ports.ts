@@ -62,6 +62,10 @@ export interface Binding {
   /** Where the REGISTER came from: the phone's address as its box saw it. */
   readonly received: Address;
   readonly transport: TransportName;
+  /** Something between the phone and its box changes what the phone writes (SIP ALG). */
+  readonly isRewritten?: true;
+  /** Where its box takes SIP over TLS, of a phone on secure WebSocket: the way to it for `sips:`. */
+  readonly securePort?: number;
 }
 
 /** A binding as the location service hands it out: with the way to its flow owner at this moment. */

@@ -24,6 +24,7 @@ import { CallRecorder } from "./recorder/call-recorder.ts";
 import { Registrar } from "./registrar/registrar.ts";
 import { TransactionLayer } from "./transaction/transaction-layer.ts";
 import { LocalEnds, type ServiceEnds } from "./transport/local-ends.ts";
+import { RewritingSigns } from "./transport/rewriting.ts";
 import { SourceBudgets } from "./transport/source-budgets.ts";
 import { isStun, stunAnswer } from "./transport/stun.ts";
 import { Transport } from "./transport/transport.ts";
@@ -79,6 +80,7 @@ export class SipCore implements Machine<SipInput, SipEffect> {
       gruus: new Gruus(crypto, settings.fleetSecret, settings.domain),
       transactions: new TransactionLayer(outbox, transport),
       questions: new Questions(outbox),
+      rewriting: new RewritingSigns(),
     });
     const life = toHex(random.bytes(6));
     this.#recorder = new CallRecorder(crypto, recordingClock, life);
@@ -267,12 +269,16 @@ export class SipCore implements Machine<SipInput, SipEffect> {
   #receiveMessage(now: Instant, flow: Flow, octets: string): void {
     this.#recorder.received(now, flow, octets);
     const read = readMessage(octets);
-    if (!read.ok) return this.#refuse(flow, read.fault);
+    if (!read.ok) {
+      if (read.fault.type === "rejected") this.#core.rewriting.look(now, flow, read.fault.request, octets);
+      return this.#refuse(flow, read.fault);
+    }
     const message = read.value;
     if (message.type === "response") {
       if (this.#core.transactions.receiveResponse(now, message)) return this.#core.budgets.wanted(flow.remote.host);
       return this.#passLasting(now, flow, message);
     }
+    this.#core.rewriting.look(now, flow, message, octets);
     message.stampReceived(flow.remote);
     this.#receiveRequest(now, flow, message);
   }
@@ -281,6 +287,7 @@ export class SipCore implements Machine<SipInput, SipEffect> {
     const passed = passLasting(this.#core, response);
     if (passed === undefined) return;
     this.#core.outbox.count("response-of-dead-box");
+    this.#proxy.returned.answered(response, flow);
     const { remote, octets } = passed;
     if (this.#core.ends.isSentBy(remote.host, remote.port)) return this.#receiveMessage(now, flow, octets);
     this.#core.transport.send({ transport: "udp", local: flow.local, remote, connection: 0 }, octets);

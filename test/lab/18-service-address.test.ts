@@ -74,6 +74,30 @@ labTest("a box is killed: another takes its service address, and its phones go o
   for (const phone of [talking, peer, idle, caller, ringing, waiting]) await phone.close();
 });
 
+for (const transport of ["tcp", "tls"] as const) labTest(`a call that rings at a ${transport} phone when its box is killed is answered over a connection to whoever has the address then`, { ...PLAN, phones: 2 }, async (lab) => {
+  await lab.start();
+  for (const number of [1, 2, 3]) await held(lab.box(number), number, lab.box(number), 20);
+  const [alice, bob] = await lab.subscribe(lab.box(1), "user", 2);
+  assert(alice !== undefined && bob !== undefined);
+  const caller = await Baresip.start(lab.phoneHost(1), { ...account(alice, lab.box(2)), box: serviceAddress(2) });
+  const ringing = await Baresip.start(lab.phoneHost(2), { ...account(bob, lab.box(1)), box: serviceAddress(1), transport, authority: `${lab.box(1).dataDirectory}/fleet-root.pem`, byHand: true });
+  for (const phone of [caller, ringing]) await phone.register();
+  await until("the others know the address of box 1", 20, async () => {
+    for (const box of lab.boxes) assert.equal((await box.status()).serviceAddresses.length, 3, box.name);
+  });
+  const early = caller.call(ringing.aor, 30);
+  await ringing.rings();
+  const since = performance.now();
+  await lab.box(1).kill();
+  await until("its address is taken", TAKEN_SECONDS, () => assert(lab.running.some((one) => has(one, 1)), "nobody has it"), since);
+  await ringing.accept();
+  answered(await early);
+  lab.tell(`answered ${((performance.now() - since) / 1000).toFixed(1)} s after its box was killed`);
+  await ringing.talkingWith(caller.aor);
+  await caller.hangUp();
+  await ringing.idle();
+});
+
 labTest("a box loses its power: a phone on TLS is back at the same address, with the same root, at another box", { ...PLAN, phones: 2 }, async (lab) => {
   await lab.start();
   for (const number of [1, 2, 3]) await held(lab.box(number), number, lab.box(number), 20);

@@ -53,6 +53,7 @@ export const SAMPLE_BINDING: BindingReport = {
   preference: 1_000,
   expiresAt: 1_800_000_000_000,
   userAgent: "phone/1.0",
+  nat: "none",
   instance: "",
   path: [],
 };

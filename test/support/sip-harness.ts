@@ -169,7 +169,7 @@ export class SipWorld {
   }
 
   at(address: Address): Box | Phone | undefined {
-    const isThere = (end: Box | Phone) => end.hosts.includes(address.host) && end.address.port === address.port;
+    const isThere = (end: Box | Phone) => end.hosts.includes(address.host) && (end.address.port === address.port || (end instanceof Box && end.core.snapshot().streamPorts.tls === address.port));
     return this.boxes.find(isThere) ?? this.phones.find(isThere);
   }
 
@@ -179,12 +179,12 @@ export class SipWorld {
   }
 
   /** A connection from one end to whoever listens at `to`; `undefined`: refused. */
-  connect(from: Box | Phone, to: Address): TcpEnd | undefined {
+  connect(from: Box | Phone, to: Address, wanted: TransportName = "tcp"): TcpEnd | undefined {
     const there = this.at(to);
     if (there === undefined || !there.isAlive) return undefined;
     this.#connections += 1;
     const near = { host: from.hostTowards(to.host), port: 30_000 + this.#connections };
-    const transport = from instanceof Phone && from.transport !== "udp" ? from.transport : "tcp";
+    const transport = from instanceof Phone && from.transport !== "udp" ? from.transport : wanted;
     const end = (owner: Box | Phone, local: Address, remote: Address): TcpEnd => {
       const number = this.#connections * 2 + (owner === from ? 0 : 1);
       return { owner, number, flow: { transport, local, remote, connection: number }, peer: undefined };
@@ -312,7 +312,7 @@ export class Box {
       return world.later(LATENCY, () => this.input({ type: "transport-error", ticket: effect.ticket }));
     }
     const open = [...this.#ends.values()].find(({ flow }) => formatAddress(flow.remote) === formatAddress(effect.remote));
-    const end = open ?? world.connect(this, effect.remote);
+    const end = open ?? world.connect(this, effect.remote, effect.transport);
     world.later(LATENCY, () => {
       if (end === undefined) return this.input({ type: "transport-error", ticket: effect.ticket });
       this.#ends.set(end.number, end);

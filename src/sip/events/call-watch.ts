@@ -9,14 +9,18 @@ import type { CoreContext } from "../core-context.ts";
 import type { SipMessage, ValidRequest, ValidResponse } from "../message/message.ts";
 import type { NameAddress } from "../message/name-address.ts";
 import { parseUnsigned } from "../message/scan.ts";
-import type { EventState } from "../ports.ts";
-import { DIALOG_INFO, dialogElement, type DialogState, type DialogView, type Party } from "./dialog-info.ts";
+import { addressOfRecord, isSipUri } from "../message/uri.ts";
+import type { EventState, FoundEventState } from "../ports.ts";
+import { DIALOG_INFO, dialogElement, endedElement, type DialogState, type DialogView, type Party } from "./dialog-info.ts";
 import { EVENT_LIMITS } from "./limits.ts";
 import type { Teller } from "./teller.ts";
 
 /** What is written of a call lives so long, and is renewed meanwhile: if this box dies, the lamp goes out by itself. */
 const STATE_LIFE = minutes(3);
 const RENEW_EACH = minutes(1);
+/** The same while it only rings: a phone that is called through a dead box does not ring for long. */
+const RINGING_LIFE = seconds(30);
+const RENEW_RINGING = seconds(10);
 /** That a call is over is remembered as long as an older copy might come back from a box that was away. */
 const FINAL_LIFE = seconds(90);
 /** A call whose BYE never came is over then, if it has no session timer (RFC 4028). */
@@ -121,16 +125,20 @@ export class CallWatch {
     };
   }
 
-  #side(aor: string, key: string, direction: Side["direction"]): Side {
-    const name = this.#core.crypto.sha256Hex(`dialog\n${direction}\n${key}`).slice(0, 24);
-    return { aor, key: name, direction, isWatched: undefined, writing: "no", isWritten: false, failures: 0 };
+  #nameOf(key: string, direction: Side["direction"]): string {
+    return this.#core.crypto.sha256Hex(`dialog\n${direction}\n${key}`).slice(0, 24);
   }
 
-  /** A request within a dialog that passes through. */
-  passed(now: Instant, request: ValidRequest): void {
+  #side(aor: string, key: string, direction: Side["direction"]): Side {
+    return { aor, key: this.#nameOf(key, direction), direction, isWatched: undefined, writing: "no", isWritten: false, failures: 0 };
+  }
+
+  /** A request within a dialog that passes through. `outlived`: a box on its way has died, which may be the one that followed the call. */
+  passed(now: Instant, request: ValidRequest, outlived: boolean): void {
     const { method, callId, fromTag, toTag } = request;
     const asCaller = this.#calls.get(keyOf(callId, fromTag));
     const call = asCaller ?? this.#calls.get(keyOf(callId, toTag));
+    if (call === undefined && method === "BYE" && outlived) return this.#endOrphan(now, request);
     if (call?.state !== "confirmed") return;
     if (method === "INVITE" || method === "UPDATE") call.endsAt = after(now, call.session);
     if (method === "BYE") this.#end(now, call, { event: asCaller === undefined ? "remote-bye" : "local-bye", code: 0 });
@@ -150,6 +158,7 @@ export class CallWatch {
   #provisional(now: Instant, call: Call, response: ValidResponse): void {
     if (response.status === 100 || (call.state !== "begun" && call.state !== "early")) return;
     const isNew = call.state === "begun";
+    if (isNew) this.#timers.set(call.renew, after(now, RENEW_RINGING));
     call.state = "early";
     if (call.toTag === "") call.toTag = short(response.toTag);
     if (isNew) this.#changed(now, call);
@@ -158,6 +167,7 @@ export class CallWatch {
   #answered(now: Instant, call: Call, response: ValidResponse): void {
     if (call.state === "confirmed" || call.state === "terminated") return;
     call.state = "confirmed";
+    this.#timers.set(call.renew, after(now, RENEW_EACH));
     call.toTag = short(response.toTag);
     call.callee = { ...call.callee, target: targetOf(response) };
     call.session = sessionTime(response);
@@ -173,6 +183,29 @@ export class CallWatch {
     if (wasShown) this.#changed(now, call);
     this.#calls.delete(call.key);
     this.#timers.delete(call.renew);
+  }
+
+  /** The box that followed the call is dead: what the ring has of it at the two ends is over. */
+  #endOrphan(now: Instant, { callId, fromTag, toTag, from, to }: ValidRequest): void {
+    const { settings, ends } = this.#core;
+    for (const [{ uri }, event] of [[from, "local-bye"], [to, "remote-bye"]] as const) {
+      const aor = isSipUri(uri) && ends.isOurs(uri.host, uri.port) ? addressOfRecord({ ...uri, host: settings.domain }) : undefined;
+      if (aor === undefined) continue;
+      // The caller's tag names the call: whoever hangs up is the one or the other.
+      const names = [fromTag, toTag].flatMap((tag) => DIRECTIONS.map((direction) => this.#nameOf(keyOf(callId, tag), direction)));
+      this.#core.questions.readEvents(now, aor, (at, lookup) => {
+        if (lookup.outcome === "unavailable") return;
+        const upserts = lookup.states.filter(({ key, isFinal }) => !isFinal && names.includes(key)).map((state) => this.#ended(state, event));
+        if (upserts.length === 0) return;
+        this.#core.outbox.count("call-of-dead-box-over");
+        this.#core.questions.changeEvents(at, aor, { of: "states", upserts, removals: [] }, (later, { outcome }) => (outcome === "stored" ? this.#teller.tell(later, aor) : undefined));
+      });
+    }
+  }
+
+  #ended({ writtenAt: _, ...state }: FoundEventState, event: Ending["event"]): EventState {
+    const expiresAt = wallAfter(this.#core.wallClock(), FINAL_LIFE);
+    return { ...state, content: endedElement(state.content, event), isFinal: true, expiresAt };
   }
 
   #changed(now: Instant, call: Call): void {
@@ -235,23 +268,24 @@ export class CallWatch {
       local: isInitiator ? call.caller : call.callee,
       remote: isInitiator ? call.callee : call.caller,
     });
-    const life = state === "terminated" ? FINAL_LIFE : STATE_LIFE;
-    const expiresAt = wallAfter(this.#core.wallClock(), life);
+    const expiresAt = wallAfter(this.#core.wallClock(), LIVES[state]);
     return { key, package: "dialog", content, contentType: DIALOG_INFO, etag: "", isFinal: state === "terminated", expiresAt };
   }
 
   /** What the ring has of it is kept alive; who is not watched may be by now. */
   #renew(now: Instant, call: Call): void {
     if (call.endsAt <= now) return this.#end(now, call, { event: "timeout", code: 0 });
-    this.#timers.set(call.renew, after(now, RENEW_EACH));
+    this.#timers.set(call.renew, after(now, call.state === "early" ? RENEW_RINGING : RENEW_EACH));
     if (call.state === "begun") return;
     for (const side of call.sides) {
       if (side.isWatched === true) this.#write(now, call, side, true);
-      else this.#ask(now, call, side);
+      else if (call.state === "confirmed") this.#ask(now, call, side);
     }
   }
 }
 
+const LIVES: Readonly<Record<DialogState, Duration>> = { early: RINGING_LIFE, confirmed: STATE_LIFE, terminated: FINAL_LIFE };
+const DIRECTIONS = ["initiator", "recipient"] as const;
 const NO_ENDING: Ending = { event: "", code: 0 };
 
 const keyOf = (callId: string, fromTag: string): string => `${callId}\n${fromTag}`;

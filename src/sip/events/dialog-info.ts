@@ -40,6 +40,13 @@ export function dialogElement(view: DialogView): string {
   return `<dialog${written.join("")}><state${why}>${view.state}</state>${party("local", view.local)}${party("remote", view.remote)}</dialog>`;
 }
 
+/** A `dialog` element as it was stored, of a dialog that is over now. */
+export function endedElement(element: string, event: DialogView["event"]): string {
+  const [start, end] = [element.indexOf("<state"), element.indexOf("</state>")];
+  if (start < 0 || end < start) return element;
+  return `${element.slice(0, start)}<state event="${event}">terminated${element.slice(end)}`;
+}
+
 function party(side: "local" | "remote", { identity, displayName, target }: Party): string {
   const name = displayName === "" ? "" : ` display="${escapeXml(displayName)}"`;
   const where = target === "" ? "" : `<target uri="${escapeXml(target)}"/>`;

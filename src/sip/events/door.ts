@@ -66,6 +66,7 @@ export class Door {
     }
     const verdict = this.#gatekeeper.verify(request, credentials, lookup.credentials);
     if (verdict !== "right") {
+      if (verdict === "wrong") this.#core.budgets.wrong(server.source.remote.host);
       this.#core.outbox.count(verdict === "wrong" ? "request-wrong-credentials" : "request-replayed");
       this.answer(now, admitted, 401, "", this.#challenge(request, verdict === "replayed"));
       return false;

@@ -4,7 +4,7 @@
 import { formatAddress } from "../../base/address.ts";
 import { BoundedMap } from "../../base/bounded-map.ts";
 import { DeadlineQueue } from "../../base/deadline-queue.ts";
-import { after, type Instant, milliseconds, seconds, wallTime } from "../../base/time.ts";
+import { after, type Duration, type Instant, milliseconds, seconds, wallTime } from "../../base/time.ts";
 import type { CoreContext } from "../core-context.ts";
 import { makeRequest, type NameAndValue } from "../message/build.ts";
 import type { ValidResponse } from "../message/message.ts";
@@ -176,11 +176,18 @@ export class Notifier {
       const isOld = watched.reading === "again";
       watched.reading = "no";
       if (this.#watched.get(watched.aor) !== watched) return;
-      const pause = lookup.outcome === "found" ? milliseconds(LOOK_AGAIN + this.#core.random.below(LOOK_SPREAD)) : LOOK_SOON;
-      this.#timers.set(watched.look, after(at, pause));
       this.#show(at, watched, lookup);
+      if (this.#watched.get(watched.aor) !== watched) return;
+      this.#timers.set(watched.look, after(at, lookup.outcome === "found" ? this.#untilNextLook(watched) : LOOK_SOON));
       if (isOld) this.look(at, watched.aor);
     });
+  }
+
+  /** A while; or until the first of what it has seen ends, if nobody renews it. */
+  #untilNextLook({ states }: Watched): Duration {
+    const wall = this.#core.wallClock();
+    const ends = [...states.values()].map(({ isFinal, expiresAt }) => (isFinal ? Number.POSITIVE_INFINITY : expiresAt + LOOK_SOON - wall));
+    return milliseconds(Math.min(LOOK_AGAIN + this.#core.random.below(LOOK_SPREAD), ...ends.map((left) => Math.max(LOOK_SOON, left))));
   }
 
   /** Of each state the newest version that was ever read stands: a copy that is behind turns nothing back. */

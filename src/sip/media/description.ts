@@ -27,7 +27,11 @@ export function describedMedia(message: SipRequest | SipResponse): DescribedMedi
 }
 
 export function hasDescription(message: SipRequest | SipResponse): boolean {
-  if (message.body === "") return false;
+  return message.body !== "" && saysDescription(message);
+}
+
+/** Whether its Content-Type is that of a session description. */
+export function saysDescription(message: SipRequest | SipResponse): boolean {
   const [type = ""] = (message.header("content-type") ?? "").split(";", 1);
   return lowerCase(type.trim()) === "application/sdp";
 }

@@ -17,6 +17,8 @@ type Then = (now: Instant, body: string | undefined) => void;
 /** A request for one phone whose sound goes through the relay. */
 export interface RelayedOffer {
   readonly body: string;
+  /** In Record-Route: what whoever gets a later offer of the call must know to go on with it. */
+  readonly mark: string;
   readonly answered: (now: Instant, response: ValidResponse, then: Then) => void;
 }
 
@@ -62,20 +64,43 @@ export class MediaRelay {
     };
   }
 
-  /** For what follows within a dialog: a relayed call stays one, and its end is told. */
-  within(request: ValidRequest): Relaying | undefined {
-    const call = this.#calls.get(request.callId);
-    if (call === undefined) return undefined;
-    if (request.method === "BYE") this.#forget(request);
-    if ((request.method !== "INVITE" && request.method !== "UPDATE") || !hasDescription(request)) return undefined;
-    const isCallers = request.fromTag === call.callerTag;
-    const callee = call.callees.get(isCallers ? request.toTag : request.fromTag);
-    if (callee === undefined) return undefined;
-    const [from, to] = isCallers ? [call.caller, callee] : [callee, call.caller];
+  /** For what follows within a dialog: a relayed call stays one, and its end is told. `mark`: from a Route of this box, or of one whose address it has taken. */
+  within(request: ValidRequest, mark: string | undefined): Relaying | undefined {
+    const isKnown = this.#calls.has(request.callId);
+    const sides = isKnown ? this.#knownSides(request) : this.isReady ? this.#markedSides(request, mark) : undefined;
+    if (request.method === "BYE") {
+      if (isKnown) this.#forget(request);
+      else if (sides !== undefined) this.#end(request);
+    }
+    if (sides === undefined || (request.method !== "INVITE" && request.method !== "UPDATE") || !hasDescription(request)) return undefined;
+    const [from, to] = sides;
     return {
       offer: (now, _target, then) => this.#ask(now, request, request.toTag, "", from, to, (at, offer) => then(at, offer)),
       failed: () => undefined, // the session stays as it was
     };
+  }
+
+  /** Of who sent the request, and who gets it. */
+  #knownSides({ callId, fromTag, toTag }: ValidRequest): Sides | undefined {
+    const call = this.#calls.get(callId);
+    const isCallers = fromTag === call?.callerTag;
+    const callee = call?.callees.get(isCallers ? toTag : fromTag);
+    if (call === undefined || callee === undefined) return undefined;
+    return isCallers ? [call.caller, callee] : [callee, call.caller];
+  }
+
+  /** Of a call that another box began to relay, or this one in an earlier life. */
+  #markedSides({ callId, fromTag, toTag }: ValidRequest, mark: string | undefined): Sides | undefined {
+    const caller = mark === undefined ? undefined : SIDES[mark.charAt(0)];
+    const callee = mark === undefined ? undefined : SIDES[mark.charAt(1)];
+    if (mark === undefined || caller === undefined || callee === undefined) return undefined;
+    const isCallers = (tag: string): boolean => this.#core.tokens.isMark(textOfMark(caller, callee, callId, tag), mark.slice(2));
+    if (isCallers(fromTag)) return [caller, callee];
+    return isCallers(toTag) ? [callee, caller] : undefined;
+  }
+
+  #markOf(caller: MediaSide, callee: MediaSide, { callId, fromTag }: ValidRequest): string {
+    return `${caller.charAt(0)}${callee.charAt(0)}${this.#core.tokens.mark(textOfMark(caller, callee, callId, fromTag))}`;
   }
 
   #offerTo(now: Instant, request: ValidRequest, caller: MediaEnd, { phone }: ProxyTarget, then: (now: Instant, offer: RelayedOffer | undefined) => void): void {
@@ -90,7 +115,7 @@ export class MediaRelay {
 
   #ask(
     now: Instant,
-    { callId, fromTag, body }: ValidRequest,
+    request: ValidRequest,
     toTag: string,
     branch: string,
     from: MediaSide,
@@ -98,6 +123,7 @@ export class MediaRelay {
     then: (now: Instant, offer: RelayedOffer | undefined) => void,
     learn: (toTag: string) => void = () => undefined,
   ): void {
+    const { callId, fromTag, body } = request;
     const changes = from !== to;
     this.#core.questions.relayMedia(now, { verb: "offer", callId, fromTag, toTag, branch, sdp: body, towards: to, changes }, (at, relayed) => {
       if (relayed === undefined) {
@@ -110,12 +136,22 @@ export class MediaRelay {
         const answer = { verb: "answer", callId, fromTag, toTag: response.toTag, branch, sdp: response.body, towards: from, changes } as const;
         this.#core.questions.relayMedia(when, answer, go);
       };
-      then(at, { body: relayed, answered });
+      then(at, { body: relayed, mark: this.#markOf(from, to, request), answered });
     });
   }
 
-  #forget({ callId, fromTag }: ValidRequest): void {
-    if (!this.#calls.delete(callId)) return;
+  #forget(request: ValidRequest): void {
+    if (this.#calls.delete(request.callId)) this.#end(request);
+  }
+
+  #end({ callId, fromTag }: ValidRequest): void {
     this.#core.questions.endMedia({ verb: "delete", callId, fromTag });
   }
 }
+
+type Sides = readonly [from: MediaSide, to: MediaSide];
+
+/** By their first letters. */
+const SIDES: Readonly<Record<string, MediaSide>> = { w: "webrtc", p: "plain" };
+
+const textOfMark = (caller: MediaSide, callee: MediaSide, callId: string, callerTag: string): string => `media ${caller} ${callee} ${callId} ${callerTag}`;

@@ -30,6 +30,16 @@ export function calleeEnd({ contact, parameters, transport, received }: Binding)
   return { side: isBrowser ? "webrtc" : "plain", doesIce, nat };
 }
 
+export type NatSeen = "none" | "translated" | "rewritten" | "not-known";
+
+/** What the registration of a phone tells of the way between it and its box. */
+export function natOf({ contact, received, isRewritten }: Binding): NatSeen {
+  if (isRewritten === true) return "rewritten";
+  const uri = parseUri(contact);
+  if (uri === undefined || !isSipUri(uri) || parseNumericHost(uri.host) === undefined) return "not-known";
+  return natBetween(uri.host, received.host) === undefined ? "none" : "translated";
+}
+
 /** A phone that names another address than the one it comes from. A name (of a browser: `….invalid`) tells nothing. */
 function natBetween(named: string, seen: string): string | undefined {
   if (parseNumericHost(named) === undefined) return undefined;

@@ -1,15 +1,15 @@
 // The copy of a request that goes on (RFC 3261 16.6).
 
-import { formatAddress, isIpv6 } from "../../base/address.ts";
+import { type Address, formatAddress } from "../../base/address.ts";
 import type { CoreContext } from "../core-context.ts";
 import { RequestEdit } from "../message/edit.ts";
 import type { SipRequest, ValidRequest } from "../message/message.ts";
 import { parseUnsigned } from "../message/scan.ts";
 import { isSipUri, parseUri } from "../message/uri.ts";
-import type { Flow } from "../ports.ts";
+import type { Flow, TransportName } from "../ports.ts";
 import { type Hop, hopRemote, hopTransport } from "../transport/transport.ts";
 import { foreignCredentials } from "./loop-detection.ts";
-import { isLooseRouter, type Preprocessed } from "./route-preprocessing.ts";
+import { isLooseRouter, MEDIA, type Preprocessed } from "./route-preprocessing.ts";
 import type { ProxyTarget } from "./target-set.ts";
 
 /** Fields by which a phone could claim what only the fleet may say (RFC 3325), and kin. */
@@ -54,7 +54,7 @@ export function forwardedRequest(core: CoreContext, forwarding: Forwarding, targ
   if (breadth !== undefined) edit.append("Max-Breadth", String(breadth));
   removeOwnCredentials(core, edit, request);
   if (request.toTag === "" && DIALOG_METHODS.includes(request.method)) {
-    for (const value of recordRoutes(core, forwarding, hop)) edit.pushRecordRoute(value);
+    for (const value of recordRoutes(core, forwarding, hop, target.offer?.mark)) edit.pushRecordRoute(value);
   }
   edit.pushVia(ownVia(core, hop, branch)).setContentLength();
   return edit.request();
@@ -88,20 +88,30 @@ const localEnd = (core: CoreContext, hop: Hop) => {
  * side. Each is a flow token where a phone hangs on that side, else a token that only says "onward";
  * so a request within the dialog finds its way in both directions by the last of the two it meets.
  */
-function recordRoutes(core: CoreContext, { request, source, callerFlow }: Forwarding, hop: Hop): readonly string[] {
+function recordRoutes(core: CoreContext, { request, source, callerFlow }: Forwarding, hop: Hop, media: string | undefined): readonly string[] {
   const onward = core.tokens.onward(request.callId);
   const near = callerFlow === undefined ? onward : core.tokens.forFlow(callerFlow);
   const far = hop.type === "flow" ? core.tokens.forFlow(hop.flow) : onward;
   const { ends } = core;
   const farEnd = localEnd(core, hop);
+  // What came as `sips:` stays secure for the whole dialog (RFC 3261 16.6 step 4); from another box it comes by its Route.
+  const scheme = [request.uri, request.routes[0]?.uri].some((uri) => uri !== undefined && isSipUri(uri) && uri.scheme === "sips") ? "sips" : "sip";
+  const relayed = media === undefined ? "" : `;${MEDIA}=${media}`;
   return [
-    recordRoute(near, ends.lasting(source.local.host), ends.portOf(source.transport), source.transport),
-    recordRoute(far, ends.lasting(farEnd.host), farEnd.port, hopTransport(hop)),
+    recordRoute(scheme, near, { host: ends.lasting(source.local.host), port: ends.portOf(source.transport) }, source.transport, relayed),
+    recordRoute(scheme, far, { host: ends.lasting(farEnd.host), port: farEnd.port }, hopTransport(hop), relayed),
   ];
 }
 
-const recordRoute = (token: string, host: string, port: number, transport: string): string =>
-  `<sip:${token}@${isIpv6(host) ? `[${host}]` : host}:${port}${transport === "udp" ? "" : `;transport=${transport}`};lr>`;
+const recordRoute = (scheme: string, token: string, place: Address, transport: TransportName, relayed: string): string =>
+  `<${scheme}:${token}@${formatAddress(place)}${transportParameter(scheme, transport)}${relayed};lr>`;
+
+/** `sips:` says TLS by itself; a secure WebSocket is `transport=ws` of it (RFC 7118 section 5.2.1 and its examples). */
+function transportParameter(scheme: string, transport: TransportName): string {
+  if (transport === "udp") return "";
+  if (scheme === "sip") return `;transport=${transport}`;
+  return transport === "wss" ? ";transport=ws" : "";
+}
 
 /** Credentials for our realm are for us alone (RFC 3261 22.3). */
 function removeOwnCredentials(core: CoreContext, edit: RequestEdit, request: ValidRequest): void {

@@ -23,7 +23,12 @@ export interface Preprocessed {
   readonly flow: { readonly flow: Flow; readonly ours: boolean } | undefined;
   /** Whether a token of the fleet shows that this request is on a way that the fleet laid. */
   readonly vouched: boolean;
+  /** What a Route of ours says of the media relay. */
+  readonly media: string | undefined;
 }
+
+/** The parameter of a Record-Route that says so. */
+export const MEDIA = "media";
 
 /** "tampered": a Route of ours with a token that nobody of the fleet made. */
 export function preprocessRoutes(
@@ -37,6 +42,7 @@ export function preprocessRoutes(
   let ownRoutes = 0;
   let vouched = false;
   let flow: Preprocessed["flow"];
+  let media: string | undefined;
   for (const route of routes) {
     if (!isSipUri(route.uri) || !ends.isThisBox(route.uri.host, route.uri.port)) break;
     ownRoutes += 1;
@@ -47,6 +53,7 @@ export function preprocessRoutes(
     const reading = tokens.read(route.uri.user, request.callId);
     if (reading.type === "tampered") return "tampered";
     vouched = true;
+    media = uriParameter(route.uri, MEDIA) ?? media;
     // One that leads back to the sender is the sender's own side, unless it stands in the second place: then two
     // users share a flow, as the handsets of one base station do.
     if (reading.type !== "flow") continue;
@@ -54,7 +61,7 @@ export function preprocessRoutes(
     const isBack = ours && isSameFlow(reading.flow, source);
     if (!(isBack && ownRoutes === 1)) flow = { flow: reading.flow, ours };
   }
-  return { ...fixed, ownRoutes, remaining: routes.slice(ownRoutes), flow, vouched };
+  return { ...fixed, ownRoutes, remaining: routes.slice(ownRoutes), flow, vouched, media };
 }
 
 /** A strict router sends us our Record-Route as Request-URI, with the true one as the last Route (16.4). */

@@ -25,6 +25,7 @@ import { isLooped, routingHash } from "./loop-detection.ts";
 import { lastingBranch } from "./lasting-branch.ts";
 import { movedPhone } from "./moved-phone.ts";
 import { NOBODY, ProxyClockwork, ResponseContext } from "./response-context.ts";
+import { ReturnedPhones } from "./returned-phones.ts";
 import { type Preprocessed, preprocessRoutes } from "./route-preprocessing.ts";
 import { flowTarget, type ProxyTarget, targetGroups, wayToSipUri } from "./target-set.ts";
 
@@ -66,6 +67,7 @@ export class StatefulProxy {
   readonly #keeper: Keeper;
   readonly #clockwork: ProxyClockwork;
   readonly media: MediaRelay;
+  readonly returned = new ReturnedPhones();
   serving = true;
   /** New calls and registrations are sent elsewhere; what runs goes on. */
   draining = false;
@@ -223,6 +225,8 @@ export class StatefulProxy {
     if (flow !== undefined) {
       const { ends, transport, settings } = this.#core;
       const isAlive = flow.ours && transport.alive(flow.flow) !== undefined;
+      const returned = isAlive ? undefined : this.returned.find(request, transport);
+      if (returned !== undefined) return { type: "target", target: flowTarget(uriText, returned) };
       const moved = isAlive ? undefined : movedPhone(request, uri, ends, settings.domain);
       if (moved !== undefined) return { type: "user", aor: moved.aor, gruu: moved };
       // Another box's flow: that box is gone, and this one has taken its address.
@@ -311,6 +315,7 @@ export class StatefulProxy {
     }
     const verdict = this.#gatekeeper.verify(request, credentials, lookup.credentials);
     if (verdict === "right") this.#core.budgets.proved(flow.remote.host);
+    if (verdict === "wrong") this.#core.budgets.wrong(flow.remote.host);
     if (verdict !== "right") {
       this.#core.outbox.count(verdict === "wrong" ? "request-wrong-credentials" : "request-replayed");
       context.refuse(now, 407, "", this.#challenge(request, verdict === "replayed"));
@@ -335,13 +340,21 @@ export class StatefulProxy {
   }
 
   /** Whoever watches the caller or the called user is told of the call. */
-  #watchCall(now: Instant, { request, destination, route }: Passage, context: ResponseContext): void {
-    if (request.toTag !== "") return this.#events.calls.passed(now, request);
+  #watchCall(now: Instant, { request, flow, destination, route }: Passage, context: ResponseContext): void {
+    if (request.toTag !== "") return this.#events.calls.passed(now, request, this.#hasOutlived(request, flow, route));
     if (request.method !== "INVITE" || route.flow !== undefined) return;
     const callee = destination.type === "user" ? destination.aor : undefined;
     const { uri } = request.from;
     const caller = this.#isOurCaller(request) && isSipUri(uri) ? addressOfRecord({ ...uri, host: this.#core.settings.domain }) : undefined;
     context.observer = this.#events.calls.begin(now, request, watchable(caller), watchable(callee));
+  }
+
+  /** Whether a box that laid its way is dead: its service address is here now, or what the next Route names is no box any more. */
+  #hasOutlived({ callId }: ValidRequest, { local }: Flow, { vouched, remaining: [next] }: Preprocessed): boolean {
+    const { ends, tokens } = this.#core;
+    if (!vouched || ends.hasTaken(local.host)) return vouched;
+    if (next === undefined || !isSipUri(next.uri) || next.uri.user === undefined || ends.isFleetHost(next.uri.host)) return false;
+    return tokens.read(next.uri.user, callId).type !== "tampered";
   }
 
   /** From here on the request has a transaction and somebody who answers it. */
@@ -359,11 +372,12 @@ export class StatefulProxy {
   #route(now: Instant, passage: Passage, context: ResponseContext): void {
     const { request, destination } = passage;
     this.#watchCall(now, passage, context);
-    if (request.toTag !== "") context.relaying = this.media.within(request);
+    if (request.toTag !== "") context.relaying = this.media.within(request, passage.route.media);
     else if (destination.type === "user") context.relaying = this.media.begin(request, passage.flow);
     if (destination.type === "target") context.start(now, [[[destination.target]]]);
     if (destination.type !== "user") return;
-    if (request.method === "MESSAGE" && request.toTag === "" && destination.gruu === undefined && this.#isOurCaller(request) && !isProofUser(destination.aor)) {
+    // What is to be secure all the way is not kept: whoever takes it later may have no TLS.
+    if (request.method === "MESSAGE" && request.toTag === "" && destination.gruu === undefined && !isSecure(request) && this.#isOurCaller(request) && !isProofUser(destination.aor)) {
       context.keeping = this.#keeper.keeping(request, destination.aor);
     }
     const asker = { secure: isSecure(request), isKnownCaller: this.#isOurCaller(request) };

@@ -94,12 +94,13 @@ function lastingWayTo(box: Address, { flowToken, transport }: FoundBinding, ends
 
 /**
  * `sips:` between boxes goes over TLS as well (RFC 5630): to the port at which the phone's own flow ends, which
- * the token tells. The flow of a WebSocket phone ends at a port that takes no TLS of SIP.
+ * the token tells. The flow of a WebSocket phone ends at a port that takes no TLS of SIP: its binding names the one that does.
  */
 function secureWayToBox(binding: FoundBinding, tokens: FlowTokens): Pick<ProxyTarget, "routes" | "way"> {
   const reading = tokens.read(binding.flowToken, "");
-  if (reading.type !== "flow" || reading.flow.transport !== "tls") return { routes: [], way: { type: "none", status: 480 } };
-  const { local } = reading.flow;
+  const port = reading.type !== "flow" ? undefined : reading.flow.transport === "tls" ? reading.flow.local.port : binding.securePort;
+  if (reading.type !== "flow" || port === undefined) return { routes: [], way: { type: "none", status: 480 } };
+  const local = { host: reading.flow.local.host, port };
   const route = `<sips:${binding.flowToken}@${formatAddress(local)};lr>`;
   return { routes: [route, ...binding.path], way: { type: "hop", hop: { type: "address", transport: "tls", remote: local } } };
 }

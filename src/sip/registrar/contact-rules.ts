@@ -20,6 +20,8 @@ export interface Origin {
   readonly flowToken: string;
   readonly received: Address;
   readonly transport: TransportName;
+  readonly isRewritten: boolean;
+  readonly securePort: number | undefined;
 }
 
 export type RegistrationPlan =
@@ -149,6 +151,8 @@ class ContactPlanner {
       flowToken: this.#origin.flowToken,
       received: this.#origin.received,
       transport: this.#origin.transport,
+      ...(this.#origin.isRewritten ? { isRewritten: true } : {}),
+      ...(this.#origin.securePort === undefined ? {} : { securePort: this.#origin.securePort }),
     };
   }
 

@@ -182,6 +182,7 @@ export class Registrar {
     if (lookup.outcome === "unavailable") return this.#end(now, aor, registration, 503, "", [this.#core.retryAfter()]);
     const verdict = credentials === undefined ? "right" : this.#gatekeeper.verify(request, credentials, lookup.credentials);
     if (verdict !== "right") {
+      if (verdict === "wrong") this.#core.budgets.wrong(registration.server.source.remote.host);
       this.#core.outbox.count(verdict === "wrong" ? "register-wrong-credentials" : "register-replayed");
       return this.#end(now, aor, registration, 401, "", this.#challenge(request, verdict === "replayed"));
     }
@@ -208,7 +209,7 @@ export class Registrar {
     const { settings, crypto } = this.#core;
     const refusal = this.#contactRefusal(request, aor);
     if (refusal !== undefined) return this.#end(now, aor, registration, ...refusal);
-    const plan = planRegistration(request, stored, this.#origin(registration), settings.expiry, crypto);
+    const plan = planRegistration(request, stored, this.#origin(now, registration), settings.expiry, crypto);
     switch (plan.type) {
       case "refuse": {
         const fields: NameAndValue[] = plan.minimumExpires === undefined ? [] : [["Min-Expires", String(plan.minimumExpires)]];
@@ -230,7 +231,7 @@ export class Registrar {
   }
 
   /** The phone's flow; none if another proxy stands between and wrote no Path: then the Contact is the way. */
-  #origin({ request, server }: Registration): Origin {
+  #origin(now: Instant, { request, server }: Registration): Origin {
     const flow = server.back;
     const behindProxy = (request.vias?.length ?? 1) > 1 && (request.paths ?? []).length === 0;
     return {
@@ -239,6 +240,8 @@ export class Registrar {
       flowToken: behindProxy ? "" : this.#core.tokens.forFlow(flow),
       received: flow.remote,
       transport: flow.transport,
+      isRewritten: this.#core.rewriting.has(now, server.source),
+      securePort: flow.transport === "wss" ? this.#core.ends.streamPorts.tls : undefined,
     };
   }
 

@@ -91,6 +91,11 @@ export class LocalEnds {
     return here.find((address) => isIpv6(address) === isIpv6(host)) ?? host;
   }
 
+  /** Whether it is the service address of a box that is dead, and is here in the meantime. */
+  hasTaken(host: string): boolean {
+    return this.#service.here.indexOf(canonicalHost(host)) > 0;
+  }
+
   /** Whether this box has an address that another one takes when it dies. */
   get outlives(): boolean {
     return this.#service.here.length > 0;

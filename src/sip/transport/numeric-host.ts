@@ -127,6 +127,15 @@ export function isNoPlace(host: string): boolean {
   return first === 0 || first >= 224;
 }
 
+/** Addresses that mean something on their own network only (RFC 1918, 6598, 4193). */
+export function isPrivate(host: string): boolean {
+  const bytes = parseNumericHost(host);
+  if (bytes === undefined) return false;
+  const [first = 0, second = 0] = bytes;
+  if (bytes.length === 16) return (first & 0xfe) === 0xfc;
+  return first === 10 || (first === 172 && (second & 0xf0) === 16) || (first === 192 && second === 168) || (first === 100 && (second & 0xc0) === 64);
+}
+
 /** 169.254.0.0/16 and fe80::/10. */
 export function isLinkLocal(host: string): boolean {
   const zone = host.indexOf("%");

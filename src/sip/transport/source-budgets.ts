@@ -12,6 +12,8 @@ const BURST = 4_000;
 const PER_SECOND = 400;
 /** Given for a request whose sender proved himself, and for all that a call of his brings along. */
 const PROVED = 50;
+/** Taken for wrong credentials: each try is a question to the ring, and one at a password. */
+const WRONG = 20;
 
 interface Bucket {
   tokens: number;
@@ -52,8 +54,13 @@ export class SourceBudgets {
     this.#give(host, 1);
   }
 
+  /** Credentials that were wrong; the message itself has cost one already. It may become a debt, of a burst at most. */
+  wrong(host: string): void {
+    this.#give(host, 1 - WRONG);
+  }
+
   #give(host: string, tokens: number): void {
     const bucket = this.#buckets.get(host);
-    if (bucket !== undefined) bucket.tokens = Math.min(BURST, bucket.tokens + tokens);
+    if (bucket !== undefined) bucket.tokens = Math.max(-BURST, Math.min(BURST, bucket.tokens + tokens));
   }
 }

@@ -13,7 +13,7 @@ import { until } from "../../lab/until.ts";
 import { atEnd, DOMAIN, makeBox, makeFleet, PATIENCE, scratch, serving, SIP_PORT, skipWithoutBox } from "../../support/built-ring.ts";
 
 suite("phones as an agent sees them", { skip: skipWithoutBox, timeout: 120_000 }, () => {
-  test("a phone is proved by its answer, with its round trip; when it answers no more it is registered but broken", async (t) => {
+  test("a phone is proved by its answer, with its round trip; when it answers no more it is registered but broken; what a SIP ALG changes is named", async (t) => {
     const directory = scratch(t);
     const box = makeBox(t, directory, { name: "a", ticket: makeFleet(directory).ticket, parameters: ["--open-registration"] });
     box.start();
@@ -41,6 +41,21 @@ suite("phones as an agent sees them", { skip: skipWithoutBox, timeout: 120_000 }
     const [flow] = (await read()).phones.list[0]?.flows ?? [];
     assert.equal(flow?.model, "Desk/1");
     assert(flow !== undefined && flow.answeredAt !== null && flow.roundTripMs !== null && flow.answeredTo?.nodeId === (await box.status()).nodeId);
+
+    // What a SIP ALG makes of two phones behind it: a Via of its own, and the Contact as it was.
+    for (const user of ["205", "206"]) {
+      const inside = `<sip:${user}@${DOMAIN}>`;
+      const fields = [["From", `${inside};tag=1`], ["To", inside], ["Call-ID", user], ["CSeq", "1 REGISTER"], ["Contact", `<sip:${user}@192.168.1.5>`], ["Expires", "600"]] as const;
+      assert.equal((await phone.ask(phone.make("REGISTER", `sip:${DOMAIN}`, fields), seconds(5))).response.status, 200);
+    }
+    await until("the page says that something between changes their SIP", PATIENCE, async () => {
+      const { phones, conditions } = await read();
+      assert.deepEqual(phones.list.map(({ flows }) => flows[0]?.nat), ["none", "rewritten", "rewritten"]);
+      assert(conditions.some(({ code }) => code === "sip-rewritten"));
+    });
+    const page = await (await fetch(`http://${box.address}:8080/`)).text();
+    assert.equal(page.split("something between changes its SIP").length, 3);
+    assert.match(page, /Switch SIP ALG, SIP helper or SIP fix-up off/);
 
     answers = false;
     const { seconds: silent } = await until("the page shows that it is registered and does not answer", 60, async () => {

@@ -10,7 +10,7 @@ const at = (seconds: number): Instant => instant(seconds * 1_000);
 /** Words that fill every text. */
 const VALUES = {
   count: 2, code: "ABCD-EFGH", transports: "UDP", interface: "eth0", transport: "UDP", detail: "no answer", box: "amber-otter-42",
-  received: 1, expected: 2, megabytes: 3, nodeId: "00", minutes: 5, direction: "ahead of", degrees: 90, percent: 91, trouble: "the disk is full", day: "2030-01-01",
+  received: 1, expected: 2, megabytes: 3, nodeId: "00", minutes: 5, direction: "ahead of", degrees: 90, percent: 91, router: "192.0.2.1", trouble: "the disk is full", day: "2030-01-01",
 };
 
 suite("the catalogue of conditions", () => {

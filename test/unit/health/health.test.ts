@@ -176,6 +176,19 @@ suite("what is said of phones", () => {
     assert.deepEqual(box.codes, ["phones-silent"]);
   });
 
+  test("phones whose SIP is changed on its way are a condition from the second on, which names where most of them come from", () => {
+    const box = new Watched();
+    const changed = (user: number, host: string) => ({ aor: `${user}@acme.example`, bindings: [{ ...SAMPLE_BINDING, nat: "rewritten" as const, received: { host, port: 61_000 } }] });
+    box.tell({ type: "phones", phones: [phone, changed(101, "192.0.2.9")] });
+    box.run(1);
+    assert.deepEqual([box.codes, box.report.phones.list[1]?.flows[0]?.nat], [[], "rewritten"]);
+    box.tell({ type: "phones", phones: [phone, changed(101, "192.0.2.9"), changed(102, "192.0.2.8"), changed(103, "192.0.2.8")] });
+    box.run(1);
+    assert.deepEqual(box.report.conditions.map(({ code, text }) => [code, text]), [
+      ["sip-rewritten", "The SIP of 3 phones is changed on its way to their box (a SIP ALG), seen from 192.0.2.8."],
+    ]);
+  });
+
   test("a phone that did not answer is asked again soon, before it is said to be silent", () => {
     const box = new Watched();
     const flows = [{ aor: phone.aor, contact: SAMPLE_BINDING.contact }];

@@ -45,6 +45,50 @@ for (const [name, type, order] of [["Ethernet", 1, "LE"], ["Linux cooked", 113, 
   });
 }
 
+/** A segment of a connection from one end. */
+function segment(sequence: number, payload: string, flags = 0x18): Buffer {
+  const head = Buffer.from([0x45, 0, 0, 0, 0, 0, 0, 0, 64, 6, 0, 0, 192, 0, 2, 7, 192, 0, 2, 1]);
+  head.writeUInt16BE(40 + payload.length, 2);
+  const tcp = Buffer.alloc(20);
+  tcp.writeUInt16BE(40_000, 0);
+  tcp.writeUInt16BE(5_060, 2);
+  tcp.writeUInt32BE(sequence >>> 0, 4);
+  tcp.writeUInt8(0x50, 12);
+  tcp.writeUInt8(flags, 13);
+  return link(1, Buffer.concat([head, tcp, Buffer.from(payload, "latin1")]));
+}
+const startLines = (text: string | undefined): string[] => text?.match(/^(?:INVITE|BYE|ACK) \S+/gm) ?? [];
+const BYE = INVITE.replace("INVITE", "BYE");
+
+test("SIP over TCP is put together from its segments, in whatever order and however often they came, over the end of the sequence numbers", () => {
+  const text = INVITE + BYE;
+  const first = 0xffff_fff0;
+  const cut = [0, 40, 41, 200, text.length];
+  const pieces = cut.slice(0, -1).map((from, index) => segment(first + 1 + from, text.slice(from, cut[index + 1])));
+  const [a, b, c, d] = pieces;
+  assert.ok(a && b && c && d);
+  for (const order of [[a, b, c, d], [a, c, b, d], [d, c, b, a, a], [a, a, b, c, b, d]]) {
+    const shown = captureText(capture(1, [segment(first, "", SYN), ...order]));
+    assert.deepEqual(startLines(shown), ["INVITE sip:205@acme.example", "BYE sip:205@acme.example"]);
+    assert.match(shown ?? "", /192\.0\.2\.7:40000 to 192\.0\.2\.1:5060/);
+    assert.ok(shown?.endsWith("0 other packets.\n\n") === true && !shown.includes("SECRET"));
+  }
+});
+
+test("a connection that was there before is taken up at the next message, and one that is no SIP is counted", () => {
+  const rest = captureText(capture(1, [segment(500, "…end of a body\u0001\u0002\u0003\r\n\r\n"), segment(5_000, BYE)]));
+  assert.deepEqual(startLines(rest), ["BYE sip:205@acme.example"]);
+  const hello = "\u0016\u0003\u0001\u0002\u0000\u0001\u0000".repeat(40);
+  assert.match(captureText(capture(1, [segment(1, hello), segment(1 + hello.length, hello)])) ?? "", /^2 other packets\.$/m);
+});
+
+test("a segment that the capture lacks is passed over", () => {
+  const ahead = Array.from({ length: 80 }, (_, index) => segment(1_000 + index * BYE.length, BYE));
+  const shown = captureText(capture(1, [segment(1, "", SYN), segment(2, INVITE), ...ahead]));
+  assert.equal(startLines(shown).length, 81);
+});
+const SYN = 0x02;
+
 test("what is not a message in one packet is counted, and what is no capture is not read", () => {
   const packets = [ipv4("SECRET words that are not SIP at all"), ipv4(INVITE, 6), ipv4(INVITE, 17, 0x20)].map((packet) => link(1, packet));
   assert.equal(captureText(capture(1, packets)), "3 other packets.\n\n");

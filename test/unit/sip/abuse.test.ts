@@ -6,6 +6,7 @@ import { SourceBudgets } from "../../../src/sip/transport/source-budgets.ts";
 import { DOMAIN, SipWorld } from "../../support/sip-harness.ts";
 
 const BOB = `sip:bob@${DOMAIN}`;
+const BOB_ADDRESS = `<${BOB}>`;
 const FROM = "<sip:eve@elsewhere.example>";
 
 function worldOfBob() {
@@ -46,6 +47,28 @@ test("a flood is not even parsed when its source has no budget left; other sourc
   eve.send(eve.request("INVITE", `sip:112@${DOMAIN}`, { from: FROM }));
   world.run(20);
   assert.ok(eve.responses.length > 0);
+});
+
+test("who tries passwords has two hundred tries at a box, then twenty a second", () => {
+  const { world, box, eve } = worldOfBob();
+  const challenge = eve.exchange(eve.request("REGISTER", `sip:${DOMAIN}`, { to: BOB_ADDRESS, from: BOB_ADDRESS }));
+  let tries = 0;
+  const guess = (count: number): void => {
+    for (let i = 0; i < count; i++) {
+      tries += 1;
+      const nc = tries.toString(16).padStart(8, "0");
+      const credentials = eve.credentials(challenge, "REGISTER", `sip:${DOMAIN}`, `guess-${tries}`, "MD5", nc).replace('username="eve"', 'username="bob"');
+      eve.send(eve.request("REGISTER", `sip:${DOMAIN}`, { to: BOB_ADDRESS, from: BOB_ADDRESS, fields: [credentials] }));
+      world.run(10);
+    }
+  };
+  const wrong = (): number => box.counted.filter((event) => event === "register-wrong-credentials").length;
+  guess(100);
+  assert.equal(wrong(), 100);
+  for (let i = 0; i < 2_000; i++) box.datagram(eve.address, box.address, "rubbish");
+  const before = wrong();
+  guess(500);
+  assert.ok(wrong() - before < 200, `${wrong() - before} in five seconds, with what was left of the burst`);
 });
 
 test("calls for help are known by their first octets", () => {

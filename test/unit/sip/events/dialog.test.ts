@@ -294,6 +294,36 @@ test("a dead writer's call goes out by itself", () => {
   assert.equal(states(wanda).at(-1), "none");
 });
 
+test("a call that rang when its writer died goes out within half a minute", () => {
+  const here = office();
+  const { wanda, world, boxes } = here;
+  subscribe(wanda);
+  world.run(300);
+  call(here);
+  world.run(15_000);
+  assert.equal(states(wanda).at(-1), "early", "it is renewed meanwhile");
+  boxes[1].isAlive = false;
+  world.run(31_000);
+  assert.equal(states(wanda).at(-1), "none");
+});
+
+test("a call that its writer did not outlive goes out when the other side hangs up, at both ends", () => {
+  const here = office();
+  const { wanda, bob, world, boxes } = here;
+  subscribe(wanda);
+  subscribe(wanda, {}, "sip:alice@example.test");
+  world.run(300);
+  const answer = call(here).answer();
+  boxes[1].isAlive = false;
+  for (const box of [boxes[0], boxes[2]]) box.core.setFleetAddresses([boxes[0].address, boxes[2].address].filter((address) => address !== box.address));
+  const before = notifies(wanda).length;
+  bob.inDialog("BYE", bob.dialogOf(bob.last("INVITE"), answer));
+  world.run(1_000);
+  assert.deepEqual(notifies(wanda).slice(before).map(stateOf), ["terminated", "terminated"]);
+  const events = notifies(wanda).slice(before).map(({ body }) => body.slice(body.indexOf("<state"), body.indexOf("</state>")));
+  assert.deepEqual(events.toSorted(), ['<state event="local-bye">terminated', '<state event="remote-bye">terminated']);
+});
+
 test("a call that lasts stays lit, and its watcher is not told again and again", () => {
   const here = office();
   const { wanda, world } = here;

@@ -123,3 +123,73 @@ test("a caller who gives up while the relay is asked is answered, and the phone 
   assert(alice.responses.some(({ status, cseq }) => status === 487 && cseq?.method === "INVITE"));
   assert(!bob.requests.some(({ method }) => method === "INVITE"));
 });
+
+// A box that relays a call dies, and another takes its address
+
+/** Alice, behind a NAT, at the first box by its service address; Bob, behind another, at the second; a third that takes the first one's address. */
+function outlived() {
+  const world = new SipWorld();
+  const service = "10.0.0.201";
+  world.relays = ({ verb, towards }) => `${verb} relayed for ${towards}`;
+  for (const user of ["alice", "bob"]) world.addUser(user);
+  const hosts = [[service, "10.0.0.1"], ["10.0.0.2"], ["10.0.0.3"]] as const;
+  const boxes = hosts.map((localAddresses, index) => world.box(`10.0.0.${index + 1}`, { localAddresses: [...localAddresses] }));
+  const [first, second, third] = boxes;
+  assert(first !== undefined && second !== undefined && third !== undefined);
+  for (const box of boxes) {
+    box.core.setServiceEnds({ here: box === first ? [service] : [], known: [service] });
+    box.core.setMediaRelay(true);
+  }
+  const alice = world.phone("alice", "10.0.1.1", first, "udp");
+  const bob = world.phone("bob", "10.0.1.2", second, "wss");
+  for (const phone of [alice, bob]) assert.equal(phone.register().status, 200);
+  bob.describes = BROWSERS;
+  bob.answers = ({ method }) => (method === "INVITE" ? [180, 200] : method === "ACK" ? [] : [200]);
+  const answer = call({ world, alice, bob }, PLAIN);
+  alice.inDialog("ACK", alice.dialogOf(answer), { cseq: answer.cseq?.number ?? 0, contact: "" });
+  world.run();
+  const taker = world.box("10.0.0.9", { localAddresses: [service, "10.0.0.9"] });
+  taker.core.setServiceEnds({ here: [service], known: [service] });
+  taker.core.setMediaRelay(true);
+  first.isAlive = false;
+  world.boxes.splice(world.boxes.indexOf(first), 1);
+  alice.describes = PLAIN;
+  alice.answers = ({ method }) => (method === "ACK" ? [] : [200]);
+  return { world, alice, bob, answer, taker };
+}
+
+test("a new offer of either side goes through the relay also when the box that began it is dead", () => {
+  const { world, alice, bob, answer } = outlived();
+  const ofBob = bob.dialogOf(bob.last("INVITE"), answer);
+  bob.inDialog("INVITE", ofBob, { body: BROWSERS, fields: ["Content-Type: application/sdp"] });
+  world.run();
+  assert.equal(alice.last("INVITE").body, "offer relayed for plain");
+  assert.equal(bob.responses.at(-1)?.body, "answer relayed for webrtc");
+  alice.inDialog("INVITE", alice.dialogOf(answer), { body: PLAIN, fields: ["Content-Type: application/sdp"] });
+  world.run();
+  assert.equal(bob.last("INVITE").body, "offer relayed for webrtc");
+  alice.inDialog("BYE", alice.dialogOf(answer));
+  world.run();
+  assert.equal(verbs(world).at(-1), "delete");
+});
+
+test("a Route that says of a call what no box has said of it changes nothing", () => {
+  const { world, alice, bob, answer } = outlived();
+  const dialog = alice.dialogOf(answer);
+  const [forged] = dialog.routes.flatMap((route) => /;media=(\w+)/.exec(route)?.[1] ?? []);
+  assert.ok(forged !== undefined);
+  const before = world.mediaQuestions.length;
+  for (const mark of [`wp${forged.slice(2)}`, "pp", "", `${forged}0`]) {
+    const routes = dialog.routes.map((route) => route.replace(/;media=\w+/, `;media=${mark}`));
+    alice.inDialog("INVITE", { ...dialog, routes }, { body: PLAIN, fields: ["Content-Type: application/sdp"] });
+    world.run();
+    assert.equal(bob.last("INVITE").body, PLAIN);
+  }
+  assert.equal(world.mediaQuestions.length, before);
+});
+
+test("what is not relayed has no mark", () => {
+  const told = story("udp", "udp");
+  call(told, PLAIN);
+  assert.ok(!told.bob.last("INVITE").octets.includes(";media="));
+});

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Address } from "../../../../src/base/address.ts";
+import { responseTo } from "../../../../src/sip/message/build.ts";
 import type { SipResponse } from "../../../../src/sip/message/message.ts";
 import type { TransportName } from "../../../../src/sip/ports.ts";
 import { type Box, type Phone, SipWorld } from "../../../support/sip-harness.ts";
@@ -136,6 +137,39 @@ for (const [where, index] of [["the caller's box", 1], ["a third box", 2]] as co
     world.run();
     assert.equal(bob.last("ACK").method, "ACK");
   });
+}
+
+for (const transport of ["tcp", "tls", "wss"] as const) {
+  for (const [where, index] of [["the caller's box", 1], ["a third box", 2]] as const) {
+    for (const registers of [true, false]) {
+      const when = registers ? "with which it has registered anew" : "that it opens for the answer alone";
+      test(`a call that rings at a ${transport} phone when its box dies is answered over a connection to ${where} ${when}`, () => {
+        const here = link(transport);
+        const { alice, bob, world, boxes } = here;
+        for (const box of boxes) box.core.setStreamPorts({ tls: 5060, ws: undefined, wss: 5060 });
+        bob.answers = (request) => (request.method === "INVITE" ? [180] : request.method === "ACK" ? [] : [200]);
+        assert.equal(alice.ask("INVITE", BOB, { to: `<${BOB}>` }).status, 180);
+        taken(here, index);
+        bob.hangUpConnection();
+        bob.address = { host: bob.address.host, port: 5099 }; // nobody listens where its Contact says
+        if (registers) assert.equal(bob.register().status, 200);
+        // RFC 3261 section 18.2.2: where the connection of the request is closed, the response goes over another one.
+        const invite = bob.last("INVITE");
+        const routes = invite.headers("record-route").map((value) => ["Record-Route", value] as const);
+        const contact = `<sip:bob@10.0.1.2;transport=${transport}>`;
+        bob.send(responseTo(invite, 200, "", { toTag: "again", fields: [...routes, ["Contact", contact]] }).octets);
+        world.run();
+        const answer = alice.responses.at(-1);
+        assert.equal(answer?.status, 200);
+        alice.inDialog("ACK", alice.dialogOf(answer), { cseq: answer.cseq?.number ?? 0, contact: "" });
+        world.run();
+        assert.equal(bob.last("ACK").method, "ACK");
+        alice.inDialog("BYE", alice.dialogOf(answer));
+        world.run();
+        assert.equal(bob.last("BYE").method, "BYE");
+      });
+    }
+  }
 }
 
 test("a call that rings at a phone of the same box is answered when that box is dead", () => {

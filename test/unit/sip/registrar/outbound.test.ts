@@ -109,3 +109,34 @@ test("sips: goes to phones over TLS alone, over TLS between boxes, and never com
   assert.equal(phone.requests.length, 1);
   assert.equal(plain.requests.length, 0);
 });
+
+test("sips: reaches a phone on secure WebSocket at another box over TLS, and the whole dialog goes so", () => {
+  const { world, boxes, phone } = worldOfAlice("wss");
+  for (const box of boxes) box.core.setStreamPorts({ tls: 5061, ws: 5066, wss: 5067 });
+  assert.equal(phone.register().status, 200);
+  const bob = world.phone("bob", "10.0.1.4", boxes[1], "tls");
+  phone.answers = ({ method }) => (method === "INVITE" ? [180, 200] : method === "ACK" ? [] : [200]);
+  const uri = `sips:${AOR}`;
+  const answer = bob.ask("INVITE", uri, { to: `<${uri}>` });
+  assert.equal(answer.status, 200);
+  const invite = phone.last("INVITE");
+  assert.deepEqual(invite.vias?.map(({ transport }) => transport), ["WSS", "TLS", "TLS"]);
+  const routes = invite.list("record-route");
+  assert.equal(routes.length, 4);
+  assert.ok(routes.every((route) => route.startsWith("<sips:")), routes.join());
+  bob.inDialog("ACK", bob.dialogOf(answer), { cseq: answer.cseq?.number ?? 0, contact: "" });
+  bob.inDialog("BYE", bob.dialogOf(answer));
+  world.run();
+  assert.equal(phone.last("ACK").method, "ACK");
+  assert.deepEqual(phone.last("BYE").vias?.map(({ transport }) => transport), ["WSS", "TLS", "TLS"]);
+});
+
+test("a phone on secure WebSocket at a box without TLS is not reached by sips: from another", () => {
+  const { world, boxes, phone } = worldOfAlice("wss");
+  boxes[1].core.setStreamPorts({ ...NO_STREAM_PORTS, tls: 5061 });
+  phone.register();
+  const bob = world.phone("bob", "10.0.1.4", boxes[1], "tls");
+  assert.equal(bob.ask("INVITE", `sips:${AOR}`, { to: `<sips:${AOR}>` }).status, 480);
+  assert.equal(bob.ask("MESSAGE", `sips:${AOR}`, { to: `<sips:${AOR}>` }).status, 480, "nor is it kept for one that may come without TLS");
+  assert.equal(world.messagesOf(AOR).size, 0);
+});

@@ -2,22 +2,28 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { get } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { suite, test } from "node:test";
+import { suite, test, type TestContext } from "node:test";
 import type { Architecture } from "../../image/programs.ts";
 import { run } from "../../image/steps.ts";
 import { until } from "../lab/until.ts";
 import { atEnd, makeFleet } from "../support/built-ring.ts";
 import { CONFIG_OFFSET, freePorts, openRegistration, stampedImage } from "./boxes.ts";
+import { type CutFirstBoot, cutOnce, judgeCuts } from "./cut-first-boot.ts";
+import { RecordedDisk } from "../support/power-cut/recorded-disk.ts";
 import { callGoesThrough } from "./tcp-phone.ts";
 import { userNetwork, VirtualMachine, whyNoMachine } from "./machine.ts";
 
 /** Nine minutes: ten times what it takes on two idle processors under emulation. */
 const BOOT = 540;
 const full = process.env["RINGBOX_IMAGE_FULL"] === "1";
+/** Of the one first boot that is recorded, in full. */
+const CUTS = 200;
+/** Of those some are started, at these parts of the way to serving. */
+const STARTED = [0.25, 0.6, 0.85, 1];
 
 for (const architecture of ["x86-64", "arm64"] as const satisfies readonly Architecture[]) {
   const skip = whyNoMachine(architecture) ?? (architecture === "arm64" && !full ? "in full with npm run test:image" : false);
@@ -30,10 +36,15 @@ for (const architecture of ["x86-64", "arm64"] as const satisfies readonly Archi
       const image = stampedImage(architecture, directory, ticket);
       openRegistration(image, directory);
       const ports = freePorts();
-      const box = new VirtualMachine({ name: "box", architecture, image, directory, network: userNetwork(ports), memoryMib: 512 });
+      const recorded = full ? { drive: `file=nbd+unix:///?socket=${join(directory, "box.raw.nbd")},cache=writeback` } : {};
+      const box = new VirtualMachine({ name: "box", architecture, image, directory, network: userNetwork(ports), memoryMib: 512, ...recorded });
       atEnd(t, () => box.kill());
+      const disk = full ? new RecordedDisk(box.disk) : undefined;
+      atEnd(t, () => disk?.close());
+      await disk?.listen();
       box.start();
       t.diagnostic(await box.says(/ringbox: serving [0-9.]+ s after power-on/, BOOT));
+      const servingAt = disk?.operations.length ?? 0;
 
       await callGoesThrough(t, ports.sip, ports.sip);
       await until("the page is served", 300, async () => assert.equal(await pageStatus(ports.page), 200));
@@ -46,8 +57,28 @@ for (const architecture of ["x86-64", "arm64"] as const satisfies readonly Archi
       const config = spawnSync("mcopy", ["-i", `${box.disk}@@${CONFIG_OFFSET}`, "::ringbox.ticket", "-"], { encoding: "latin1" });
       assert.equal(config.stdout.length, 65_536);
       assert.doesNotMatch(config.stdout, /BEGIN RINGBOX TICKET/);
+
+      if (disk === undefined) return;
+      assert.equal(disk.failure, undefined);
+      await afterPowerCuts(t, architecture, { operations: disk.operations, logFile: disk.logFile, image, diskBytes: statSync(box.disk).size, directory, servingAt });
     });
   });
+}
+
+/** Cut anywhere, the disk would start again, as its next start would take it; and some of what is left is started. */
+async function afterPowerCuts(t: TestContext, architecture: Architecture, boot: CutFirstBoot): Promise<void> {
+  t.diagnostic(`power cuts: ${judgeCuts(boot, CUTS)}`);
+  for (const [i, part] of STARTED.entries()) {
+    const after = Math.floor(boot.servingAt * part);
+    const file = join(boot.directory, "cut.raw");
+    cutOnce(boot, after, i, file);
+    const again = new VirtualMachine({ name: `cut-${i}`, architecture, image: file, directory: boot.directory, network: userNetwork(freePorts()), memoryMib: 512 });
+    atEnd(t, () => again.kill());
+    again.start();
+    t.diagnostic(`cut after ${after} of ${boot.servingAt}: ${await again.says(/ringbox: serving [0-9.]+ s after power-on/, BOOT)}`);
+    await again.kill();
+    rmSync(again.disk);
+  }
 }
 
 /** The page answers to the box's own address only: the emulator's DHCP gives the first machine this one. */

@@ -52,6 +52,8 @@ export interface MachineSettings {
   readonly command?: readonly string[];
   /** Appended to the kernel's command line, as an operator might in the firmware of a virtual machine. */
   readonly kernelArguments?: string;
+  /** What qemu gets for the disk in place of the copy of the image. */
+  readonly drive?: string;
   readonly more?: readonly string[];
 }
 
@@ -83,7 +85,7 @@ export class VirtualMachine {
 
   /** Power on. */
   start(): void {
-    const { architecture, network, memoryMib = 768, command = [], kernelArguments, more = [] } = this.#settings;
+    const { architecture, network, memoryMib = 768, command = [], kernelArguments, drive = `file=${this.disk},cache=unsafe,discard=unmap`, more = [] } = this.#settings;
     const { program, machine, code } = KINDS[architecture];
     this.lines = [];
     this.#startedAt = performance.now();
@@ -92,7 +94,7 @@ export class VirtualMachine {
     this.#program = spawn("nice", ["-n", "5", ...command, program,
       "-accel", "tcg,thread=multi,tb-size=512", ...machine, "-smp", "2", "-m", String(memoryMib), "-display", "none", "-nodefaults", "-no-user-config",
       "-drive", `if=pflash,format=raw,readonly=on,file=${code}`, "-drive", `if=pflash,format=raw,file=${this.#variables}`,
-      "-drive", `if=none,id=disk,format=raw,file=${this.disk},cache=unsafe,discard=unmap`, "-device", "virtio-blk-pci,drive=disk,bootindex=1",
+      "-drive", `if=none,id=disk,format=raw,${drive}`, "-device", "virtio-blk-pci,drive=disk,bootindex=1",
       "-device", "virtio-rng-pci", "-serial", "stdio", "-monitor", "none", "-qmp", `unix:${this.#monitor},server=on,wait=off`, ...network, ...smbios, ...more,
     ], { stdio: ["ignore", "pipe", "pipe"] });
     this.#unfinished = "";

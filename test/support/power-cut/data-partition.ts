@@ -22,7 +22,7 @@ export interface DataPartition {
   readonly rows: readonly StoredRow[];
 }
 
-const ticketIn = (text: string): boolean => text.includes("BEGIN RINGBOX TICKET") && text.includes("END RINGBOX TICKET");
+export const ticketIn = (text: string): boolean => text.includes("BEGIN RINGBOX TICKET") && text.includes("END RINGBOX TICKET");
 
 /** The file system at `offset` of `file` is copied and mended. Fails if the check gives up, or anything is torn. */
 export function dataPartition(file: string, offset: number): DataPartition {

@@ -2,13 +2,11 @@
 // certificate: a POST over mutual TLS, with the one it has, and be it two years over. Who may not have one is
 // decided by what the fleet has decided: the revoked, and whoever is not among the boxes that it keeps.
 
-import { request as httpsRequest } from "node:https";
-import type { TLSSocket } from "node:tls";
 import type { Address } from "../base/address.ts";
 import { type Answer, type EnrollmentAnswer, grantedOf, printable, readAnswer } from "./enrollment.ts";
 import type { FleetMembership } from "./identity-files.ts";
 import { describeSocketError } from "./link-connection.ts";
-import { ENROLLMENT_ALPN, identifyPeer, tlsIdentity } from "./tls-identity.ts";
+import { askMember } from "./member-request.ts";
 import type { CertificateTrust } from "./trust.ts";
 
 export const RENEWAL_PATH = "/renew";
@@ -34,33 +32,8 @@ export async function requestRenewal(request: RenewalRequest): Promise<Enrollmen
   }
 }
 
-function post({ address, membership, privateKeyPem, trust }: RenewalRequest): Promise<Answer> {
-  const { certificate, issuing } = membership.enrolled;
-  return new Promise((resolve, reject) => {
-    const message = httpsRequest({
-      ...tlsIdentity({ certificate, issuingCertificate: issuing.certificate, privateKeyPem }),
-      host: address.host,
-      port: address.port,
-      path: RENEWAL_PATH,
-      method: "POST",
-      agent: false,
-      ...{ ALPNProtocols: [ENROLLMENT_ALPN] }, // goes through to tls.connect, though the types do not say so
-      rejectUnauthorized: false, // identifyPeer decides
-      checkServerIdentity: () => undefined,
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-      headers: { host: membership.overlayName, accept: "multipart/mixed", "content-length": 0, connection: "close" },
-    });
-    message.on("error", reject);
-    message.on("socket", (socket) => {
-      socket.once("secureConnect", () => {
-        const peer = identifyPeer(socket as TLSSocket, trust);
-        if ("nodeId" in peer) return void message.end();
-        reject(new Error(`it is not believed: ${peer.refused}`));
-        message.destroy();
-      });
-    });
-    message.on("response", (response) => {
-      readAnswer(response).then(resolve, reject);
-    });
-  });
+async function post({ address, membership, privateKeyPem, trust }: RenewalRequest): Promise<Answer> {
+  const headers = { accept: "multipart/mixed", "content-length": 0 };
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
+  return await readAnswer(await askMember({ address, membership, privateKeyPem, trust, method: "POST", path: RENEWAL_PATH, headers, signal }));
 }

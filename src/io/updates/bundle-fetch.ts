@@ -1,12 +1,9 @@
 // A bundle from a neighbor: HTTP GET over mutual TLS at its overlay port, from where it broke off last (RFC 9110 section 14).
 
-import type { IncomingMessage } from "node:http";
-import { request as httpsRequest } from "node:https";
-import type { TLSSocket } from "node:tls";
 import type { Address } from "../../base/address.ts";
 import { describeSocketError } from "../link-connection.ts";
 import type { OwnIdentity } from "../agent/own-identity.ts";
-import { ENROLLMENT_ALPN, identifyPeer, tlsIdentity } from "../tls-identity.ts";
+import { askMember } from "../member-request.ts";
 import type { BundleShelf } from "./bundle-shelf.ts";
 
 export const UPDATE_PATH = "/update/";
@@ -30,7 +27,9 @@ export async function fetchBundle(request: FetchRequest): Promise<string | undef
   const offset = Math.min(shelf.received(id), bytes);
   if (offset === bytes) return undefined;
   try {
-    const response = await get(request, offset);
+    const { membership, privateKeyPem, trust } = request.identity;
+    const headers = { range: `bytes=${offset}-` };
+    const response = await askMember({ address: request.from, membership, privateKeyPem, trust, method: "GET", path: `${UPDATE_PATH}${id}`, headers, signal: request.signal, silence: SILENT_MS });
     if (response.statusCode !== 206) {
       response.destroy();
       return response.statusCode === 503 ? "it gives it to others just now" : `it answered ${response.statusCode}`;
@@ -51,29 +50,4 @@ export async function fetchBundle(request: FetchRequest): Promise<string | undef
   } catch (error) {
     return error instanceof Error ? describeSocketError(error) : String(error);
   }
-}
-
-function get({ identity, from, id, signal }: FetchRequest, offset: number): Promise<IncomingMessage> {
-  const { membership, trust } = identity;
-  const { certificate, issuing } = membership.enrolled;
-  return new Promise((resolve, reject) => {
-    const message = httpsRequest({
-      ...tlsIdentity({ certificate, issuingCertificate: issuing.certificate, privateKeyPem: identity.privateKeyPem }),
-      host: from.host, port: from.port, path: `${UPDATE_PATH}${id}`, method: "GET", agent: false, signal, timeout: SILENT_MS,
-      ...{ ALPNProtocols: [ENROLLMENT_ALPN] }, // goes through to tls.connect, though the types do not say so
-      rejectUnauthorized: false, // identifyPeer decides
-      checkServerIdentity: () => undefined,
-      headers: { host: membership.overlayName, range: `bytes=${offset}-`, connection: "close" },
-    });
-    message.on("error", reject);
-    message.on("timeout", () => message.destroy(new Error("it says nothing any more")));
-    message.on("socket", (socket) => {
-      socket.once("secureConnect", () => {
-        const peer = identifyPeer(socket as TLSSocket, trust);
-        if ("nodeId" in peer) return void message.end();
-        message.destroy(new Error(`it is not believed: ${peer.refused}`));
-      });
-    });
-    message.on("response", resolve);
-  });
 }

@@ -2,6 +2,7 @@
 
 import { closeSync, fsyncSync, openSync, readdirSync, readSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { syncDirectory } from "./replace-file.ts";
 import type { BootFolder, Disk } from "./slot-writer.ts";
 import { writeFully } from "./update-bundle.ts";
 
@@ -52,12 +53,7 @@ export class BootDirectory implements BootFolder {
   sync(): void {
     for (const file of this.#open.values()) fsyncSync(file);
     this.close();
-    const directory = openSync(this.#path, "r");
-    try {
-      fsyncSync(directory);
-    } finally {
-      closeSync(directory);
-    }
+    syncDirectory(this.#path);
   }
   close(): void {
     for (const file of this.#open.values()) closeSync(file);

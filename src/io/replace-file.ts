@@ -18,7 +18,7 @@ export function replaceFile(path: string, content: string | Uint8Array, mode: nu
 }
 
 /** A rename is only on disk when the directory is. */
-function syncDirectory(path: string): void {
+export function syncDirectory(path: string): void {
   const directory = openSync(path, "r");
   try {
     fsyncSync(directory);

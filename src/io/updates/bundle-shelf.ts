@@ -6,6 +6,7 @@ import { closeSync, createReadStream, existsSync, fsyncSync, ftruncateSync, mkdi
 import { join } from "node:path";
 import { fault, ok, type Result } from "../../base/result.ts";
 import type { UpdateManifest } from "../../provision/update-bundle.ts";
+import { syncDirectory } from "../replace-file.ts";
 import { readHead, withFile, writeFully } from "../update-bundle.ts";
 
 const WHOLE = ".bundle";
@@ -134,13 +135,4 @@ async function checkFile(path: string, root: FleetRoot): Promise<Result<ShelvedB
     at += part.bytes;
   }
   return ok({ id, manifest, bytes: whole });
-}
-
-function syncDirectory(path: string): void {
-  const directory = openSync(path, "r");
-  try {
-    fsyncSync(directory);
-  } finally {
-    closeSync(directory);
-  }
 }

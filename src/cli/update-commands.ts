@@ -5,7 +5,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import * as z from "zod/mini";
 import { minutes, seconds } from "../base/time.ts";
 import type { BoxUpdateStage, FleetUpdate } from "../io/updates/fleet-update.ts";
-import { STAGES } from "../provision/roll-out-stages.ts";
+import { isOut, STAGES } from "../provision/roll-out-stages.ts";
 import { compareVersions } from "../provision/version.ts";
 import { askAgent, bytesFromAgent } from "./agent-client.ts";
 import { CliError } from "./cli-error.ts";
@@ -31,8 +31,6 @@ const HEARD_WITHIN = seconds(30);
 /** This box is away for its own start. */
 const AWAY_MAX = minutes(25);
 const PROOF_LOOKED_EVERY = seconds(2);
-
-const IS_OUT: readonly BoxUpdateStage["stage"][] = ["writing", "draining", "starting", "proving"];
 
 const stage = z.enum([...STAGES, "not-by-image"]);
 
@@ -112,7 +110,7 @@ async function watch(version: string, architecture: string, directory: string, t
     for (const box of update.boxes) sayStage(box, seen.get(box.words), version, terminal);
     for (const box of update.boxes) if (box.stage !== "not-by-image") seen.set(box.words, box);
     // A box that died is not waited for, but for one that is away by the update itself: that stops it.
-    const able = [...seen.values()].filter(({ state, stage: at }) => state === "serving" || IS_OUT.includes(at));
+    const able = [...seen.values()].filter(({ state, stage: at }) => state === "serving" || (at !== "not-by-image" && isOut(at)));
     if (seen.size === 0 && performance.now() - began > HEARD_WITHIN) throw new CliError(`no box of this fleet was made from an image for ${architecture}; on a Debian of your own: apt install ./ringbox_*.deb`);
     if (able.length > 0 && able.every((box) => box.stage === "kept" || isAhead(box, version))) return void terminal.print(`Version ${version} runs on ${able.length} of ${update.boxes.length} boxes.`);
     if (update.stopped !== null) throw new CliError(`the update was stopped: ${update.stopped}`);

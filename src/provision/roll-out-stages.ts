@@ -8,6 +8,11 @@ export const STAGES = ["idle", "fetching", "ready", "asking", "writing", "draini
  */
 export type Stage = (typeof STAGES)[number];
 
+const OUT: readonly Stage[] = ["writing", "draining", "starting", "proving"];
+
+/** Whether a box in this stage is out of service, or about to be, by the leave of those that share its replicas. */
+export const isOut = (stage: Stage): boolean => OUT.includes(stage);
+
 export type Trigger =
   | "wished" | "has it" | "fetched" | "refused" | "stopped" | "our turn" | "granted" | "not granted" | "written" | "not written" | "drained"
   | "not restarted" | "began anew" | "runs it" | "runs it, kept" | "runs the old one" | "proved";

@@ -4,7 +4,7 @@
 
 import { BoundedMap } from "../base/bounded-map.ts";
 import { after, between, type Instant, milliseconds, minutes, seconds } from "../base/time.ts";
-import { ROLL_OUT_TRANSITIONS, type Stage, type Trigger } from "./roll-out-stages.ts";
+import { isOut, ROLL_OUT_TRANSITIONS, type Stage, type Trigger } from "./roll-out-stages.ts";
 import type { Architecture } from "./update-bundle.ts";
 import { compareVersions } from "./version.ts";
 
@@ -112,8 +112,6 @@ interface Standing {
   /** Since when it has been in this stage, as far as we know. */
   readonly since: Instant;
 }
-
-const isOut = (stage: Stage): boolean => stage === "writing" || stage === "draining" || stage === "starting" || stage === "proving";
 
 export class RollOut {
   #slot: RunningSlot | undefined;

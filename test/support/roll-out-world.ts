@@ -5,13 +5,12 @@ import assert from "node:assert/strict";
 import { instant, minutes, seconds } from "../../src/base/time.ts";
 import { SlotBook } from "../../src/health/slots.ts";
 import { type BoxUpdate, RollOut, type RollOutInput, type RollOutRecord, type RunningSlot, type Wish } from "../../src/provision/roll-out.ts";
-import type { Stage } from "../../src/provision/roll-out-stages.ts";
+import { isOut, type Stage } from "../../src/provision/roll-out-stages.ts";
 import { compareVersions } from "../../src/provision/version.ts";
 import { SeededRandom } from "./seeded-random.ts";
 
 export const OLD = "1.0.0";
 export const NEW = "1.1.0";
-const OUT: readonly Stage[] = ["writing", "draining", "starting", "proving"];
 /** Boxes that share replicas with one stand so far from it. */
 const NEAR = 2;
 const STEP = 1_000;
@@ -176,7 +175,7 @@ export class RollOutWorld {
   #askSlot(machine: Machine): boolean {
     const asked = [machine, ...this.#near(machine)];
     // Who is out itself gives no leave, whatever it has forgotten.
-    const granted = asked.every((near) => near === machine || !OUT.includes(this.stage(near))) && asked.every(({ alive, offUntil, slots }) => alive && offUntil <= this.now && slots.ask(instant(this.now), machine.nodeId, minutes(30)));
+    const granted = asked.every((near) => near === machine || !isOut(this.stage(near))) && asked.every(({ alive, offUntil, slots }) => alive && offUntil <= this.now && slots.ask(instant(this.now), machine.nodeId, minutes(30)));
     if (!granted) for (const near of asked) near.slots.giveBack(machine.nodeId);
     return granted;
   }
@@ -243,7 +242,7 @@ export class RollOutWorld {
   #check(): void {
     if (this.#world.deaths > 0) return;
     const ring = this.machines.toSorted((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
-    const away = ring.flatMap((machine, index) => (OUT.includes(this.stage(machine)) || machine.offUntil > this.now ? [index] : []));
+    const away = ring.flatMap((machine, index) => (isOut(this.stage(machine)) || machine.offUntil > this.now ? [index] : []));
     for (const one of away) {
       for (const other of away) {
         const apart = Math.min((one - other + ring.length) % ring.length, (other - one + ring.length) % ring.length);

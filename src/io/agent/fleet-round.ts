@@ -230,7 +230,7 @@ export class FleetRound {
       phones: { registered: phones.registered, proved: phones.proved },
       answers: this.#settings.answers().map(({ key, ago, roundTripMs }) => [key, Math.round(ago), roundTripMs]),
       events: events.map(({ id, at: when, severity, text }) => ({ id, at: when, severity, text: text.slice(0, 300) })),
-      updates: this.#settings.updates.own().map((update) => update),
+      updates: [...this.#settings.updates.own()],
     };
   }
 }

@@ -9,6 +9,7 @@ import { fault, ok, type Result } from "../../base/result.ts";
 import { boxName } from "../../health/box-words.ts";
 import type { PeerReport } from "../../peer/reports.ts";
 import { type BoxUpdate, RollOut, type RollOutEffect, type RollOutInput, type RollOutRecord, type Wish } from "../../provision/roll-out.ts";
+import { isOut } from "../../provision/roll-out-stages.ts";
 import { type Architecture, ARCHITECTURES } from "../../provision/update-bundle.ts";
 import { systemClock } from "../clock.ts";
 import { parseJson } from "../control-frames.ts";
@@ -102,7 +103,7 @@ export class UpdateDesk {
 
   /** Whether this box may let another one go: not while it is out itself. */
   get mayLend(): boolean {
-    return !this.own.some(({ stage }) => stage === "writing" || stage === "draining" || stage === "starting" || stage === "proving");
+    return !this.own.some(({ stage }) => isOut(stage));
   }
 
   /** A piece of a bundle from the operator. How many octets there are now, and of which bundle when that is all. */
@@ -227,7 +228,7 @@ export class UpdateDesk {
       if (this.#shelf.has(wish.id)) return this.#step(architecture, { type: "fetched" });
       const lack = this.#shelf.lacksRoomFor(wish.bytes - this.#shelf.received(wish.id));
       if (lack !== undefined) {
-        this.#progress(architecture, wish, lack);
+        this.#waits(architecture, wish, lack);
         await wait(ROOM_PAUSE);
         continue;
       }
@@ -236,7 +237,7 @@ export class UpdateDesk {
       if (why.wrong) wrong += 1;
       if (wrong >= WRONG_BUNDLES) return this.#step(architecture, { type: "bundle-refused", reason: why.text });
       if (why.text === "") continue;
-      this.#progress(architecture, wish, why.text);
+      this.#waits(architecture, wish, why.text);
       await wait(SOURCE_PAUSE);
     }
   }
@@ -248,7 +249,13 @@ export class UpdateDesk {
     const { sources } = this.#rollOuts[architecture];
     const from = this.#settings.peers().find(({ nodeId }) => nodeId === sources[tries % sources.length]);
     if (identity === undefined || root === undefined || from === undefined) return { text: "no box that is there has the bundle yet", wrong: false };
-    const onProgress = (): void => this.#progress(architecture, wish, `from ${boxName(from.nodeId).words}`);
+    let percent = -1;
+    const onProgress = (received: number): void => {
+      const now = percentOf(received, wish);
+      if (now === percent) return; // there are many pieces to a hundredth
+      percent = now;
+      this.#step(architecture, { type: "fetching", percent, detail: `from ${boxName(from.nodeId).words}` });
+    };
     const broke = await fetchBundle({ identity, from: from.overlay, id: wish.id, bytes: wish.bytes, shelf: this.#shelf, signal, onProgress });
     if (broke !== undefined) return { text: `${boxName(from.nodeId).words}: ${broke}`, wrong: false };
     const bundle = await this.#shelf.finish(wish.id, root);
@@ -258,11 +265,13 @@ export class UpdateDesk {
     return isAsSaid ? { text: "", wrong: false } : { text: "the bundle is not what was said of it", wrong: true };
   }
 
-  #progress(architecture: Architecture, { id, bytes }: Wish, detail: string): void {
-    const received = this.#shelf.received(id);
-    this.#step(architecture, { type: "fetching", percent: Math.floor((received / bytes) * 100), detail });
+  /** It does not go on just now. */
+  #waits(architecture: Architecture, wish: Wish, detail: string): void {
+    this.#step(architecture, { type: "fetching", percent: percentOf(this.#shelf.received(wish.id), wish), detail });
   }
 }
+
+const percentOf = (received: number, { bytes }: Wish): number => Math.floor((received / bytes) * 100);
 
 /** What people are told of a box: one that has not heard of the wish yet, or cannot follow it, is no fault. */
 function stageOf(update: BoxUpdate | undefined, wish: Wish): FleetUpdate["boxes"][number]["stage"] {

@@ -26,8 +26,6 @@ const VERITY_MIB = 16;
 /** A slot can never grow: three quarters full is where the next version may not fit any more. */
 const ROOT_MIB = 768;
 const ROOT_FILLED = 0.75;
-/** Times a new version may be started until the loader takes the other one. */
-const TRIES = 3;
 
 export const TICKET_BYTES = 65_536;
 export const SETTINGS_BYTES = 4_096;
@@ -125,7 +123,8 @@ function espVolume(scratch: string, loader: string, loaderName: string, kernel: 
   for (const folder of ["EFI", "EFI/BOOT", "EFI/Linux", "EFI/systemd", "loader"]) run("mmd", ["-i", volume, `::${folder}`]);
   put(volume, scratch, `EFI/BOOT/${loaderName}`, readFileSync(loader));
   put(volume, scratch, "loader/loader.conf", "timeout 0\neditor no\n");
-  put(volume, scratch, `EFI/Linux/ringbox_${version}+${TRIES}.efi`, readFileSync(kernel));
+  // Without a counter of tries: there is no other version yet, and a name that is never changed survives every power cut.
+  put(volume, scratch, `EFI/Linux/ringbox_${version}.efi`, readFileSync(kernel));
   return volume;
 }
 

@@ -49,6 +49,8 @@ export class BootDirectory implements BootFolder {
   }
   rename(from: string, to: string): void {
     renameSync(join(this.#path, from), join(this.#path, to));
+    // FAT keeps where a file begins beside its name: the new name is empty on disk until the file itself is synced.
+    this.#open.set(to, openSync(join(this.#path, to), "r"));
   }
   sync(): void {
     for (const file of this.#open.values()) fsyncSync(file);

@@ -126,18 +126,20 @@ export class SlottedMachine {
     this.#isOff = false;
     if (!this.#broken.has(version)) this.box.start();
     this.#startAgent();
-    const proof = this.#start("prove");
-    let isProved = false;
-    proof.on("exit", (code) => {
+    // Only a start that is counted is judged.
+    let isJudged = !readdirSync(this.boot).some((name) => name.startsWith(`ringbox_${version}+`));
+    if (isJudged) this.#update("kept");
+    const proof = isJudged ? undefined : this.#start("prove");
+    proof?.on("exit", (code) => {
       if (code !== 0) return writeFileSync(this.#path("reboot"), ""); // FailureAction=reboot
-      isProved = true;
+      isJudged = true;
       this.#bless(version);
     });
     while (!this.#over && !existsSync(this.#path("reboot"))) {
       if (existsSync(this.#path("agent/update-wish"))) await new Promise((done) => this.#start("wish").on("exit", done));
       await pause(50);
     }
-    if (!isProved) proof.kill("SIGKILL");
+    if (!isJudged) proof?.kill("SIGKILL");
   }
 
   #bless(version: string): void {

@@ -9,7 +9,7 @@ import { BuildError, cached, run } from "./steps.ts";
 
 const PACKAGES = [
   "systemd", "systemd-sysv", "systemd-repart", "systemd-timesyncd", "systemd-resolved", "systemd-boot", "systemd-boot-efi",
-  "systemd-cryptsetup", "cryptsetup-bin", "dracut", "udev", "dbus", "kmod", "iproute2", "iputils-ping", "ethtool", "e2fsprogs",
+  "systemd-cryptsetup", "cryptsetup-bin", "dracut", "udev", "dbus", "kmod", "iproute2", "iputils-ping", "iputils-arping", "ethtool", "e2fsprogs",
   "dosfstools", "util-linux", "procps", "libstdc++6", "ca-certificates", "tzdata", "firmware-realtek", "firmware-bnx2", "firmware-bnx2x",
 ];
 const KERNEL: Readonly<Record<Architecture, readonly string[]>> = {

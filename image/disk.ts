@@ -142,6 +142,7 @@ export const SETTINGS = `# Settings of this box, read at each start. Take the # 
 #gateway = 192.0.2.1
 #dns = 192.0.2.1
 #hint = 192.0.2.11:6084
+#service-address = 192.0.2.201
 `;
 const NO_TICKET = "# Put a ticket here: replace this file, or stamp the image with: ringbox image stamp\n";
 

@@ -12,10 +12,11 @@ import { run } from "../../image/steps.ts";
 import { until } from "../lab/until.ts";
 import { atEnd, makeFleet } from "../support/built-ring.ts";
 import { CONFIG_OFFSET, freePorts, openRegistration, stampedImage } from "./boxes.ts";
-import { type CutFirstBoot, cutOnce, judgeCuts } from "./cut-first-boot.ts";
+import { anywhere, cutOnce, judgeCuts, type RecordedMachine } from "./judge-cuts.ts";
 import { RecordedDisk } from "../support/power-cut/recorded-disk.ts";
 import { callGoesThrough } from "./tcp-phone.ts";
 import { userNetwork, VirtualMachine, whyNoMachine } from "./machine.ts";
+import { versionOfImage } from "./next-start.ts";
 
 /** Nine minutes: ten times what it takes on two idle processors under emulation. */
 const BOOT = 540;
@@ -66,8 +67,9 @@ for (const architecture of ["x86-64", "arm64"] as const satisfies readonly Archi
 }
 
 /** Cut anywhere, the disk would start again, as its next start would take it; and some of what is left is started. */
-async function afterPowerCuts(t: TestContext, architecture: Architecture, boot: CutFirstBoot): Promise<void> {
-  t.diagnostic(`power cuts: ${judgeCuts(boot, CUTS)}`);
+async function afterPowerCuts(t: TestContext, architecture: Architecture, boot: RecordedMachine): Promise<void> {
+  const versions = [versionOfImage(boot.image)];
+  t.diagnostic(`power cuts: ${judgeCuts(boot, { points: anywhere(0, boot.operations.length, CUTS), versions })}`);
   for (const [i, part] of STARTED.entries()) {
     const after = Math.floor(boot.servingAt * part);
     const file = join(boot.directory, "cut.raw");

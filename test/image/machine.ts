@@ -131,6 +131,16 @@ export class VirtualMachine {
     await this.#ask("screendump", { filename: file, format: file.endsWith(".png") ? "png" : "ppm" });
   }
 
+  /** A network cable, by what qemu calls it, is pulled or put back. */
+  async plug(cable: string, isIn: boolean): Promise<void> {
+    await this.#ask("set_link", { name: cable, up: isIn });
+  }
+
+  /** A key of its keyboard is held; `key`: as qemu calls it. */
+  async hold(key: string, milliseconds: number): Promise<void> {
+    await this.#ask("send-key", { keys: [{ type: "qcode", data: key }], "hold-time": milliseconds });
+  }
+
   /** The plug is pulled. */
   async kill(): Promise<void> {
     const program = this.#program;
@@ -150,7 +160,7 @@ export class VirtualMachine {
     return `${this.disk}.qmp`;
   }
 
-  #ask(command: string, parameters: Readonly<Record<string, string>>): Promise<void> {
+  #ask(command: string, parameters: object): Promise<void> {
     return new Promise((resolve, reject) => {
       const socket = connect(this.#monitor);
       let heard = "";

@@ -2,13 +2,13 @@
 // does not work. The others of the ring run on this machine.
 
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { suite, test } from "node:test";
+import { suite, test, type TestContext } from "node:test";
 import { projectVersion } from "../../image/programs.ts";
-import { ROOT, run, sourceDate } from "../../image/steps.ts";
+import { run } from "../../image/steps.ts";
 import { Agent } from "../lab/agent.ts";
 import { type Box, DIST } from "../lab/box.ts";
 import { account, Lab } from "../lab/lab.ts";
@@ -16,93 +16,143 @@ import { whyNoLab, whyNotInstalled } from "../lab/network.ts";
 import { Baresip } from "../lab/phones/baresip.ts";
 import { until } from "../lab/until.ts";
 import { atEnd } from "../support/built-ring.ts";
+import { RecordedDisk } from "../support/power-cut/recorded-disk.ts";
 import { CONFIG_OFFSET, stampedImage } from "./boxes.ts";
+import { anywhere, cutOnce, judgeCuts, type RecordedMachine, whereNamesChange } from "./judge-cuts.ts";
 import { VirtualMachine, whyNoMachine } from "./machine.ts";
+import { versionOfImage } from "./next-start.ts";
+import { BROKEN, bundleOf, versionOfBundle } from "./other-versions.ts";
 
 /** Seconds, each far above what it takes. */
 const BOOT = 900;
 const UPDATED = 1_500;
 const RETURNED = 2_700;
+/** Half of them anywhere in the update, half where names change on the disk. */
+const CUTS = 200;
 const skip = process.env["RINGBOX_IMAGE_FULL"] === "1" ? (whyNoMachine("x86-64") ?? whyNoLab() ?? whyNotInstalled("baresip") ?? false) : "in full with npm run test:image";
 const ADDRESS = "10.200.0.51";
+/** Under which its phones know it. */
+const SERVICE_ADDRESS = "10.200.0.61";
+const SERVING = /ringbox: serving [0-9.]+ s after power-on/;
 
-/** The bundle of this project as it would be in another version, perhaps with another program. */
-function bundleOf(directory: string, version: string, key: string, ringboxd?: string): string {
-  const project = join(directory, `project-${version}`);
-  for (const name of ["src", "image", "systemd", "docs", "README.md", "package.json", "package-lock.json", "tsconfig.json"]) cpSync(join(ROOT, name), join(project, name), { recursive: true });
-  symlinkSync(join(ROOT, "node_modules"), join(project, "node_modules"));
-  for (const name of ["package.json", "src/cli/version.ts"]) {
-    const text = readFileSync(join(project, name), "utf8");
-    writeFileSync(join(project, name), text.replace(`"${projectVersion()}"`, `"${version}"`));
-  }
-  if (ringboxd !== undefined) writeFileSync(join(project, "src/ringboxd.ts"), ringboxd);
-  const made = spawnSync(process.execPath, ["image/build.ts", "--arch", "x86-64", "--quick", "--bundle-key", key], { cwd: project, encoding: "utf8", env: { ...process.env, SOURCE_DATE_EPOCH: String(sourceDate()) } });
-  assert.equal(made.status, 0, made.stderr);
-  return join(project, `out/ringbox_${version}_x86-64.bundle`);
-}
-
-suite("an update of a box made from the image", { skip, timeout: 7_200_000 }, () => {
-  test("comes over the ring while phones talk, proves itself and stays; one that does not work is left again by itself", async (t) => {
-    const directory = mkdtempSync(join(tmpdir(), "ringbox-test-"));
-    atEnd(t, () => rmSync(directory, { recursive: true, force: true }));
-    const lab = await Lab.make({ boxes: 2, phones: 2 }, (line) => t.diagnostic(line));
-    atEnd(t, () => lab.network.close());
-    const image = stampedImage("x86-64", directory, lab.ticket);
-    const key = join(lab.network.directory, "fleet/update.key");
-    const good = bundleOf(directory, "0.2.0", key);
-    const broken = bundleOf(directory, "0.3.0", key, "process.exit(1);\n");
-    writeFileSync(join(directory, "ringbox.conf"), `address = ${ADDRESS}/24\n`);
-    run("mcopy", ["-o", "-i", `${image}@@${CONFIG_OFFSET}`, join(directory, "ringbox.conf"), "::ringbox.conf"]);
-
-    await lab.start();
-    const agents = lab.boxes.map((box) => new Agent(box));
-    assert.equal(agents.length, 2);
-    const { command, network } = lab.network.addMachine("v1");
-    const machine = new VirtualMachine({ name: "box", architecture: "x86-64", image, directory, network, command, memoryMib: 768 });
-    atEnd(t, () => machine.kill());
+suite("an update of a box made from the image", { skip, timeout: 14_400_000 }, () => {
+  test("comes over the ring while phones talk, proves itself and stays; cut anywhere, the machine starts again as the box it was", async (t) => {
+    const { lab, directory, image, key, machineOf } = await ring(t);
+    const bundle = bundleOf(directory, "0.2.0", key);
+    const versions = [versionOfImage(image), versionOfBundle(bundle, lab.ticket)];
+    const machine = machineOf("box", image, (disk) => `file=nbd+unix:///?socket=${disk}.nbd,cache=writeback`);
+    const disk = new RecordedDisk(machine.disk);
+    atEnd(t, () => disk.close());
+    await disk.listen();
+    const diskBytes = statSync(machine.disk).size;
     machine.start();
-    t.diagnostic(await machine.says(/ringbox: serving [0-9.]+ s after power-on/, BOOT));
+    t.diagnostic(await machine.says(SERVING, BOOT));
+    const servingAt = disk.operations.length;
     await lab.oneRing(120, { boxes: lab.boxes, count: 3 });
-
-    const users = await lab.subscribe(lab.box(1), "20", 2);
-    const [first, second] = users;
-    assert(first !== undefined && second !== undefined);
-    const caller = await Baresip.start(lab.phoneHost(1), account(first, lab.box(1)));
-    // This one hangs on the box that is updated.
-    const callee = await Baresip.start(lab.phoneHost(2), { ...account(second, lab.box(1)), box: ADDRESS });
-    await Promise.all([caller.register(), callee.register()]);
+    const { caller, callee } = await phones(lab);
     const called = await caller.call(callee.aor, 30);
     assert(called.answered, called.answered ? "" : called.reason);
 
-    const began = performance.now();
-    assert.equal(await update(lab.box(1), good, join(directory, "good.txt"), UPDATED), 0, `${readFileSync(join(directory, "good.txt"), "utf8")}\n${machine.lastWords}`);
+    const [began, beganAt] = [performance.now(), disk.operations.length];
+    assert.equal(await update(lab.box(1), bundle, join(directory, "said.txt"), UPDATED), 0, `${readFileSync(join(directory, "said.txt"), "utf8")}\n${machine.lastWords}`);
     t.diagnostic(`from ${projectVersion()} to 0.2.0 in ${((performance.now() - began) / 1_000).toFixed(0)} s`);
-    assert(machine.lines.some(({ text }) => /version 0\.2\.0 stays/.test(text)), machine.lastWords);
+    await machine.says(/version 0\.2\.0 stays/, 60);
+    const keptAt = disk.operations.length;
     await caller.talkingWith(callee.aor, 1);
     await callee.talkingWith(caller.aor, 1);
     await caller.hangUp();
     await callee.idle();
-    await registeredAgain(callee);
-    const again = await caller.call(callee.aor, 30);
-    assert(again.answered, again.answered ? "" : again.reason);
-    await caller.hangUp();
+    await canBeCalled(caller, callee);
+    await machine.kill();
 
-    const since = performance.now();
-    const from = machine.lines.length;
-    assert.equal(await update(lab.box(1), broken, join(directory, "broken.txt"), RETURNED), 1);
-    const said = readFileSync(join(directory, "broken.txt"), "utf8");
-    assert.match(said, /the update was stopped: version 0\.3\.0 did not prove itself, and 0\.2\.0 runs again/, `${said}\n${machine.lastWords}`);
-    const starts = machine.lines.slice(from).filter(({ text }) => /BdsDxe: starting/.test(text)).length;
-    t.diagnostic(`back from 0.3.0 after ${((performance.now() - since) / 1_000).toFixed(0)} s; the machine started ${starts} times`);
-    await lab.oneRing(300, { boxes: lab.boxes, count: 3 });
-    await registeredAgain(callee);
-    const last = await caller.call(callee.aor, 30);
-    assert(last.answered, last.answered ? "" : last.reason);
+    assert.equal(disk.failure, undefined);
+    const recorded = { operations: disk.operations, logFile: disk.logFile, image, diskBytes, directory, servingAt };
+    const points = [...anywhere(beganAt, recorded.operations.length, CUTS / 2), ...whereNamesChange(recorded, beganAt, recorded.operations.length, CUTS / 2)].sort((a, b) => a - b);
+    t.diagnostic(`power cuts, from ${beganAt} on, kept by ${keptAt}: ${judgeCuts(recorded, { points, versions, onState: ({ rows, version }, after) => {
+      assert.ok(rows > 0, `the subscribers are gone after ${after}`);
+      if (after >= keptAt) assert.equal(version, "0.2.0", `after ${after}`);
+    } })}`);
+    for (const [i, after] of started(recorded, beganAt).entries()) await startsAgain(t, machineOf, recorded, after, i);
+  });
+
+  test("that does not work is left again by itself after three starts, and stops the roll-out, however it is broken", async (t) => {
+    const { lab, directory, image, key, machineOf } = await ring(t);
+    const bundles = Object.entries(BROKEN).map(([what, change], i) => ({ what, version: `0.${i + 3}.0`, bundle: bundleOf(directory, `0.${i + 3}.0`, key, change) }));
+    const machine = machineOf("box", image);
+    machine.start();
+    t.diagnostic(await machine.says(SERVING, BOOT));
+    await lab.oneRing(120, { boxes: lab.boxes, count: 3 });
+    const { caller, callee } = await phones(lab);
+    for (const { what, version, bundle } of bundles) {
+      const [since, from] = [performance.now(), machine.lines.length];
+      const file = join(directory, `${version}.txt`);
+      assert.equal(await update(lab.box(1), bundle, file, RETURNED), 1, `${what}\n${readFileSync(file, "utf8")}\n${machine.lastWords}`);
+      assert.match(readFileSync(file, "utf8"), new RegExp(`the update was stopped: version ${version.replaceAll(".", "\\.")} did not prove itself, and ${projectVersion().replaceAll(".", "\\.")} runs again`), what);
+      const starts = machine.lines.slice(from).filter(({ text }) => /BdsDxe: starting/.test(text)).length;
+      t.diagnostic(`${what}: left again after ${((performance.now() - since) / 1_000).toFixed(0)} s; the machine started ${starts} times`);
+      assert.equal(starts, 4, "three tries, and back");
+      await lab.oneRing(300, { boxes: lab.boxes, count: 3 });
+      await canBeCalled(caller, callee);
+    }
   });
 });
 
+/** Two boxes of this machine, and an image that will be the third. */
+async function ring(t: TestContext) {
+  const directory = mkdtempSync(join(tmpdir(), "ringbox-test-"));
+  atEnd(t, () => rmSync(directory, { recursive: true, force: true }));
+  const lab = await Lab.make({ boxes: 2, phones: 2 }, (line) => t.diagnostic(line));
+  atEnd(t, () => lab.network.close());
+  const image = stampedImage("x86-64", directory, lab.ticket);
+  writeFileSync(join(directory, "ringbox.conf"), `address = ${ADDRESS}/24\nservice-address = ${SERVICE_ADDRESS}\n`);
+  run("mcopy", ["-o", "-i", `${image}@@${CONFIG_OFFSET}`, join(directory, "ringbox.conf"), "::ringbox.conf"]);
+  await lab.start();
+  const agents = lab.boxes.map((box) => new Agent(box));
+  assert.equal(agents.length, 2);
+  const cable = lab.network.addMachine("v1");
+  const machineOf = (name: string, from: string, drive?: (disk: string) => string): VirtualMachine => {
+    const machine = new VirtualMachine({ name, architecture: "x86-64", image: from, directory, ...cable, memoryMib: 768, ...(drive === undefined ? {} : { drive: drive(join(directory, `${name}.raw`)) }) });
+    atEnd(t, () => machine.kill());
+    return machine;
+  };
+  return { lab, directory, image, key: join(lab.network.directory, "fleet/update.key"), machineOf };
+}
+
+/** The callee hangs on the box that is updated. */
+async function phones(lab: Lab): Promise<{ readonly caller: Baresip; readonly callee: Baresip }> {
+  const [first, second] = await lab.subscribe(lab.box(1), "20", 2);
+  assert(first !== undefined && second !== undefined);
+  const caller = await Baresip.start(lab.phoneHost(1), account(first, lab.box(1)));
+  const callee = await Baresip.start(lab.phoneHost(2), { ...account(second, lab.box(1)), box: SERVICE_ADDRESS });
+  await Promise.all([caller.register(), callee.register()]);
+  return { caller, callee };
+}
+
 /** A phone whose REGISTER a busy box has put off (503 with Retry-After) comes again. */
-const registeredAgain = (phone: Baresip): Promise<unknown> => until("the phone is registered again", 120, () => phone.register());
+async function canBeCalled(caller: Baresip, callee: Baresip): Promise<void> {
+  await until("the phone is registered again", 120, () => callee.register());
+  const called = await caller.call(callee.aor, 30);
+  assert(called.answered, called.answered ? "" : called.reason);
+  await caller.hangUp();
+  await callee.idle();
+}
+
+/** Of the cuts these are started: in the middle of the slot, where the second table is written, and where the boot is marked good. */
+function started(recorded: RecordedMachine, from: number): readonly number[] {
+  const names = whereNamesChange(recorded, from, recorded.operations.length, CUTS);
+  return [from + Math.floor(((names.at(-1) ?? from) - from) / 2), names.at(-1) ?? from];
+}
+
+async function startsAgain(t: TestContext, machineOf: (name: string, image: string) => VirtualMachine, recorded: RecordedMachine, after: number, i: number): Promise<void> {
+  const file = join(recorded.directory, "cut.raw");
+  cutOnce(recorded, after, i, file);
+  const again = machineOf(`cut-${i}`, file);
+  rmSync(file);
+  again.start();
+  t.diagnostic(`cut after ${after} of ${recorded.operations.length}: ${await again.says(SERVING, BOOT)}`);
+  await again.kill();
+  rmSync(again.disk);
+}
 
 /** `ringbox update` at a box until it ends: its exit status. */
 async function update(box: Box, bundle: string, file: string, seconds: number): Promise<number | null> {

@@ -9,6 +9,7 @@ import { BoxRoot, skipWithoutRoot } from "../../support/box-root.ts";
 const TICKET = "-----BEGIN RINGBOX TICKET-----\nabc\n-----END RINGBOX TICKET-----\n";
 const TAKEN = "var/lib/ringbox/ringbox.ticket";
 const EFI_VARIABLE = "sys/firmware/efi/efivars/FactoryReset-8cf2644b-4b0b-428f-9387-6d876050dc67";
+const LENT = "run/systemd/system/ringboxd.service.d/service-address.conf";
 const STAMP_AREA = 65_536;
 
 suite("a start of the image takes", { skip: skipWithoutRoot }, () => {
@@ -88,6 +89,17 @@ suite("a start of the image takes", { skip: skipWithoutRoot }, () => {
     assert.equal(box.read("run/ringbox-provision/options"), 'RINGBOX_OPTIONS="--zone rack-2 --hint 198.51.100.1 --no-mdnstouch /badtouch /bad"\n');
     assert.equal(box.read("proc/sys/kernel/hostname"), "branch7-amber-otter-42\n");
     assert.equal(box.read("bad"), undefined);
+    assert.equal(box.read(LENT), undefined);
+  });
+
+  test("a service address, and lets ringboxd put addresses up", (t) => {
+    const box = new BoxRoot(t);
+    box.write("usr/share/ringbox/service-address.conf", "[Service]\n");
+    box.write("volumes/ringbox-config/ringbox.conf", "service-address = 192.0.2.201\nservice-address = 2001:db8::201\n");
+    assert.equal(box.run("provision"), "");
+    assert.equal(box.read("run/ringbox-provision/options"), 'RINGBOX_OPTIONS="--service-address 192.0.2.201 --service-address 2001:db8::201"\n');
+    assert.equal(box.read(LENT), "[Service]\n");
+    assert.match(box.read("log") ?? "", /^systemctl daemon-reload$/m);
   });
 });
 

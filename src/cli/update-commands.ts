@@ -4,7 +4,7 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import * as z from "zod/mini";
 import { minutes, seconds } from "../base/time.ts";
-import type { BoxUpdateStage, FleetUpdate } from "../io/updates/fleet-update.ts";
+import { type BoxUpdateStage, type FleetUpdate, stageWords } from "../provision/fleet-update.ts";
 import { isOut, STAGES } from "../provision/roll-out-stages.ts";
 import { compareVersions } from "../provision/version.ts";
 import { askAgent, bytesFromAgent } from "./agent-client.ts";
@@ -118,7 +118,7 @@ async function watch(version: string, architecture: string, directory: string, t
 }
 
 function sayStage(box: BoxUpdateStage, before: BoxUpdateStage | undefined, version: string, terminal: Terminal): void {
-  const line = `${box.words.padEnd(24)} ${wordsOf(box, version)}`;
+  const line = `${box.words.padEnd(24)} ${stageWords(box, version)}`;
   // Why it still waits changes often; `ringbox update` says it.
   if (box.stage === "fetching") terminal.progress(line);
   else if (box.stage !== "not-by-image" && before?.stage !== box.stage) terminal.note(line);
@@ -155,35 +155,7 @@ function show(updates: readonly FleetUpdate[], { json }: UpdateOptions, terminal
   if (updates.length === 0) return terminal.print("No update was ever wished for in this fleet.");
   for (const { version, architecture, stopped, boxes } of updates) {
     terminal.print(`version ${version} (${architecture})${stopped === null ? "" : `, stopped: ${stopped}`}`);
-    for (const box of boxes) terminal.print(`  ${box.words.padEnd(24)} ${wordsOf(box, version)}`);
-  }
-}
-
-function wordsOf({ stage: at, percent, running, detail, state }: BoxUpdateStage, version: string): string {
-  const more = detail === "" ? "" : ` (${detail})`;
-  switch (at) {
-    case "not-by-image":
-      return "is left as it is: not made from the image for this architecture, or its agent does not tell";
-    case "idle":
-      return running !== null && compareVersions(running, version) > 0 ? `runs ${running}, which is newer` : `runs ${running ?? "?"}${state === "serving" ? "" : `, ${state}`}${more}`;
-    case "fetching":
-      return `fetches the bundle, ${percent} %${more}`;
-    case "ready":
-      return `has the bundle, and waits for its turn${more}`;
-    case "asking":
-      return "asks those that share its replicas";
-    case "writing":
-      return "writes the other slot";
-    case "draining":
-      return "lets calls that are being set up end";
-    case "starting":
-      return "starts anew";
-    case "proving":
-      return `runs ${version}, and proves itself`;
-    case "kept":
-      return `runs ${version}`;
-    case "failed":
-      return `FAILED${more}; runs ${running ?? "?"}`;
+    for (const box of boxes) terminal.print(`  ${box.words.padEnd(24)} ${stageWords(box, version)}`);
   }
 }
 

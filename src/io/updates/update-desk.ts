@@ -16,7 +16,7 @@ import { parseJson } from "../control-frames.ts";
 import type { OwnIdentity } from "../agent/own-identity.ts";
 import { replaceFile } from "../replace-file.ts";
 import { fetchBundle } from "./bundle-fetch.ts";
-import type { FleetUpdate } from "./fleet-update.ts";
+import type { FleetUpdate } from "../../provision/fleet-update.ts";
 import { BundleShelf, type FleetRoot, type ShelvedBundle } from "./bundle-shelf.ts";
 import type { SlotHands } from "./slot-hands.ts";
 import { KeptRollOuts } from "./update-words.ts";

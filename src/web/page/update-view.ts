@@ -1,25 +1,11 @@
 // Another version for the whole ring: brings a bundle to this box piece by piece, and shows how far each box is.
 
-import type { BoxUpdateStage, FleetUpdate } from "../../io/updates/fleet-update.ts";
+import { type FleetUpdate, stageWords } from "../../provision/fleet-update.ts";
 import type { SessionClient } from "./session-client.ts";
 
 /** Octets sent at once. */
 const PIECE_BYTES = 1 << 20;
 const LOOKED_EVERY_MS = 2_000;
-
-const WORDS: Readonly<Record<BoxUpdateStage["stage"], string>> = {
-  "not-by-image": "is left as it is: not made from the image for this architecture, or its agent does not tell",
-  idle: "runs",
-  fetching: "fetches the bundle",
-  ready: "has the bundle, and waits for its turn",
-  asking: "asks those that share its replicas",
-  writing: "writes the other slot",
-  draining: "lets calls that are being set up end",
-  starting: "starts anew",
-  proving: "proves the new version",
-  kept: "runs the new version",
-  failed: "FAILED",
-};
 
 /** Sends a bundle to this box, which checks it and begins. What is to be said at the end. */
 export async function sendBundle(file: File, client: SessionClient, say: (text: string) => void): Promise<string> {
@@ -46,10 +32,7 @@ export function watchUpdates(list: HTMLElement): void {
 function show(list: HTMLElement, updates: readonly FleetUpdate[]): void {
   const lines = updates.flatMap(({ version, architecture, stopped, boxes }) => [
     `Version ${version} (${architecture})${stopped === null ? "" : `, stopped: ${stopped}`}`,
-    ...boxes.map(({ words, stage, percent, running, detail, state }) => {
-      const more = [stage === "fetching" ? `${percent} %` : "", stage === "idle" ? (running ?? "") : "", state === "serving" ? "" : state, detail].filter((text) => text !== "");
-      return `${words}: ${WORDS[stage]}${more.length === 0 ? "" : ` (${more.join(", ")})`}`;
-    }),
+    ...boxes.map((box) => `${box.words} ${stageWords(box, version)}`),
   ]);
   if ([...list.children].map(({ textContent }) => textContent).join("\n") === lines.join("\n")) return;
   list.replaceChildren(

@@ -37,7 +37,7 @@ const SERVING = /ringbox: serving [0-9.]+ s after power-on/;
 
 suite("an update of a box made from the image", { skip, timeout: 14_400_000 }, () => {
   test("comes over the ring while phones talk, proves itself and stays; cut anywhere, the machine starts again as the box it was", async (t) => {
-    const { lab, directory, image, key, machineOf } = await ring(t);
+    const { lab, users, directory, image, key, machineOf } = await ring(t);
     const bundle = bundleOf(directory, "0.2.0", key);
     const versions = [versionOfImage(image), versionOfBundle(bundle, lab.ticket)];
     const machine = machineOf("box", image, (disk) => `file=nbd+unix:///?socket=${disk}.nbd,cache=writeback`);
@@ -49,7 +49,7 @@ suite("an update of a box made from the image", { skip, timeout: 14_400_000 }, (
     t.diagnostic(await machine.says(SERVING, BOOT));
     const servingAt = disk.operations.length;
     await lab.oneRing(120, { boxes: lab.boxes, count: 3 });
-    const { caller, callee } = await phones(lab);
+    const { caller, callee } = await phones(lab, users);
     const called = await caller.call(callee.aor, 30);
     assert(called.answered, called.answered ? "" : called.reason);
 
@@ -76,13 +76,13 @@ suite("an update of a box made from the image", { skip, timeout: 14_400_000 }, (
   });
 
   test("that does not work is left again by itself after three starts, and stops the roll-out, however it is broken", async (t) => {
-    const { lab, directory, image, key, machineOf } = await ring(t);
+    const { lab, users, directory, image, key, machineOf } = await ring(t);
     const bundles = Object.entries(BROKEN).map(([what, change], i) => ({ what, version: `0.${i + 3}.0`, bundle: bundleOf(directory, `0.${i + 3}.0`, key, change) }));
     const machine = machineOf("box", image);
     machine.start();
     t.diagnostic(await machine.says(SERVING, BOOT));
     await lab.oneRing(120, { boxes: lab.boxes, count: 3 });
-    const { caller, callee } = await phones(lab);
+    const { caller, callee } = await phones(lab, users);
     for (const { what, version, bundle } of bundles) {
       const [since, from] = [performance.now(), machine.lines.length];
       const file = join(directory, `${version}.txt`);
@@ -107,6 +107,7 @@ async function ring(t: TestContext) {
   writeFileSync(join(directory, "ringbox.conf"), `address = ${ADDRESS}/24\nservice-address = ${SERVICE_ADDRESS}\n`);
   run("mcopy", ["-o", "-i", `${image}@@${CONFIG_OFFSET}`, join(directory, "ringbox.conf"), "::ringbox.conf"]);
   await lab.start();
+  const users = await lab.subscribe(lab.box(1), "20", 2);
   const agents = lab.boxes.map((box) => new Agent(box));
   assert.equal(agents.length, 2);
   const cable = lab.network.addMachine("v1");
@@ -115,16 +116,15 @@ async function ring(t: TestContext) {
     atEnd(t, () => machine.kill());
     return machine;
   };
-  return { lab, directory, image, key: join(lab.network.directory, "fleet/update.key"), machineOf };
+  return { lab, users, directory, image, key: join(lab.network.directory, "fleet/update.key"), machineOf };
 }
 
 /** The callee hangs on the box that is updated. */
-async function phones(lab: Lab): Promise<{ readonly caller: Baresip; readonly callee: Baresip }> {
-  const [first, second] = await lab.subscribe(lab.box(1), "20", 2);
+async function phones(lab: Lab, [first, second]: Awaited<ReturnType<Lab["subscribe"]>>): Promise<{ readonly caller: Baresip; readonly callee: Baresip }> {
   assert(first !== undefined && second !== undefined);
   const caller = await Baresip.start(lab.phoneHost(1), account(first, lab.box(1)));
   const callee = await Baresip.start(lab.phoneHost(2), { ...account(second, lab.box(1)), box: SERVICE_ADDRESS });
-  await Promise.all([caller.register(), callee.register()]);
+  for (const phone of [caller, callee]) await until("the phone is registered", 300, () => phone.register());
   return { caller, callee };
 }
 

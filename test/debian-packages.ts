@@ -13,6 +13,7 @@ export const DEBIAN_PACKAGES: readonly DebianPackage[] = [
   { name: "sip-tester", program: "sipp", reason: "SIPp: thousands of registrations, hundreds of calls" },
   { name: "baresip-core", program: "baresip", reason: "a real phone with a SIP stack of its own (libre)" },
   { name: "linphone-cli", program: "linphonec", reason: "another real phone with another stack (belle-sip)" },
+  { name: "twinkle-console", program: "twinkle-console", reason: "a real phone of the older kind, without instance-id and outbound (ccRTP)" },
   { name: "sipsak", program: "sipsak", reason: "a terse client that writes URIs without angle brackets" },
   { name: "libnet-sip-perl", program: "", reason: "a phone made with Net::SIP" },
   { name: "tshark", program: "tshark", reason: "an independent decoder of RELOAD and SIP, and dumpcap to capture them" },

@@ -8,6 +8,7 @@ import { BoundedMap } from "../base/bounded-map.ts";
 import { ByteReader, ByteWriter, DecodeError, fromHex, fromOctets, toOctets } from "../base/bytes.ts";
 import type { Crypto } from "../base/crypto.ts";
 import { CORE_LIMITS } from "./limits.ts";
+import { unescapeUser } from "./message/uri.ts";
 import type { Flow, TransportName } from "./ports.ts";
 import { formatNumericHost, parseNumericHost } from "./transport/numeric-host.ts";
 
@@ -75,7 +76,9 @@ export class FlowTokens {
     return token;
   }
 
-  read(token: string, callId: string): TokenReading {
+  /** `user`: as it stands in a URI, where a phone may have escaped what needs no escape (Twinkle writes `Z` as `%5a`). */
+  read(user: string, callId: string): TokenReading {
+    const token = unescapeUser(user);
     const genuine = this.#genuine.get(token);
     if (genuine !== undefined) return genuine;
     if (token === this.#onward.get(callId)) return READ_ONWARD;
@@ -131,7 +134,8 @@ export class FlowTokens {
 }
 
 /** Whether a user part is made as tokens are, genuine or not: for who may not show one. */
-export function looksLikeFlowToken(text: string): boolean {
+export function looksLikeFlowToken(user: string): boolean {
+  const text = unescapeUser(user);
   const bytes = text.length < SHORTEST_TOKEN ? undefined : decodeBase64Url(text);
   const kind = bytes?.[0];
   if (bytes === undefined || kind === undefined || bytes.length < MAC_BYTES + 5) return false;

@@ -5,7 +5,7 @@
 import { fromHex, fromOctets, toOctets } from "../base/bytes.ts";
 import type { Crypto } from "../base/crypto.ts";
 import { decodeBase64Url, encodeBase64Url } from "./flow-token.ts";
-import { escapeUser, isSipUri, type SipUri, type Uri, unescapeUser, uriParameter } from "./message/uri.ts";
+import { escapeUser, isSipUri, type Uri, unescapeUser, uriParameter } from "./message/uri.ts";
 import type { Binding } from "./ports.ts";
 
 /** Which of an AoR's bindings a GRUU means, and what is said when none of them is there. */
@@ -63,7 +63,8 @@ export class Gruus {
     const gr = uriParameter(uri, "gr");
     if (gr === undefined || uri.user === undefined) return undefined;
     if (gr !== "") return this.#readPublic(uri.user, gr);
-    return uri.user.startsWith(PREFIX) ? this.#readTemporary(uri) : "void";
+    const user = unescapeUser(uri.user);
+    return user.startsWith(PREFIX) ? this.#readTemporary(user) : "void";
   }
 
   #readPublic(user: string, gr: string): GruuTarget {
@@ -71,7 +72,7 @@ export class Gruus {
     return { aor: `${unescapeUser(user)}@${this.#domain}`, absent: 480, means: ({ instance }) => instance !== "" && bare(instance) === named };
   }
 
-  #readTemporary({ user = "" }: SipUri): GruuTarget | "void" {
+  #readTemporary(user: string): GruuTarget | "void" {
     const plain = this.#open(user.slice(PREFIX.length));
     if (plain === undefined) return "void";
     const instanceMark = plain.slice(0, MARK);

@@ -21,22 +21,22 @@ export function callerEnd(request: ValidRequest, flow: Flow, described: Describe
   return { ...described, nat: isDirect ? natBetween(host, flow.remote.host) : undefined };
 }
 
-/** Of a registered phone. That it does ICE it may say in its registration (RFC 5768). */
-export function calleeEnd({ contact, parameters, transport, received }: Binding): MediaEnd {
+/** Of a registered phone. That it does ICE it may say in its registration (RFC 5768); one behind another proxy was not seen itself. */
+export function calleeEnd({ contact, parameters, transport, received, path }: Binding): MediaEnd {
   const uri = parseUri(contact);
   const isBrowser = transport === "ws" || transport === "wss" || (uri !== undefined && isSipUri(uri) && uriParameter(uri, "transport")?.toLowerCase() === "ws");
   const doesIce = isBrowser || parameters.toLowerCase().split(";").some((parameter) => parameter.trim() === "+sip.ice");
-  const nat = uri !== undefined && isSipUri(uri) ? natBetween(uri.host, received.host) : undefined;
+  const nat = uri !== undefined && isSipUri(uri) && path.length === 0 ? natBetween(uri.host, received.host) : undefined;
   return { side: isBrowser ? "webrtc" : "plain", doesIce, nat };
 }
 
 export type NatSeen = "none" | "translated" | "rewritten" | "not-known";
 
 /** What the registration of a phone tells of the way between it and its box. */
-export function natOf({ contact, received, isRewritten }: Binding): NatSeen {
+export function natOf({ contact, received, isRewritten, path }: Binding): NatSeen {
   if (isRewritten === true) return "rewritten";
   const uri = parseUri(contact);
-  if (uri === undefined || !isSipUri(uri) || parseNumericHost(uri.host) === undefined) return "not-known";
+  if (path.length > 0 || uri === undefined || !isSipUri(uri) || parseNumericHost(uri.host) === undefined) return "not-known";
   return natBetween(uri.host, received.host) === undefined ? "none" : "translated";
 }
 

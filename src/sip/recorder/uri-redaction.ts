@@ -2,6 +2,7 @@
 // temporary GRUU, the token by which a telephone is woken (RFC 8599), header fields that it carries.
 
 import { looksLikeFlowToken } from "../flow-token.ts";
+import { unescapeUser } from "../message/uri.ts";
 import { lowerCase } from "../message/scan.ts";
 
 export const REMOVED = "(removed)";
@@ -46,7 +47,7 @@ function redactedUser(user: string): string {
   return (isCapability(name) ? REMOVED : name) + (colon < 0 ? "" : `:${REMOVED}`);
 }
 
-const isCapability = (name: string): boolean => name.startsWith("tgruu.") || looksLikeFlowToken(name);
+const isCapability = (name: string): boolean => unescapeUser(name).startsWith("tgruu.") || looksLikeFlowToken(name);
 
 function redactParameter(text: string, name: string): string {
   const lower = lowerCase(text);

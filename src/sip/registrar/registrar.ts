@@ -230,10 +230,13 @@ export class Registrar {
     }
   }
 
-  /** The phone's flow; none if another proxy stands between and wrote no Path: then the Contact is the way. */
+  /**
+   * The phone's flow; none if another proxy stands between and wrote no Path: then the Contact is the way. Nor is a proxy's
+   * TCP connection the way, since the phone is there when it has closed: then the Path is (RFC 3327 section 5.3).
+   */
   #origin(now: Instant, { request, server }: Registration): Origin {
     const flow = server.back;
-    const behindProxy = (request.vias?.length ?? 1) > 1 && (request.paths ?? []).length === 0;
+    const behindProxy = (request.vias?.length ?? 1) > 1 && ((request.paths ?? []).length === 0 || flow.transport === "tcp");
     return {
       wall: this.#core.wallClock(),
       edge: this.#core.settings.nodeId,

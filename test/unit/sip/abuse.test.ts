@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { instant } from "../../../src/base/time.ts";
 import { looksLikeEmergency } from "../../../src/sip/emergency.ts";
 import { SourceBudgets } from "../../../src/sip/transport/source-budgets.ts";
-import { DOMAIN, SipWorld } from "../../support/sip-harness.ts";
+import { DOMAIN, type Phone, SipWorld } from "../../support/sip-harness.ts";
 
 const BOB = `sip:bob@${DOMAIN}`;
 const BOB_ADDRESS = `<${BOB}>`;
@@ -69,6 +69,38 @@ test("who tries passwords has two hundred tries at a box, then twenty a second",
   const before = wrong();
   guess(500);
   assert.ok(wrong() - before < 200, `${wrong() - before} in five seconds, with what was left of the burst`);
+});
+
+test("five hundred phones behind a proxy are one source: its budget holds them all at once, and one of them who tries passwords spends it for all", () => {
+  const { world, box, eve } = worldOfBob();
+  const names = Array.from({ length: 500 }, (_, index) => `user${index}`);
+  const phones = names.map((name, index) => {
+    world.addUser(name);
+    return world.phone(name, "192.0.2.50", box, "udp", 6_000 + index);
+  });
+  const registerAll = (fieldsOf: (phone: Phone) => readonly string[]): readonly (number | undefined)[] => {
+    for (const phone of phones) phone.send(phone.request("REGISTER", `sip:${DOMAIN}`, { to: `<${phone.aor}>`, fields: fieldsOf(phone) }));
+    world.run(10);
+    return [...new Set(phones.map(({ responses }) => responses.at(-1)?.status))];
+  };
+  assert.deepEqual(registerAll(() => []), [401]);
+  assert.deepEqual(registerAll((phone) => [phone.credentials(phone.responses.at(-1) ?? assert.fail(), "REGISTER", `sip:${DOMAIN}`)]), [200]);
+  assert.ok(!box.counted.includes("source-over-budget"));
+
+  const guesser = world.phone("user0", "192.0.2.50", box, "udp", 7_000);
+  for (let tries = 0; tries < 250; tries++) {
+    const challenge = guesser.responses.findLast(({ status }) => status === 401) ?? guesser.exchange(guesser.request("REGISTER", `sip:${DOMAIN}`));
+    guesser.send(guesser.request("REGISTER", `sip:${DOMAIN}`, { to: `<${guesser.aor}>`, fields: [guesser.credentials(challenge, "REGISTER", `sip:${DOMAIN}`, `guess-${tries}`)] }));
+    world.run(4);
+  }
+  const [first] = phones;
+  assert(first !== undefined);
+  first.send(first.request("OPTIONS", BOB));
+  world.run(4);
+  assert.equal(box.counted.at(-1), "source-over-budget");
+  assert.equal(eve.exchange(eve.request("OPTIONS", BOB, { from: FROM })).status, 200, "nobody else");
+  world.run(1_000);
+  assert.equal(first.register().status, 200, "and not for long");
 });
 
 test("calls for help are known by their first octets", () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { natOf } from "../../../../src/sip/media/relay-need.ts";
 import type { TransportName } from "../../../../src/sip/ports.ts";
 import { responseTo } from "../../../../src/sip/message/build.ts";
 import type { SipResponse } from "../../../../src/sip/message/message.ts";
@@ -98,6 +99,23 @@ test("a phone behind an outside proxy is reached through its Path", () => {
   alice.ask("MESSAGE", BOB);
   const heard = [...bob.requests, ...edge.requests].find(({ uriText }) => uriText === "sip:bob@172.16.0.9");
   assert.equal(heard?.header("route"), "<sip:192.0.2.50;lr>");
+});
+
+test("a phone behind a proxy that comes over TCP is called by its Path when that connection has closed, and its address is no NAT's", () => {
+  const { world, alice, bob } = registered("udp", "udp", 1);
+  const edge = world.phone("bob", "192.0.2.50", alice.box, "tcp");
+  world.names.set("edge.example", [{ transport: "udp", address: edge.address }]);
+  const fields = ["Via: SIP/2.0/UDP 172.16.0.9;branch=z9hG4bKbehind", "Supported: path", "Path: <sip:edge.example;lr>"];
+  assert.equal(edge.register({ callId: "by-path", contact: "<sip:bob@172.16.0.9>", fields }).status, 200);
+  bob.register({ contact: `${bob.contact};expires=0` });
+  const behind = world.bindings("bob@example.test").find(({ path }) => path.length > 0);
+  assert(behind !== undefined);
+  assert.equal(natOf(behind), "not-known");
+  edge.hangUpConnection();
+  world.run();
+  alice.ask("MESSAGE", BOB, { to: `<${BOB}>` });
+  assert.equal(edge.last("MESSAGE").uriText, "sip:bob@172.16.0.9");
+  assert.equal(edge.last("MESSAGE").header("route"), "<sip:edge.example;lr>");
 });
 
 test("an ACK and a BYE of a caller that ignores Record-Route arrive all the same", () => {

@@ -73,6 +73,26 @@ test("an unknown method to a user passes", () => {
   assert.equal(bob.last("DANCE").method, "DANCE");
 });
 
+/** Each as a phone or a service outside writes it: none of them is the proxy's to read. */
+const NOT_OURS: readonly (readonly [rfc: string, method: string, field: string])[] = [
+  ["3262", "PRACK", "RAck: 776656 1 INVITE"],
+  ["3311", "UPDATE", "Session-Expires: 1800;refresher=uac"],
+  ["4028", "INVITE", "Session-Expires: 1800;refresher=uas"],
+  ["4028", "INVITE", "Min-SE: 90"],
+  ["3515", "REFER", "Refer-To: <sip:carol@example.test?Replaces=1%40x%3Bto-tag%3Da%3Bfrom-tag%3Db>"],
+  ["3892", "REFER", 'Referred-By: <sip:eve@elsewhere.example>;cid="1@elsewhere.example"'],
+  ["3891", "INVITE", "Replaces: 98732@elsewhere.example;from-tag=r33th4x0r;to-tag=ff87ff;early-only"],
+  ["3323", "INVITE", "Privacy: id;critical"],
+  ["8224", "INVITE", "Identity: eyJhbGciOiJFUzI1NiJ9.eyJvcmlnIjp7InRuIjoiMSJ9fQ.sig;info=<https://cert.example.org/c.pem>;alg=ES256;ppt=shaken"],
+];
+for (const [rfc, method, field] of NOT_OURS) {
+  test(`${field.slice(0, field.indexOf(":"))} in ${method} passes byte for byte (RFC ${rfc})`, () => {
+    const { ask, bob } = world();
+    assert.equal(ask(method, BOB, { from: FROM, fields: [field] }).status, 200);
+    assert.ok(bob.last(method).octets.includes(`\r\n${field}\r\n`), bob.last(method).octets);
+  });
+}
+
 test("a request that comes back unchanged is a loop", () => {
   const { all, eve, bob } = world();
   bob.answers = () => [];

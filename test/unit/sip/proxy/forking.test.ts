@@ -57,6 +57,20 @@ test("all phones of a user ring, the first to answer has the call, the others ar
   assert.deepEqual(phones.map(methods), [["INVITE", "CANCEL"], ["INVITE"], ["INVITE", "CANCEL"]]);
 });
 
+test("199 Early Dialog Terminated passes as it came, and the call goes on (RFC 6228)", () => {
+  const { world, eve, phones, invite } = forked(undefined, undefined);
+  invite();
+  const [first, second] = [phoneAt(phones, 0), phoneAt(phones, 1)];
+  answer(world, second, 180);
+  first.reply(first.last("INVITE"), 199, [["Require", "100rel"], ["RSeq", "7"], ["Reason", "SIP;cause=486"]]);
+  world.run();
+  const told = eve.responses.at(-1);
+  assert.deepEqual([told?.status, told?.header("require"), told?.header("rseq"), told?.header("reason")], [199, "100rel", "7", "SIP;cause=486"]);
+  answer(world, second, 200);
+  assert.deepEqual(statuses(eve), [100, 180, 199, 200]);
+  assert.deepEqual(phones.map(methods), [["INVITE", "CANCEL"], ["INVITE"]]);
+});
+
 test("a second 2xx is sent on as well", () => {
   const { world, eve, phones, invite } = forked(undefined, undefined);
   invite();

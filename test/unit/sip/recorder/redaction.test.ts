@@ -34,6 +34,7 @@ const FIELDS: readonly (readonly [field: string, secrets: readonly string[], kep
   ["Refer-To: <sip:b@c?Replaces=id%3Bfrom-tag%3Dx&Authorization=SECRET>", ["SECRET", "Replaces"], ["sip:b@c?(removed)"]],
   ["Record-Route: <sip:outside-token@192.0.2.7;lr>", ["outside-token"], ["192.0.2.7;lr"]],
   ["Contact: <sip:tgruu.ABCDEF@example.test;gr>", ["ABCDEF"], ["@example.test;gr"]],
+  ["Contact: <sip:t%67ruu.ABCDEF@example.test;gr>", ["ABCDEF"], ["@example.test;gr"]],
 ];
 
 for (const [field, secrets, kept] of FIELDS) {

@@ -79,10 +79,16 @@ export class CoreContext implements CoreParts {
 
   /** A server transaction for the request, or a stateless 503 where there is no room for one. */
   serve(now: Instant, request: ValidRequest, flow: Flow, user?: ServerUser): ServerTransaction | undefined {
-    if (this.transactions.hasRoom(reserveFor(request))) return this.transactions.serve(now, request, flow, user);
+    if (this.transactions.hasRoom(this.reserveFor(request, flow))) return this.transactions.serve(now, request, flow, user);
     this.outbox.count("transactions-at-limit");
     this.answer(request, flow, 503, "", [this.retryAfter()]);
     return undefined;
+  }
+
+  /** Calls for help find room when others do not, and known phones when strangers do not. */
+  reserveFor({ method, uri }: ValidRequest, { remote }: Flow): number {
+    if (method === "INVITE" && isEmergencyUri(uri)) return CORE_LIMITS.knownTransactions + CORE_LIMITS.emergencyTransactions;
+    return this.budgets.isKnown(remote.host) ? CORE_LIMITS.knownTransactions : 0;
   }
 
   /** Spread over some seconds, so that the phones that were turned away do not all come back at once. */
@@ -90,7 +96,3 @@ export class CoreContext implements CoreParts {
     return ["Retry-After", String(5 + this.random.below(10))];
   }
 }
-
-/** Calls for help find room when others do not. */
-export const reserveFor = ({ method, uri }: ValidRequest): number =>
-  method === "INVITE" && isEmergencyUri(uri) ? CORE_LIMITS.emergencyTransactions : 0;

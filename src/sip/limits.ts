@@ -2,7 +2,9 @@
 export const CORE_LIMITS = {
   /** Transactions alive: above it the oldest answered non-INVITE server transactions go, then 503 statelessly. */
   transactions: 60_000,
-  /** Transactions of emergency calls beyond that bound. */
+  /** Transactions of phones that have proved themselves, and of boxes, beyond that bound: strangers are turned away first. */
+  knownTransactions: 6_000,
+  /** Transactions of emergency calls beyond both. */
   emergencyTransactions: 1_000,
   /** Addresses whose messages are counted: above it the oldest begins anew. */
   sources: 50_000,

@@ -3,7 +3,7 @@
 
 import { DeadlineQueue } from "../../base/deadline-queue.ts";
 import { after, type Duration, type Instant, milliseconds } from "../../base/time.ts";
-import { type CoreContext, reserveFor } from "../core-context.ts";
+import type { CoreContext } from "../core-context.ts";
 import type { CallObserver } from "../events/call-watch.ts";
 import { CORE_LIMITS } from "../limits.ts";
 import { cancelOf, type NameAndValue, responseTo } from "../message/build.ts";
@@ -237,7 +237,7 @@ export class ResponseContext implements ClientUser, ServerUser {
       this.#forgetBinding(now, target);
       return this.#branchFailed(now, branch, { status: 430, response: undefined }, "response");
     }
-    if (!this.#core.transactions.hasRoom(reserveFor(this.#forwarding.request))) {
+    if (!this.#core.transactions.hasRoom(this.#core.reserveFor(this.#forwarding.request, this.#server.source))) {
       return this.#branchFailed(now, branch, { status: 503, response: undefined }, "response");
     }
     this.#send(now, branch, target, { hop, fallback: attempt.fallback });

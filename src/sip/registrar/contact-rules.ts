@@ -13,6 +13,11 @@ import { parseUri } from "../message/uri.ts";
 import { sameUri, uriKey } from "../message/uri-compare.ts";
 import type { Binding, BindingChanges, SipSettings, TransportName } from "../ports.ts";
 
+/** Phones that came together, after a power cut, would come together ever after: what is longer than this… */
+const SPREAD_FROM = seconds(600);
+/** …is granted shortened by up to this share, by luck. */
+const SPREAD = 0.1;
+
 /** Where this REGISTER came from, as the bindings remember it. */
 export interface Origin {
   readonly wall: WallTime;
@@ -22,6 +27,8 @@ export interface Origin {
   readonly transport: TransportName;
   readonly isRewritten: boolean;
   readonly securePort: number | undefined;
+  /** 0 to 1, by luck: how much of what may be taken off the expiry is. */
+  readonly shortening: number;
 }
 
 export type RegistrationPlan =
@@ -134,7 +141,7 @@ class ContactPlanner {
   }
 
   #binding(contact: NameAddress, key: string, preference: number, requested: number): Binding {
-    const granted: Duration = milliseconds(Math.min(seconds(requested), this.#expiry.maximum));
+    const granted = this.#granted(requested);
     return {
       contact: contact.uriText,
       key,
@@ -154,6 +161,12 @@ class ContactPlanner {
       ...(this.#origin.isRewritten ? { isRewritten: true } : {}),
       ...(this.#origin.securePort === undefined ? {} : { securePort: this.#origin.securePort }),
     };
+  }
+
+  #granted(requested: number): Duration {
+    const granted = Math.min(seconds(requested), this.#expiry.maximum);
+    if (granted <= SPREAD_FROM) return milliseconds(granted);
+    return milliseconds(Math.max(SPREAD_FROM, granted - Math.round(granted * SPREAD * this.#origin.shortening)));
   }
 
   /** Seconds: the parameter, else the header, else the standard; a malformed one counts as absent (20.10). */

@@ -245,6 +245,7 @@ export class Registrar {
       transport: flow.transport,
       isRewritten: this.#core.rewriting.has(now, server.source),
       securePort: flow.transport === "wss" ? this.#core.ends.streamPorts.tls : undefined,
+      shortening: this.#core.random.fraction(),
     };
   }
 

@@ -147,7 +147,8 @@ export class InviteClient {
         this.#timers.start("M", now, SIXTY_FOUR_T1);
         return undefined;
       case "start cancel":
-        this.#timers.start("cancel", now, SIXTY_FOUR_T1);
+        // A second CANCEL buys no more time.
+        if (!this.#timers.isRunning("cancel")) this.#timers.start("cancel", now, SIXTY_FOUR_T1);
         return undefined;
       default:
         return action;

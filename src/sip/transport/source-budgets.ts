@@ -17,6 +17,8 @@ const WRONG = 20;
 
 interface Bucket {
   tokens: number;
+  /** Somebody there has proved himself. */
+  isKnown: boolean;
   at: Instant;
 }
 
@@ -34,7 +36,7 @@ export class SourceBudgets {
   take(now: Instant, host: string): boolean {
     const bucket = this.#buckets.get(host);
     if (bucket === undefined) {
-      this.#buckets.set(host, { tokens: BURST - 1, at: now });
+      this.#buckets.set(host, { tokens: BURST - 1, isKnown: false, at: now });
       return true;
     }
     bucket.tokens = Math.min(BURST, bucket.tokens + (between(bucket.at, now) * PER_SECOND) / 1_000);
@@ -46,7 +48,14 @@ export class SourceBudgets {
 
   /** A sender proved himself. */
   proved(host: string): void {
+    const bucket = this.#buckets.get(host);
+    if (bucket !== undefined) bucket.isKnown = true;
     this.#give(host, PROVED);
+  }
+
+  /** Whether somebody there has proved himself, or need not. */
+  isKnown(host: string): boolean {
+    return this.#buckets.get(host)?.isKnown === true || isLoopback(host) || this.#isFree(host);
   }
 
   /** What came was asked for: a response, a request within a dialog. */

@@ -53,6 +53,9 @@ suite("phones as an agent sees them", { skip: skipWithoutBox, timeout: 120_000 }
       assert.deepEqual(phones.list.map(({ flows }) => flows[0]?.nat), ["none", "rewritten", "rewritten"]);
       assert(conditions.some(({ code }) => code === "sip-rewritten"));
     });
+    await until("`ringbox status` says so too", PATIENCE, async () => {
+      assert((await box.status()).conditions.some(({ code }) => code === "sip-rewritten"));
+    });
     const page = await (await fetch(`http://${box.address}:8080/`)).text();
     assert.equal(page.split("something between changes its SIP").length, 3);
     assert.match(page, /Switch SIP ALG, SIP helper or SIP fix-up off/);

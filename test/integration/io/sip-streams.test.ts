@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import type { X509Certificate } from "node:crypto";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { connect as connectPlainly } from "node:net";
+import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { connect, type TLSSocket } from "node:tls";
 import { WebSocket } from "ws";
@@ -8,29 +12,34 @@ import { wallTime } from "../../../src/base/time.ts";
 import { type Credential, certificatePem, makeIssuingAuthority, makeRootAuthority } from "../../../src/io/pki.ts";
 import { SipCertificate } from "../../../src/io/sip-certificate.ts";
 import { type SipEvent, SipSockets } from "../../../src/io/sip-sockets.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { until } from "../../support/until.ts";
 
 const HOST = "127.0.0.1";
 const DOMAIN = "example.test";
 const OPTIONS = "OPTIONS sip:x SIP/2.0\r\nContent-Length: 6\r\n\r\nbody \xff";
 
+type OwnFiles = NonNullable<ConstructorParameters<typeof SipCertificate>[0]["files"]>;
+
 interface Served {
   readonly sockets: SipSockets;
   readonly events: SipEvent[];
+  readonly reports: readonly string[];
   readonly certificate: SipCertificate;
   readonly root: Credential;
   issuing: Credential;
 }
 
-async function serve(t: TestContext, more: { readonly limitLoopback?: boolean; readonly wall?: () => number; readonly saved?: { pem: string | undefined } } = {}): Promise<Served> {
+async function serve(t: TestContext, more: { readonly limitLoopback?: boolean; readonly wall?: () => number; readonly saved?: { pem: string | undefined }; readonly files?: OwnFiles } = {}): Promise<Served> {
   const root = await makeRootAuthority("test");
   const events: SipEvent[] = [];
   const saved = more.saved ?? { pem: undefined };
-  const served = { events, root, issuing: await makeIssuingAuthority(root, "test") };
+  const reports: string[] = [];
+  const served = { events, reports, root, issuing: await makeIssuingAuthority(root, "test") };
   const certificate = new SipCertificate({
     domain: DOMAIN, root: root.certificate, issuing: () => served.issuing, addresses: () => [HOST],
-    clock: { now: () => assert.fail(), wall: () => wallTime(more.wall?.() ?? Date.now()) }, files: undefined,
-    load: () => saved.pem, save: (pem) => { saved.pem = pem; }, onReport: () => {},
+    clock: { now: () => assert.fail(), wall: () => wallTime(more.wall?.() ?? Date.now()) }, files: more.files,
+    load: () => saved.pem, save: (pem) => { saved.pem = pem; }, onReport: (severity, text) => void reports.push(`${severity}: ${text}`),
   });
   const wanted = { port: 0, wanted: true };
   const sockets = new SipSockets({
@@ -101,6 +110,37 @@ describe("SIP over TLS and WebSocket", { timeout: 60_000 }, () => {
     assert.notEqual(await serial(), second);
     phone.write(OPTIONS);
     await until(() => received(served.events).length > 0);
+  });
+
+  test("an operator's own certificate is shown to who asks for one of its names or for none, and read again when it was replaced", async (t) => {
+    const directory = temporaryDirectory(t);
+    const files: OwnFiles = { certificate: join(directory, "own.pem"), key: join(directory, "own.key") };
+    const make = (): void => {
+      const subject = ["-subj", "/CN=pbx.example.com", "-addext", "subjectAltName=DNS:pbx.example.com"];
+      execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "9", "-keyout", files.key, "-out", files.certificate, ...subject], { stdio: "ignore" });
+    };
+    make();
+    const served = await serve(t, { files });
+    const { certificate, reports } = served;
+    const shownFor = async (servername: string): Promise<X509Certificate> => {
+      const socket = connect({ host: HOST, port: served.sockets.streamPorts.tls ?? 0, servername, rejectUnauthorized: false });
+      t.after(() => socket.destroy());
+      await once(socket, "secureConnect");
+      return socket.getPeerX509Certificate() ?? assert.fail();
+    };
+    const first = await shownFor("pbx.example.com");
+    assert.match(first.subject, /pbx\.example\.com/);
+    assert.equal((await shownFor("")).serialNumber, first.serialNumber, "without a name");
+    for (const name of [DOMAIN, "other.example.com"]) assert.ok((await shownFor(name)).checkHost(DOMAIN) !== undefined, name);
+
+    make();
+    await certificate.look();
+    const second = await shownFor("pbx.example.com");
+    assert.notEqual(second.serialNumber, first.serialNumber);
+    writeFileSync(files.key, "rubbish");
+    await certificate.look();
+    assert.equal((await shownFor("pbx.example.com")).serialNumber, second.serialNumber, "what was good stays");
+    assert.match(reports.at(-1) ?? "", /^warning: .*the ones before stay in use/);
   });
 
   test("a box whose clock shows 1970 issues no certificate that ended long ago", async (t) => {

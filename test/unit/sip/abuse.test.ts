@@ -103,6 +103,24 @@ test("five hundred phones behind a proxy are one source: its budget holds them a
   assert.equal(first.register().status, 200, "and not for long");
 });
 
+test("when strangers have taken all room for transactions, known phones still have some, and calls for help beyond that", () => {
+  const { world, box, alice, bob, eve } = worldOfBob();
+  // Nothing but the box is of interest: what goes to Bob and to the strangers is lost.
+  world.loses = (_, to) => to.host === bob.address.host || strangers.some(({ address }) => address.host === to.host);
+  const strangers = Array.from({ length: 9 }, (_, index) => world.phone("eve", `192.0.2.${100 + index}`, box));
+  for (let sent = 0; !box.counted.includes("transactions-at-limit"); sent++) {
+    const stranger = strangers[sent % strangers.length] ?? eve;
+    world.datagram(stranger.address, box.address, stranger.request("INVITE", BOB, { from: FROM }));
+    if (sent % 1_000 === 999) world.run(1);
+    assert.ok(sent < 36_000, "the bound was not reached");
+  }
+  const turnedAway = eve.exchange(eve.request("MESSAGE", BOB, { from: FROM }), 4);
+  assert.deepEqual([turnedAway.status, Number(turnedAway.header("retry-after")) >= 5], [503, true]);
+  for (const fields of [["X-First: yes"], ["X-Second: yes"], ["X-Third: yes"]]) assert.equal(alice.register({ fields }).status, 200);
+  const forHelp = eve.exchange(eve.request("INVITE", `sip:112@${DOMAIN}`, { from: FROM }), 4);
+  assert.notEqual(forHelp.status, 503);
+});
+
 test("calls for help are known by their first octets", () => {
   for (const uri of ["sip:112@x", "sips:911@x", "tel:999", "urn:service:sos", "URN:service:sos.fire", "sip:110;phone-context=x@y"]) {
     assert.ok(looksLikeEmergency(`INVITE ${uri} SIP/2.0\r\n`), uri);

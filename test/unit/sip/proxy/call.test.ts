@@ -303,6 +303,17 @@ test("a large request goes between boxes by TCP, and to the registered phone by 
   assert.equal(boxes[1]?.core.snapshot().connections, 1);
 });
 
+test("where TCP is refused a large request goes by UDP after all", () => {
+  const { world, alice } = registered("udp", "udp", 1);
+  const far = world.phone("far", "192.0.2.80", alice.box);
+  world.names.set("far.example", [{ transport: "udp", address: far.address }]);
+  const refused: string[] = [];
+  world.connect = (_, to) => void refused.push(to.host);
+  assert.equal(alice.ask("MESSAGE", "sip:far@far.example", { body: "x".repeat(2_000) }).status, 200);
+  assert.deepEqual(refused, [far.address.host]);
+  assert.equal(far.last("MESSAGE").topVia?.transport, "UDP");
+});
+
 const WITHOUT_LENGTH = /\r\nContent-Length: \d+/;
 
 test("a request that came by UDP without Content-Length goes on by TCP with it", () => {
@@ -351,6 +362,27 @@ test("an outside domain is resolved, and the next target is tried after 503 and 
   assert.equal(busy.requests.length, 1);
   assert.equal(good.requests.length, 1);
   assert.equal(good.last("MESSAGE").has("proxy-authorization"), false);
+});
+
+test("what follows an INVITE goes to the server of the name that took it, not to the one that is first again", () => {
+  const { world, alice } = registered("udp", "udp", 1);
+  const [busy, good] = ["192.0.2.1", "192.0.2.3"].map((host) => world.phone("x", host, alice.box));
+  assert(busy !== undefined && good !== undefined);
+  busy.answers = ({ method }) => (method === "INVITE" ? [503] : []);
+  good.answers = ({ method }) => (method === "INVITE" ? [180] : method === "CANCEL" ? [200] : []);
+  world.names.set("far.example", [busy, good].map(({ address }) => ({ transport: "udp", address }) as const));
+  const [uri, callId] = ["sip:x@far.example", "sticky"];
+  const challenge = alice.exchange(alice.request("INVITE", uri, { callId }));
+  const invite = alice.request("INVITE", uri, { callId, fields: [alice.credentials(challenge, "INVITE", uri)] });
+  alice.send(invite);
+  // Longer than a server that failed is left for last.
+  world.run(40_000);
+  alice.send(invite.replace("INVITE sip:", "CANCEL sip:").replace(/(CSeq: \d+) INVITE/, "$1 CANCEL"));
+  world.run(100);
+  good.reply(good.last("INVITE"), 487);
+  world.run(100);
+  assert.deepEqual([busy, good].map(({ requests }) => requests.map(({ method }) => method)), [["INVITE", "ACK"], ["INVITE", "CANCEL", "ACK"]]);
+  assert.equal(alice.responses.at(-1)?.status, 487);
 });
 
 test("a server of a name that failed is left for last while it may still be down, and is the first again after that", () => {

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import type { Box } from "./box.ts";
-import { account, labTest } from "./lab.ts";
+import { account, type Lab, labTest } from "./lab.ts";
 import { Baresip } from "./phones/baresip.ts";
 import { Linphone } from "./phones/linphone.ts";
-import type { CallOutcome } from "./phones/phone.ts";
+import type { CallOutcome, Phone } from "./phones/phone.ts";
+import type { SippUser } from "./phones/sipp.ts";
 import { until } from "./until.ts";
 
 const serviceAddress = (box: number): string => `10.200.0.${200 + box}`;
@@ -17,6 +18,7 @@ const PLAN = {
 const RING_SECONDS = 2;
 const TLS_SECONDS = 10;
 const TAKEN_SECONDS = 5;
+const POWER_SECONDS = 15;
 
 labTest("a box is killed: another takes its service address, and its phones go on there", PLAN, async (lab) => {
   await lab.start();
@@ -98,6 +100,40 @@ for (const transport of ["tcp", "tls"] as const) labTest(`a call that rings at a
   await ringing.idle();
 });
 
+for (const how of ["is killed", "loses its power"] as const) for (const program of ["baresip", "linphone"] as const) labTest(`a call of ${program} on tcp rings when its box ${how}: the caller is answered, hangs up and dials again`, { ...PLAN, phones: 2 }, async (lab) => {
+  await lab.start();
+  for (const number of [1, 2, 3]) await held(lab.box(number), number, lab.box(number), 20);
+  const [alice, bob] = await lab.subscribe(lab.box(1), "user", 2);
+  assert(alice !== undefined && bob !== undefined);
+  const phone = await phoneOf(program, lab, alice);
+  const ringing = await Baresip.start(lab.phoneHost(2), { ...account(bob, lab.box(2)), box: serviceAddress(2), byHand: true });
+  const known = async (): Promise<void> => {
+    for (const box of lab.boxes) assert.equal((await box.status()).serviceAddresses.length, 3, box.name);
+  };
+  for (const one of [phone, ringing]) await one.register();
+  await until("the others know the address of box 1", 20, known);
+  const early = phone.call(ringing.aor, 40);
+  await ringing.rings();
+  const since = performance.now();
+  if (how === "is killed") await lab.box(1).kill();
+  else lab.box(1).host.cut();
+  const boxes = lab.boxes.slice(1);
+  await until("its address is taken", POWER_SECONDS, () => assert(boxes.some((one) => has(one, 1)), "nobody has it"), since);
+  await ringing.accept();
+  answered(await early);
+  lab.tell(`${program}: answered ${((performance.now() - since) / 1000).toFixed(1)} s after its box ${how}`);
+  await ringing.talkingWith(phone.aor);
+  await phone.hangUp();
+  await ringing.idle();
+  const again = phone.call(ringing.aor, 40);
+  await ringing.rings(20, 2);
+  await ringing.accept();
+  answered(await again);
+  lab.tell(`${program}: and dials again`);
+  await phone.hangUp();
+  await ringing.idle();
+});
+
 labTest("a box loses its power: a phone on TLS is back at the same address, with the same root, at another box", { ...PLAN, phones: 2 }, async (lab) => {
   await lab.start();
   for (const number of [1, 2, 3]) await held(lab.box(number), number, lab.box(number), 20);
@@ -127,6 +163,12 @@ labTest("a box loses its power: a phone on TLS is back at the same address, with
   lab.tell(`the phone on TLS is back ${back.seconds.toFixed(1)} s after its box lost its power, and is called`);
   for (const phone of [secure, caller]) await phone.close();
 });
+
+/** A caller on TCP at the first box's service address. */
+async function phoneOf(program: "baresip" | "linphone", lab: Lab, user: SippUser): Promise<Phone> {
+  const about = { ...account(user, lab.box(1)), box: serviceAddress(1), transport: "tcp" as const };
+  return program === "baresip" ? await Baresip.start(lab.phoneHost(1), about) : new Linphone(lab.phoneHost(1), about);
+}
 
 function answered(outcome: CallOutcome): void {
   assert(outcome.answered, outcome.answered ? "" : outcome.reason);

@@ -169,6 +169,10 @@ export class Baresip implements Phone {
       if (count < times) throw new Error(`${count} of ${times} times; ${this.said.from(0).slice(-400)}`);
     });
   }
+  /** Waits until a call has ended. */
+  async closed(seconds: number): Promise<void> {
+    await this.event(0, ["CALL_CLOSED"], seconds);
+  }
   async accept(): Promise<void> {
     await this.command("accept", "");
   }

@@ -379,6 +379,7 @@ export class Peer {
         this.#outward.push(effect);
         return;
       case "member-gone":
+        this.#sip.boxGone(this.#overlay.peerInfo(effect.nodeId)?.sip.host ?? "");
         this.#followService(this.#service?.looked(this.#now));
         this.#searchAt = after(this.#now, SETTLING);
         return;

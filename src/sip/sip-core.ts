@@ -15,7 +15,7 @@ import { Gruus } from "./gruu.ts";
 import type { ValidRequest, ValidResponse } from "./message/message.ts";
 import { type ParseFault, readMessage } from "./message/parse.ts";
 import { Courier } from "./messages/courier.ts";
-import { Outbox } from "./outbox.ts";
+import { NO_TICKET, Outbox } from "./outbox.ts";
 import type { Flow, SipEffect, SipInput, SipSettings, StreamPorts } from "./ports.ts";
 import { passLasting } from "./proxy/lasting-branch.ts";
 import { StatefulProxy } from "./proxy/stateful-proxy.ts";
@@ -78,7 +78,7 @@ export class SipCore implements Machine<SipInput, SipEffect> {
       budgets: new SourceBudgets((host) => ends.isFleetHost(host)),
       tokens: new FlowTokens(crypto, settings.fleetSecret, settings.nodeId),
       gruus: new Gruus(crypto, settings.fleetSecret, settings.domain),
-      transactions: new TransactionLayer(outbox, transport),
+      transactions: new TransactionLayer(outbox, transport, ends),
       questions: new Questions(outbox),
       rewriting: new RewritingSigns(),
     });
@@ -111,6 +111,15 @@ export class SipCore implements Machine<SipInput, SipEffect> {
   /** The SIP addresses of the other boxes of the fleet: in a URI they mean our domain. */
   setFleetAddresses(addresses: readonly Address[]): void {
     this.#core.ends.setFleetAddresses(addresses);
+  }
+
+  /**
+   * A box is dead by the ring's verdict, and its connections may not tell: responses go another way from here on. What
+   * this box asked over them may still be answered, by whoever has its service address. If it lives, they are known again
+   * with what it says next.
+   */
+  boxGone(host: string): void {
+    for (const connection of this.#core.transport.connectionsTo(host)) this.#core.transport.closed(connection);
   }
 
   /** Which addresses outlive their boxes, and which of them are on this one. */
@@ -288,9 +297,11 @@ export class SipCore implements Machine<SipInput, SipEffect> {
     if (passed === undefined) return;
     this.#core.outbox.count("response-of-dead-box");
     this.#proxy.returned.answered(response, flow);
-    const { remote, octets } = passed;
-    if (this.#core.ends.isSentBy(remote.host, remote.port)) return this.#receiveMessage(now, flow, octets);
-    this.#core.transport.send({ transport: "udp", local: flow.local, remote, connection: 0 }, octets);
+    const { to, octets } = passed;
+    if (to === "here") return this.#receiveMessage(now, flow, octets);
+    // A datagram leaves from the address to which the caller had sent his.
+    const { local } = flow;
+    this.#core.transport.sendTo(to.type === "address" && to.transport === "udp" ? { ...to, from: local.host } : to, NO_TICKET, octets);
   }
 
   /** A message that cannot go any further: an answer where there is somebody to answer. */

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import type { Box } from "./box.ts";
-import { account, labTest } from "./lab.ts";
+import { account, type Lab, labTest } from "./lab.ts";
 import { Baresip } from "./phones/baresip.ts";
 import { Linphone } from "./phones/linphone.ts";
-import type { CallOutcome } from "./phones/phone.ts";
+import type { CallOutcome, Phone } from "./phones/phone.ts";
+import type { SippUser } from "./phones/sipp.ts";
 import { until } from "./until.ts";
 
 const serviceAddress = (box: number): string => `10.200.0.${200 + box}`;
@@ -17,6 +18,9 @@ const PLAN = {
 const RING_SECONDS = 2;
 const TLS_SECONDS = 10;
 const TAKEN_SECONDS = 5;
+const POWER_SECONDS = 15;
+/** A 2xx that nobody acknowledges ends its call after 64*T1 (RFC 3261 section 13.3.1.4). */
+const UNACKNOWLEDGED_SECONDS = 60;
 
 labTest("a box is killed: another takes its service address, and its phones go on there", PLAN, async (lab) => {
   await lab.start();
@@ -98,6 +102,30 @@ for (const transport of ["tcp", "tls"] as const) labTest(`a call that rings at a
   await ringing.idle();
 });
 
+for (const how of ["is killed", "loses its power"] as const) labTest(`a call of baresip on tcp rings when its box ${how}: the caller is answered, hangs up and dials again`, { ...PLAN, phones: 2 }, async (lab) => {
+  const { phone, ringing, early, since } = await ringsWhenTheBoxDies(lab, "baresip", how);
+  await ringing.accept();
+  answered(await early);
+  lab.tell(`answered ${((performance.now() - since) / 1000).toFixed(1)} s after its box ${how}`);
+  await ringing.talkingWith(phone.aor);
+  await phone.hangUp();
+  await ringing.idle();
+  await dialsAgain(phone, ringing);
+});
+
+// linphone names the port of its dead connection as the one where it listens: nobody can reach it.
+labTest("a call of linphone on tcp rings when its box is killed: both phones end it by themselves, and the caller dials again", { ...PLAN, phones: 2 }, async (lab) => {
+  const { phone, ringing, early } = await ringsWhenTheBoxDies(lab, "linphone", "is killed");
+  const accepted = performance.now();
+  await ringing.accept();
+  const outcome = await early;
+  assert(!outcome.answered);
+  lab.tell(`the caller's phone said ${((performance.now() - accepted) / 1000).toFixed(1)} s after the answer: ${outcome.reason}`);
+  await ringing.closed(UNACKNOWLEDGED_SECONDS);
+  lab.tell(`the called phone ended the call within ${((performance.now() - accepted) / 1000).toFixed(1)} s`);
+  await dialsAgain(phone, ringing);
+});
+
 labTest("a box loses its power: a phone on TLS is back at the same address, with the same root, at another box", { ...PLAN, phones: 2 }, async (lab) => {
   await lab.start();
   for (const number of [1, 2, 3]) await held(lab.box(number), number, lab.box(number), 20);
@@ -127,6 +155,50 @@ labTest("a box loses its power: a phone on TLS is back at the same address, with
   lab.tell(`the phone on TLS is back ${back.seconds.toFixed(1)} s after its box lost its power, and is called`);
   for (const phone of [secure, caller]) await phone.close();
 });
+
+interface Ringing {
+  readonly phone: Phone;
+  readonly ringing: Baresip;
+  readonly early: Promise<CallOutcome>;
+  /** When the box died, `performance.now()`. */
+  readonly since: number;
+}
+
+/** A caller on TCP at box 1 and a phone at box 2 that rings; box 1 is dead, and another box has its address. */
+async function ringsWhenTheBoxDies(lab: Lab, program: "baresip" | "linphone", how: "is killed" | "loses its power"): Promise<Ringing> {
+  await lab.start();
+  for (const number of [1, 2, 3]) await held(lab.box(number), number, lab.box(number), 20);
+  const [alice, bob] = await lab.subscribe(lab.box(1), "user", 2);
+  assert(alice !== undefined && bob !== undefined);
+  const phone = await phoneOf(program, lab, alice);
+  const ringing = await Baresip.start(lab.phoneHost(2), { ...account(bob, lab.box(2)), box: serviceAddress(2), byHand: true });
+  for (const one of [phone, ringing]) await one.register();
+  await until("the others know the address of box 1", 20, async () => {
+    for (const box of lab.boxes) assert.equal((await box.status()).serviceAddresses.length, 3, box.name);
+  });
+  const early = phone.call(ringing.aor, 60);
+  await ringing.rings();
+  const since = performance.now();
+  if (how === "is killed") await lab.box(1).kill();
+  else lab.box(1).host.cut();
+  await until("its address is taken", POWER_SECONDS, () => assert(lab.boxes.slice(1).some((one) => has(one, 1)), "nobody has it"), since);
+  return { phone, ringing, early, since };
+}
+
+async function dialsAgain(phone: Phone, ringing: Baresip): Promise<void> {
+  const again = phone.call(ringing.aor, 40);
+  await ringing.rings(20, 2);
+  await ringing.accept();
+  answered(await again);
+  await phone.hangUp();
+  await ringing.idle();
+}
+
+/** A caller on TCP at the first box's service address. */
+async function phoneOf(program: "baresip" | "linphone", lab: Lab, user: SippUser): Promise<Phone> {
+  const about = { ...account(user, lab.box(1)), box: serviceAddress(1), transport: "tcp" as const };
+  return program === "baresip" ? await Baresip.start(lab.phoneHost(1), about) : new Linphone(lab.phoneHost(1), about);
+}
 
 function answered(outcome: CallOutcome): void {
   assert(outcome.answered, outcome.answered ? "" : outcome.reason);

@@ -33,9 +33,9 @@ const LONG_FORMS: readonly LongForm[] = [
     environment: { RINGBOX_CONNECTIONS: "10000" },
   },
   {
-    name: "SIP: two thousand connections that never finish what they began",
+    name: "SIP: two thousand slow connections, an octet every five seconds",
     command: ["--test", "test/integration/box/slow-connections.test.ts"],
-    environment: { RINGBOX_CONNECTIONS: "2000" },
+    environment: { RINGBOX_SLOW_CONNECTIONS: "2000", RINGBOX_SLOW_OCTET_MS: "5000", RINGBOX_SLOW_ROUNDS: "3" },
   },
   {
     name: "durability storms: some 600 kills of real boxes under load",

@@ -65,6 +65,11 @@ export class StreamFramer {
     return this.#held;
   }
 
+  /** Whether a header section has begun whose end has not come. */
+  get inHeaderSection(): boolean {
+    return this.#state === "header-section";
+  }
+
   #skipBetween(octets: string, start: number): number {
     let at = start;
     while (at < octets.length) {

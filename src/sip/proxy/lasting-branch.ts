@@ -3,13 +3,14 @@
 // address of a dead box sees by the mark that a response to that branch is one to an INVITE of the fleet, and by the
 // next Via where it goes; and it can make the branch again, to pass a CANCEL and an ACK after the INVITE.
 
-import type { Address } from "../../base/address.ts";
 import type { CoreContext } from "../core-context.ts";
 import type { FlowTokens } from "../flow-token.ts";
 import { ResponseEdit } from "../message/edit.ts";
 import type { ValidRequest, ValidResponse } from "../message/message.ts";
 import { MAGIC_COOKIE, responseAddress, type Via } from "../message/via.ts";
 import { textHash } from "../transaction/transaction-key.ts";
+import type { LocalEnds } from "../transport/local-ends.ts";
+import { hopBack, type Hop } from "../transport/transport.ts";
 
 const KIND = "s";
 
@@ -23,22 +24,28 @@ export function lastingBranch(core: CoreContext, invite: ValidRequest, uriText: 
 
 /** A response on its way back past a dead box. */
 export interface PassedResponse {
-  readonly remote: Address;
+  /** `here`: the INVITE had come from the box that has the address now. */
+  readonly to: Hop | "here";
   readonly octets: string;
 }
 
 /**
  * A response to an INVITE of a box that is dead, at the address that was its: it goes to where the INVITE had come from,
- * which may be this very box. Those to an INVITE that came over a connection are lost with it.
+ * which may be this very box. Where that was over a connection, a new one is opened to where the sender listens.
  */
 export function passLasting({ ends, tokens }: CoreContext, response: ValidResponse): PassedResponse | undefined {
   const [own, next] = response.vias ?? [];
   if (own === undefined || next === undefined || response.cseq.method !== "INVITE" || response.status === 100) return undefined;
-  if (!ends.isServiceAddress(own.host) || !ends.isSentBy(own.host, own.port) || next.transport !== "UDP") return undefined;
+  if (!ends.isServiceAddress(own.host) || !ends.isSentBy(own.host, own.port) ) return undefined;
   if (!isGenuine(tokens, own.branch, wayBack(next, response.callId, response.cseq.number))) return undefined;
+  const to = next.transport === "UDP" ? byDatagram(next, ends) : ends.isSentBy(next.host, next.port) ? "here" : hopBack(next, ends);
+  return to && { to, octets: new ResponseEdit(response).popVia().setContentLength().response().octets };
+}
+
+function byDatagram(next: Via, ends: LocalEnds): Hop | "here" | undefined {
   const remote = responseAddress(next);
-  if (!ends.mayReach(remote) && !ends.isSentBy(remote.host, remote.port)) return undefined;
-  return { remote, octets: new ResponseEdit(response).popVia().setContentLength().response().octets };
+  if (ends.isSentBy(remote.host, remote.port)) return "here";
+  return ends.mayReach(remote) ? { type: "address", transport: "udp", remote } : undefined;
 }
 
 function isGenuine(tokens: FlowTokens, branch: string, way: string): boolean {
@@ -48,6 +55,9 @@ function isGenuine(tokens: FlowTokens, branch: string, way: string): boolean {
   return tokens.isMark(`${name} ${way}`, mark);
 }
 
-/** What of the INVITE's Via comes back with each response, and names its transaction. */
+/**
+ * What of the INVITE's Via comes back with each response, and names its transaction. The port at which a connection began
+ * does not: what the phone says of this call over the next one, a CANCEL or an ACK, comes from another.
+ */
 const wayBack = ({ transport, host, port, branch, received, rport }: Via, callId: string, cseq: number): string =>
-  `${transport} ${host} ${port ?? ""} ${branch} ${received ?? ""} ${rport ?? ""} ${callId} ${cseq}`;
+  `${transport} ${host} ${port ?? ""} ${branch} ${received ?? ""} ${transport === "UDP" ? (rport ?? "") : ""} ${callId} ${cseq}`;

@@ -275,7 +275,7 @@ export class ResponseContext implements ClientUser, ServerUser {
     let way = hop;
     if (hop.type === "address" && hop.transport === "udp" && !fallback && request.octets.length > LARGEST_DATAGRAM) {
       branch.attempts.unshift({ hop, fallback: true });
-      way = { ...hop, transport: "tcp", from: undefined };
+      way = { ...hop, transport: "tcp" }; // its Via names the service address: a new connection comes there when this box is dead
       request = forwardedRequest(this.#core, this.#forwarding, target, way, branch.id, branch.breadth);
     }
     branch.provisional = false;

@@ -190,12 +190,21 @@ export class StatefulProxy {
   #sendCancel(now: Instant, forwarding: Forwarding, target: ProxyTarget): boolean {
     const { way } = target;
     const branch = this.#branchOfDead(forwarding.request, target);
+    if (branch !== undefined && this.#cancelHere(now, branch, forwarding.source.local.host)) return true;
     if (way.type !== "hop" || branch === undefined || !this.#core.transactions.hasRoom()) return false;
     if (way.hop.type === "address" && !this.#core.ends.mayReach(way.hop.remote)) return false;
     // As the dead box sent its INVITE: from the address to which the CANCEL came.
     const hop: Hop = way.hop.type === "address" && way.hop.transport === "udp" ? { ...way.hop, from: forwarding.source.local.host } : way.hop;
     this.#core.transactions.request(now, forwardedRequest(this.#core, forwarding, target, hop, branch), branch, hop, NOBODY);
     return true;
+  }
+
+  /** Whether the dead box had sent its INVITE to this one, which then cancels what it made of it. */
+  #cancelHere(now: Instant, branch: string, host: string): boolean {
+    const { ends, transactions } = this.#core;
+    const invite = transactions.findInvite(branch, { host, port: ends.localFor(host).port });
+    invite?.user?.cancelled(now);
+    return invite !== undefined;
   }
 
   /** RFC 3261 16.3, but for Max-Forwards. */

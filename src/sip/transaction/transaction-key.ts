@@ -6,9 +6,13 @@ import { MAGIC_COOKIE } from "../message/via.ts";
 /** Of a request that came in. ACK and the CANCEL's target match the INVITE. */
 export function serverKey(request: ValidRequest, method: string): string {
   const via = request.topVia;
-  if (hasCookie(via.branch)) return `${via.branch.toLowerCase()} ${via.host}:${via.port ?? 5060} ${method}`;
+  if (hasCookie(via.branch)) return branchKey(via.branch, via.host, via.port, method);
   return rfc2543Key(request, method);
 }
+
+/** With a cookie: branch, sent-by and method (RFC 3261 17.2.3). */
+export const branchKey = (branch: string, host: string, port: number | undefined, method: string): string =>
+  `${branch.toLowerCase()} ${host}:${port ?? 5060} ${method}`;
 
 /** Without a cookie: Request-URI, From tag, Call-ID, CSeq number and the whole top Via. */
 function rfc2543Key(request: ValidRequest, method: string): string {

@@ -1,20 +1,23 @@
 // All transactions of a box: matching, retransmissions, timers, the bound. Above it are the transaction
 // users: the registrar and the response contexts of the proxy.
 
+import type { Address } from "../../base/address.ts";
 import { BoundedMap } from "../../base/bounded-map.ts";
 import { DeadlineQueue } from "../../base/deadline-queue.ts";
 import type { Instant } from "../../base/time.ts";
 import { CORE_LIMITS } from "../limits.ts";
 import { ackTo, responseTo } from "../message/build.ts";
 import type { SipRequest, SipResponse, ValidRequest, ValidResponse } from "../message/message.ts";
+import type { Via } from "../message/via.ts";
 import { NO_TICKET, type Outbox } from "../outbox.ts";
 import type { Flow, Ticket } from "../ports.ts";
-import { type Hop, hopTransport, responseFlow, type Transport } from "../transport/transport.ts";
+import type { LocalEnds } from "../transport/local-ends.ts";
+import { hopBack, type Hop, hopTransport, responseFlow, type Transport } from "../transport/transport.ts";
 import { InviteClient, type InviteClientOutward } from "./invite-client.ts";
 import { InviteServer, type InviteServerOutward } from "./invite-server.ts";
 import { NonInviteClient, type NonInviteClientOutward } from "./non-invite-client.ts";
 import { NonInviteServer, type NonInviteServerOutward } from "./non-invite-server.ts";
-import { clientKey, matchedMethod, responseKey, serverKey } from "./transaction-key.ts";
+import { branchKey, clientKey, matchedMethod, responseKey, serverKey } from "./transaction-key.ts";
 import { inviteResponseClass } from "./transition.ts";
 
 /** Whoever sent a request through a client transaction. */
@@ -36,8 +39,10 @@ export interface ServerTransaction {
   request: ValidRequest | undefined;
   /** Where the request came from. */
   readonly source: Flow;
-  /** Where its responses go. */
+  /** Where its responses go… */
   readonly back: Flow;
+  /** …and which field of an INVITE tells another way, if that was a connection and is closed. */
+  readonly via: Via | undefined;
   readonly machine: { readonly type: "invite"; readonly run: InviteServer } | { readonly type: "other"; readonly run: NonInviteServer };
   user: ServerUser | undefined;
   /** The last response, to send again; "" before the first. */
@@ -64,6 +69,7 @@ type Transaction = ServerTransaction | ClientTransaction;
 export class TransactionLayer {
   readonly #outbox: Outbox;
   readonly #transport: Transport;
+  readonly #ends: LocalEnds;
   // BOUNDED: the two together by CORE_LIMITS.transactions; see #hasRoom.
   readonly #servers = new Map<string, ServerTransaction>();
   readonly #clients = new Map<string, ClientTransaction>();
@@ -77,9 +83,10 @@ export class TransactionLayer {
   readonly #moved = new Set<Transaction>();
   readonly #limit: number;
 
-  constructor(outbox: Outbox, transport: Transport, limit: number = CORE_LIMITS.transactions) {
+  constructor(outbox: Outbox, transport: Transport, ends: LocalEnds, limit: number = CORE_LIMITS.transactions) {
     this.#outbox = outbox;
     this.#transport = transport;
+    this.#ends = ends;
     this.#limit = limit;
     this.#answered = new BoundedMap(limit, "refuse");
   }
@@ -99,6 +106,11 @@ export class TransactionLayer {
   /** The INVITE that a CANCEL means (RFC 3261 9.2). */
   findCancelled(cancel: ValidRequest): ServerTransaction | undefined {
     return this.#servers.get(serverKey(cancel, "INVITE"));
+  }
+
+  /** The INVITE that came with this branch from this sent-by. */
+  findInvite(branch: string, sentBy: Address): ServerTransaction | undefined {
+    return this.#servers.get(branchKey(branch, sentBy.host, sentBy.port, "INVITE"));
   }
 
   /** A retransmission or an ACK for `server`. Whether an ACK is left over for the user: one to a 2xx. */
@@ -132,6 +144,7 @@ export class TransactionLayer {
       request,
       source,
       back: responseFlow(request, source),
+      via: reliable && request.method === "INVITE" ? request.topVia : undefined,
       machine:
         request.method === "INVITE"
           ? { type: "invite", run: new InviteServer(reliable) }
@@ -262,6 +275,11 @@ export class TransactionLayer {
     }
   }
 
+  #respond({ back, via }: ServerTransaction, octets: string): void {
+    const isLost = via !== undefined && this.#transport.alive(back) === undefined;
+    this.#transport.respond(back, isLost ? hopBack(via, this.#ends) : undefined, octets);
+  }
+
   /** Whether the user is wanted: an ACK in the Accepted state. */
   #actForServer(server: ServerTransaction, actions: readonly (InviteServerOutward | NonInviteServerOutward)[], octets: string): boolean {
     let passedUp = false;
@@ -269,10 +287,10 @@ export class TransactionLayer {
       switch (action) {
         case "send":
           server.last = octets;
-          this.#transport.send(server.back, octets);
+          this.#respond(server, octets);
           break;
         case "resend":
-          if (server.last !== "") this.#transport.send(server.back, server.last);
+          if (server.last !== "") this.#respond(server, server.last);
           break;
         case "send trying":
           if (server.request === undefined) break;

@@ -7,9 +7,11 @@ import { DeadlineQueue } from "../../base/deadline-queue.ts";
 import { after, type Instant, seconds } from "../../base/time.ts";
 import { CORE_LIMITS } from "../limits.ts";
 import type { SipRequest } from "../message/message.ts";
+import type { Via } from "../message/via.ts";
 import { type Framed, StreamFramer } from "../message/stream-framer.ts";
-import type { Outbox } from "../outbox.ts";
+import { NO_TICKET, type Outbox } from "../outbox.ts";
 import type { Flow, Ticket, TransportName } from "../ports.ts";
+import type { LocalEnds } from "./local-ends.ts";
 import { canonicalHost } from "./numeric-host.ts";
 
 /** Where a request is sent. */
@@ -22,8 +24,10 @@ export type Hop =
 export const hopTransport = (hop: Hop): TransportName => (hop.type === "flow" ? hop.flow.transport : hop.transport);
 export const hopRemote = (hop: Hop): Address => (hop.type === "flow" ? hop.flow.remote : hop.remote);
 
-/** How long a message may be under way on a connection before the rest of it is given up. */
+/** How long a message may be under way on a connection before the rest of it is given up… */
 const PATIENCE = seconds(32);
+/** …and its header section, which decides whether anything is owed to the sender. */
+const HEADER_PATIENCE = seconds(10);
 
 interface Connection {
   readonly flow: Flow;
@@ -50,9 +54,10 @@ export class Transport {
     if (flow.transport === "ws" || flow.transport === "wss") return this.#receiveFrame(flow, octets);
     const connection = this.opened(flow);
     if (connection === undefined) return [];
+    const { inHeaderSection: inHeader } = connection.framer;
     const framed = connection.framer.push(octets);
     for (const piece of framed) if (piece.type === "ping") this.send(flow, "\r\n");
-    this.#watch(now, connection, framed.length > 0);
+    this.#watch(now, connection, framed.length > 0, inHeader);
     return framed;
   }
 
@@ -64,9 +69,10 @@ export class Transport {
     return [];
   }
 
-  #watch(now: Instant, { flow, framer }: Connection, hasMoved: boolean): void {
-    if (framer.pending === 0) this.#unfinished.delete(flow.connection);
-    else if (hasMoved || this.#unfinished.get(flow.connection) === undefined) this.#unfinished.set(flow.connection, after(now, PATIENCE));
+  #watch(now: Instant, { flow, framer }: Connection, hasMoved: boolean, wasInHeader: boolean): void {
+    if (framer.pending === 0) return void this.#unfinished.delete(flow.connection);
+    const isNew = hasMoved || this.#unfinished.get(flow.connection) === undefined;
+    if (isNew || wasInHeader !== framer.inHeaderSection) this.#unfinished.set(flow.connection, after(now, framer.inHeaderSection ? HEADER_PATIENCE : PATIENCE));
   }
 
   /** A connection on which a message was begun and not finished in time; one at a time, until `undefined`. */
@@ -116,6 +122,18 @@ export class Transport {
     this.#outbox.emit({ type: "send", flow, octets });
   }
 
+  /** A response: over its flow, or, where that is known to be closed, over a new connection to where the sender listens. */
+  respond(flow: Flow, otherwise: Hop | undefined, octets: string): void {
+    if (otherwise === undefined) return this.send(flow, octets);
+    this.#outbox.count("response-over-new-connection");
+    this.sendTo(otherwise, NO_TICKET, octets);
+  }
+
+  /** Open connections to a host. */
+  connectionsTo(host: string): readonly number[] {
+    return [...this.#connections.values()].flatMap(({ flow }) => (isSameHost(flow.remote.host, host) ? [flow.connection] : []));
+  }
+
   sendTo(hop: Hop, ticket: Ticket, octets: string): void {
     if (hop.type === "flow") this.send(hop.flow, octets);
     else this.#outbox.emit({ type: "connect", ticket, transport: hop.transport, remote: hop.remote, name: hop.name, from: hop.from, octets });
@@ -138,4 +156,19 @@ export function responseFlow(request: SipRequest, flow: Flow): Flow {
   if (via === undefined || via.rport !== undefined) return flow;
   if (!isSameHost(via.host, flow.remote.host)) return flow;
   return { ...flow, remote: { host: flow.remote.host, port: via.port ?? 5060 } };
+}
+
+/**
+ * Where the response to a request goes whose connection is closed (RFC 3261 18.2.2): the host that it came from, at the
+ * port where the sender listens. A box that may be dead is found at its service address, whoever has that then.
+ * `undefined`: it came by UDP, or from a browser, which nobody can call back, or from where nothing may be sent.
+ */
+export function hopBack(via: Via, ends: LocalEnds): Hop | undefined {
+  const transport = via.transport === "TCP" ? "tcp" : via.transport === "TLS" ? "tls" : undefined;
+  if (transport === undefined) return undefined;
+  const host = ends.isServiceAddress(via.host) ? via.host : (via.received ?? via.host);
+  const remote = { host: canonicalHost(host), port: via.port ?? (transport === "tls" ? 5061 : 5060) };
+  // This box has the address of the dead one: it reads its own datagram as a response that comes there.
+  if (ends.isServiceAddress(host) && ends.isSentBy(host, remote.port)) return { type: "address", transport: "udp", remote, from: host };
+  return ends.mayReach(remote) ? { type: "address", transport, remote } : undefined;
 }

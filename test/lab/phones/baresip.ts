@@ -162,9 +162,16 @@ export class Baresip implements Phone {
     await this.idle();
   }
 
-  /** Waits until it rings. */
-  async rings(seconds: number = PATIENCE): Promise<void> {
-    await this.event(0, ["CALL_INCOMING"], seconds);
+  /** Waits until it rings, or has rung so many times. */
+  async rings(seconds: number = PATIENCE, times = 1): Promise<void> {
+    await until(`baresip ${this.aor} rings`, seconds, () => {
+      const count = this.events.filter(({ type }) => type === "CALL_INCOMING").length;
+      if (count < times) throw new Error(`${count} of ${times} times; ${this.said.from(0).slice(-400)}`);
+    });
+  }
+  /** Waits until a call has ended. */
+  async closed(seconds: number): Promise<void> {
+    await this.event(0, ["CALL_CLOSED"], seconds);
   }
   async accept(): Promise<void> {
     await this.command("accept", "");

@@ -168,6 +168,35 @@ test("a message that is begun over TCP and never finished costs its connection",
   assert.equal(box.core.nextDeadline(), undefined);
 });
 
+test("a header section that comes one octet at a time costs its connection after ten seconds, whatever comes meanwhile", () => {
+  const { all, box } = world();
+  const tom = all.phone("tom", "192.0.2.70", box, "tcp");
+  const octets = tom.request("OPTIONS", "sip:example.test", { from: FROM });
+  for (let at = 0; at < 9; at++) {
+    tom.send(octets.charAt(at));
+    all.run(1_000);
+  }
+  assert.equal(box.core.snapshot().connections, 1);
+  tom.send(octets.charAt(9));
+  all.run(2_000);
+  assert.equal(box.core.snapshot().connections, 0);
+});
+
+test("a body has its 32 seconds from the end of its header section on, however long that took", () => {
+  const { all, box } = world();
+  const tom = all.phone("tom", "192.0.2.70", box, "tcp");
+  const octets = tom.request("OPTIONS", "sip:example.test", { from: FROM }).replace("Content-Length: 0", "Content-Length: 6");
+  tom.send(octets.slice(0, 20));
+  all.run(8_000);
+  tom.send(octets.slice(20));
+  all.run(25_000);
+  tom.send("a body");
+  all.run(1_000);
+  assert.match(tom.heard.join(""), /SIP\/2\.0 /);
+  all.run(40_000);
+  assert.equal(box.core.snapshot().connections, 1);
+});
+
 test("when the location service does not answer at all, 503 after its time", () => {
   const { all, box, eve } = world();
   all.isStoreAvailable = false;

@@ -7,6 +7,7 @@ import type { TransportName } from "../../../../src/sip/ports.ts";
 import { type Box, type Phone, SipWorld } from "../../../support/sip-harness.ts";
 
 const BOB = "sip:bob@example.test";
+const ALICE = "sip:alice@example.test";
 const SERVICE = ["10.0.0.201", "10.0.0.202", "10.0.0.203"] as const;
 
 interface Link {
@@ -172,6 +173,72 @@ for (const transport of ["tcp", "tls", "wss"] as const) {
   }
 }
 
+/** Carol at the first box over a connection, and Alice of the second, who rings for her. */
+function callerOnConnection(transport: TransportName = "tcp", body = ""): Link & { readonly carol: Phone } {
+  const here = link();
+  const [first] = here.boxes;
+  assert(first !== undefined);
+  here.world.addUser("carol");
+  const carol = here.world.phone("carol", "10.0.1.3", first, transport);
+  assert.equal(carol.register().status, 200);
+  here.alice.answers = (request) => (request.method === "INVITE" ? [180] : request.method === "ACK" ? [] : [200]);
+  assert.equal(carol.ask("INVITE", ALICE, { to: `<${ALICE}>`, body }).status, 180);
+  return { ...here, carol };
+}
+
+/** Her box is dead, and so is her connection; she finds the next box at the same address. */
+function herBoxDies(here: ReturnType<typeof callerOnConnection>, index: number): Box {
+  const taker = taken(here, index);
+  here.carol.box = taker;
+  here.carol.hangUpConnection();
+  return taker;
+}
+
+for (const [where, index] of [["the callee's box", 1], ["a third box", 2]] as const) {
+  test(`a caller on TCP whose box dies while it rings is answered by ${where}, over a connection to where she listens`, () => {
+    const here = callerOnConnection();
+    const { carol, alice, world } = here;
+    herBoxDies(here, index);
+    alice.reply(alice.last("INVITE"), 200);
+    world.run();
+    const answer = carol.responses.at(-1);
+    assert.equal(answer?.status, 200);
+    carol.inDialog("ACK", carol.dialogOf(answer), { cseq: answer.cseq?.number ?? 0, contact: "" });
+    world.run();
+    assert.equal(alice.last("ACK").method, "ACK");
+    carol.inDialog("BYE", carol.dialogOf(answer));
+    world.run();
+    assert.equal(alice.last("BYE").method, "BYE");
+  });
+
+  test(`a caller on TCP whose box dies gives up over her next connection, at ${where}: the phone stops ringing`, () => {
+    const here = callerOnConnection();
+    const { carol, alice, world } = here;
+    const invite = alice.last("INVITE");
+    herBoxDies(here, index);
+    cancel(carol, ALICE);
+    world.run();
+    assert.equal(alice.last("CANCEL").topVia?.branch, invite.topVia?.branch);
+    alice.reply(invite, 487);
+    world.run();
+    assert.equal(carol.responses.at(-1)?.status, 487);
+  });
+}
+
+for (const [where, index] of [["the callee's box", 1], ["a third box", 2]] as const) {
+  test(`a box that lost its power says nothing on its connections: after the ring's verdict the answer goes to its address, which ${where} has`, () => {
+    for (const verdict of [false, true]) {
+      const here = callerOnConnection("tcp", "x".repeat(1_400)); // too long for a datagram: the boxes use a connection
+      const { carol, alice, boxes, world } = here;
+      taken(here, index);
+      if (verdict) boxes[1]?.core.boxGone(SERVICE[0]);
+      alice.reply(alice.last("INVITE"), 200);
+      world.run();
+      assert.equal(carol.responses.at(-1)?.status, verdict ? 200 : 180);
+    }
+  });
+}
+
 test("a call that rings at a phone of the same box is answered when that box is dead", () => {
   const here = link();
   const { bob, world, boxes } = here;
@@ -253,11 +320,11 @@ test("phones of one dead box: CANCEL, 487 and its ACK pass under the branch of t
 });
 
 /** What its phone would send to take its last INVITE back. */
-function cancel(phone: Phone): void {
+function cancel(phone: Phone, called = BOB): void {
   const ringing = phone.responses.at(-1);
   assert(ringing !== undefined);
   const branch = ringing.topVia?.branch ?? "";
   const from = ringing.header("from") ?? "";
   const [, tag = ""] = from.split(";tag=");
-  phone.send(phone.request("CANCEL", BOB, { branch, callId: ringing.callId ?? "", cseq: ringing.cseq?.number ?? 0, fromTag: tag, to: `<${BOB}>`, contact: "" }));
+  phone.send(phone.request("CANCEL", called, { branch, callId: ringing.callId ?? "", cseq: ringing.cseq?.number ?? 0, fromTag: tag, to: `<${called}>`, contact: "" }));
 }

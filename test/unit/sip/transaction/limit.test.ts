@@ -7,7 +7,9 @@ import { readMessage } from "../../../../src/sip/message/parse.ts";
 import { Outbox } from "../../../../src/sip/outbox.ts";
 import type { Flow } from "../../../../src/sip/ports.ts";
 import { TransactionLayer } from "../../../../src/sip/transaction/transaction-layer.ts";
+import { LocalEnds } from "../../../../src/sip/transport/local-ends.ts";
 import { Transport } from "../../../../src/sip/transport/transport.ts";
+import { settingsOf } from "../../../support/sip-harness.ts";
 
 const FLOW: Flow = { transport: "udp", local: { host: "10.0.0.1", port: 5060 }, remote: { host: "10.0.0.2", port: 5060 }, connection: 0 };
 const NOW = instant(0);
@@ -21,7 +23,7 @@ function request(method: string, branch: number): ValidRequest {
 
 function layerOf(limit: number): { readonly layer: TransactionLayer; readonly outbox: Outbox } {
   const outbox = new Outbox();
-  return { layer: new TransactionLayer(outbox, new Transport(outbox), limit), outbox };
+  return { layer: new TransactionLayer(outbox, new Transport(outbox), new LocalEnds(settingsOf("", "0".repeat(32))), limit), outbox };
 }
 
 test("at the bound the oldest answered transaction makes room, an unanswered one never", () => {

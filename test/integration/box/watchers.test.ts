@@ -1,43 +1,14 @@
-// Three boxes as they are shipped, raw phones: a busy lamp when the box that stores it is killed.
+// Three boxes as they are shipped, raw phones: a busy lamp, and what else is watched, when the box that stores it is killed.
 
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
-import { suite, test, type TestContext } from "node:test";
-import { assertNoTrace, type BuiltBox, DOMAIN, logOf, makeBox, makeFleet, PATIENCE, scratch, serving, skipWithoutBox } from "../../support/built-ring.ts";
+import { suite, test } from "node:test";
+import { assertNoTrace, DOMAIN, logOf, PATIENCE, skipWithoutBox } from "../../support/built-ring.ts";
 import { field, RawPhone } from "../../support/raw-phone.ts";
+import { ringOfThree, userOf } from "../../support/ring-of-three.ts";
 import { until } from "../../lab/until.ts";
 
 /** What the issue promises, milliseconds. */
 const PROMISED_MS = 5_000;
-
-async function ringOfThree(t: TestContext): Promise<readonly [BuiltBox, BuiltBox, BuiltBox]> {
-  const directory = scratch(t);
-  const { ticket } = makeFleet(directory);
-  const boxes: BuiltBox[] = [];
-  for (let number = 1; number <= 3; number++) {
-    const box = makeBox(t, directory, { name: `box${number}`, ticket, hints: boxes.slice(0, 1), parameters: ["--open-registration"] });
-    box.start();
-    boxes.push(box);
-    await serving(box, number);
-  }
-  for (const box of boxes) await serving(box, 3);
-  return boxes as unknown as readonly [BuiltBox, BuiltBox, BuiltBox];
-}
-
-/** The box that is responsible for what is stored of a user. */
-async function ownerOf(user: string, boxes: readonly BuiltBox[]): Promise<BuiltBox> {
-  const resource = createHash("sha1").update(`${user}@${DOMAIN}`).digest("hex").slice(0, 32);
-  const known = await Promise.all(boxes.map(async (box) => ({ box, nodeId: (await box.status()).nodeId as string })));
-  known.sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
-  const owner = known.find(({ nodeId }) => nodeId >= resource) ?? known[0];
-  assert.ok(owner);
-  return owner.box;
-}
-
-/** A user whose owner is that box. */
-async function userOf(owner: BuiltBox, boxes: readonly BuiltBox[]): Promise<string> {
-  for (let number = 200; ; number++) if ((await ownerOf(`u${number}`, boxes)) === owner) return `u${number}`;
-}
 
 const stateOf = (text: string): string => /<state[^>]*>(\w+)</.exec(text)?.[1] ?? "none";
 const versionOf = (text: string): number => Number(/<dialog-info[^>]* version="(\d+)"/.exec(text)?.[1]);
@@ -67,6 +38,10 @@ async function watchedCall(watcher: RawPhone, caller: RawPhone, callee: RawPhone
   assert.ok(watcher.of("NOTIFY").length > before);
   return [confirmedAt - begun, terminatedAt - ended];
 }
+
+const publish = (phone: RawPhone, event: string, type: string, body: string) => phone.ask("PUBLISH", phone.user, [`Event: ${event}`, `Content-Type: ${type}`, "Expires: 600"], { body });
+const pidf = (user: string, basic: string): string =>
+  `<?xml version="1.0"?><presence xmlns="urn:ietf:params:xml:ns:pidf" entity="sip:${user}@${DOMAIN}"><tuple id="t"><status><basic>${basic}</basic></status></tuple></presence>`;
 
 suite("busy lamps over three boxes", { skip: skipWithoutBox, timeout: 300_000 }, () => {
   test("the box that stores them is killed: the next call's states arrive within five seconds, in order", async (t) => {
@@ -106,6 +81,39 @@ suite("busy lamps over three boxes", { skip: skipWithoutBox, timeout: 300_000 },
     t.diagnostic(`terminated after ${Math.round(ms)} ms`);
     assert.ok(ms < PROMISED_MS, `${ms} ms`);
     assertInOrder(watcher);
+  });
+
+  test("the box that stores them is killed: presence, mailbox and registrations are told within five seconds, versions in order", async (t) => {
+    const boxes = await ringOfThree(t);
+    const [first, second, third] = boxes;
+    const callee = await RawPhone.at(t, await userOf(third, boxes), second);
+    const [friend, other] = [await RawPhone.at(t, "w5", first), await RawPhone.at(t, callee.user, first)];
+    for (const phone of [friend, callee]) assert.equal((await phone.register()).status, 200);
+    const watched = [
+      { package: "presence", watcher: friend, change: () => publish(callee, "presence", "application/pidf+xml", pidf(callee.user, "closed")), shows: /<basic>closed/ },
+      { package: "message-summary", watcher: callee, change: () => publish(callee, "message-summary", "application/simple-message-summary", "Messages-Waiting: yes\r\n"), shows: /Messages-Waiting: yes/ },
+      { package: "reg", watcher: callee, change: () => other.register(), shows: new RegExp(other.contact.slice(1, -1)) },
+    ] as const;
+    const states = (watcher: RawPhone, event: string) => watcher.of("NOTIFY").filter(({ text }) => field(text, "event").split(";")[0] === event);
+    assert.equal((await publish(callee, "presence", "application/pidf+xml", pidf(callee.user, "open"))).status, 200);
+    for (const { package: event, watcher } of watched) {
+      assert.equal((await watcher.ask("SUBSCRIBE", callee.user, [`Event: ${event}`, "Expires: 600"])).status, 200, event);
+      await until(`the first ${event}`, PATIENCE, () => assert.ok(states(watcher, event).length > 0));
+    }
+    await third.kill();
+    for (const { package: event, watcher, change, shows } of watched) {
+      const since = performance.now();
+      assert.equal((await change()).status, 200, event);
+      await until(`${event} is told`, PATIENCE, () => assert.match(states(watcher, event).at(-1)?.text ?? "", shows));
+      const all = states(watcher, event);
+      const ms = (all.at(-1)?.at ?? 0) - since;
+      t.diagnostic(`${event}: told after ${Math.round(ms)} ms`);
+      assert.ok(ms < PROMISED_MS, `${event}: ${ms} ms`);
+      const counts = all.map(({ text }) => Number.parseInt(field(text, "cseq"), 10));
+      assert.deepEqual(counts, counts.toSorted((a, b) => a - b));
+    }
+    const versions = states(callee, "reg").map(({ text }) => Number(/<reginfo[^>]* version="(\d+)"/.exec(text)?.[1]));
+    assert.ok(versions.length > 1 && versions.every((version, i) => i === 0 || version > (versions[i - 1] ?? 0)), versions.join());
   });
 
   test("a message to a user who is away is kept; the box that took it is killed; it is delivered once when he registers", async (t) => {

@@ -83,6 +83,8 @@ export class ReloadClient {
     this.#signer = makeSigner(certificate, crypto);
     this.#overlay = overlayHash(overlayName, crypto);
     this.#machine = new LinkMachine({ overlay: this.#overlay, remote, maxMessageBytes: 262_144, random: this.#random }, systemClock.now());
+    // A link may be cut off in the middle of anything; that it is closed is what counts.
+    socket.on("error", () => undefined);
     socket.on("data", (bytes: Buffer) => this.#step({ type: "bytes", bytes, wall: systemClock.wall() }));
     this.#ticking = setInterval(() => this.#step({ type: "tick" }), 50);
     this.#step({ type: "greet" });

@@ -207,7 +207,7 @@ suite("a value that has changed on the disk of a running box", { skip: skipWitho
       const { counters } = await first.status();
       assert.deepEqual([counters["row-damaged"], counters["row-repaired"]], [1, 1]);
     });
-    assert.deepEqual(rowOf(first), before);
+    await until("on disk as well", PATIENCE, () => assert.deepEqual(rowOf(first), before));
     assert.deepEqual(rowOf(second), before);
     assert.equal(database.prepare("SELECT count(*) AS count FROM set_aside").get()?.["count"], 1);
     database.close();
@@ -240,10 +240,10 @@ suite("a value that has changed on the disk of a running box", { skip: skipWitho
   });
 });
 
-/** The one subscriber's bytes on a box's disk. */
 /** Beside the subscribers lie the certificates of their writers. */
 const SUBSCRIBER = 0xf0000002;
 
+/** The one subscriber's bytes on a box's disk. */
 function rowOf({ dataDirectory }: BuiltBox): Buffer {
   const database = new DatabaseSync(join(dataDirectory, "durable.db"), { readOnly: true });
   const stored = database.prepare("SELECT stored FROM stored WHERE kind = ?").get(SUBSCRIBER)?.["stored"];

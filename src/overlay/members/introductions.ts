@@ -211,6 +211,8 @@ export class Introductions {
     };
     const link = this.#membership.linkTo(member.nodeId);
     this.#exchanges.request(request, (outcome) => {
+      // It was kept out or has moved: if it is there again, whoever opened the link says who it is.
+      if (this.#membership.find(member.nodeId) !== member) return;
       const introduction = outcome.type === "answer" ? introductionIn(outcome.message.extensions) : undefined;
       const start = outcome.type === "answer" ? this.#doubles.introduced(member.nodeId, outcome.message.extensions) : "as before";
       if (start === "one of two") return this.#keepOut(member);

@@ -59,7 +59,7 @@ export interface ViewChange {
 
 export interface MembershipEvents {
   viewChanged(change: ViewChange): void;
-  /** A first link to a box that had none. */
+  /** A first link to a box that had none, one that we have opened, or the one that is left when the preferred one has closed. */
   linked(member: Member, outbound: boolean): void;
   /** It counts as gone or left now; it was in the given state. */
   lost(member: Member, was: MemberState): void;
@@ -189,10 +189,13 @@ export class Membership {
     const member = this.#byLink.get(link);
     if (member === undefined) return;
     this.#byLink.delete(link);
-    const wasSilent = member.links[0]?.silent === true;
+    const [preferred] = member.links;
+    const wasSilent = preferred?.silent === true;
     this.#context.agenda.cancel(`drain ${link}`);
     member.links = member.links.filter((open) => open.id !== link);
-    if (member.links.length > 0) return;
+    const [left] = member.links;
+    // The other side may have forgotten us with the link that it closed, over which we had said who we are.
+    if (left !== undefined) return preferred?.id === link && !left.silent ? this.#events.linked(member, left.outbound) : undefined;
     // A way through another box that we have tried ourselves outlives the link; a closed link says more than hearsay.
     if (member.relay !== undefined && wasSilent) return this.#events.silent(member);
     member.relay = undefined;
@@ -216,7 +219,7 @@ export class Membership {
   close(member: Member, reason: string): void {
     member.relay = undefined;
     if (member.links.length === 0) this.apply(member, "link closed");
-    for (const { id } of [...member.links]) {
+    for (const { id } of member.links.toReversed()) {
       this.#context.emit({ type: "link-close", link: id, reason });
       this.linkClosed(id);
     }

@@ -63,6 +63,11 @@ const LONG_FORMS: readonly LongForm[] = [
     environment: { RINGBOX_MESH_RINGS: "40" },
   },
   {
+    name: "a hundred boxes for a day: 200 seeds, each twice",
+    command: ["--test", "test/simulation/hundred-boxes.test.ts"],
+    environment: { RINGBOX_HUNDRED_SEEDS: "200" },
+  },
+  {
     name: "detection: fifty rough hours of 2, 3, 5 and 10 boxes",
     command: ["--test", "test/simulation/failure-detection.test.ts"],
     environment: { RINGBOX_ROUGH_HOURS: "50" },

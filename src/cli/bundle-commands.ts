@@ -1,15 +1,15 @@
 // What an operator does with the bundles that bring boxes to another version, with no box running.
 
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { wallTime } from "../base/time.ts";
 import { NodeCrypto } from "../io/crypto.ts";
 import { BootDirectory, DiskFile } from "../io/disk-files.ts";
 import { parseMembership } from "../io/identity-files.ts";
 import { SlotWriter } from "../io/slot-writer.ts";
-import { type CheckedBundle, checkBundle, createBundle, type PartSink, type Source, type UpdatingBox, withFile, writeFully, writeParts } from "../io/update-bundle.ts";
+import { checkBundle, createBundle, type PartSink, type Source, type UpdatingBox, withFile, writeFully, writeParts } from "../io/update-bundle.ts";
 import { parseTicket } from "../provision/ticket.ts";
-import { type Architecture, PARTS, type PartName, type UpdateManifest } from "../provision/update-bundle.ts";
+import { type Architecture, PARTS, type PartName, type ReadBundle, type UpdateManifest } from "../provision/update-bundle.ts";
 import { CliError } from "./cli-error.ts";
 import { FLEET_KEY, FLEET_TICKET, UPDATE_KEY, withFleets, writeNew } from "./fleet-commands.ts";
 import { plainReason } from "./plain-reason.ts";
@@ -32,18 +32,27 @@ export interface CheckOptions {
   readonly box?: string;
   readonly arch: Architecture;
   readonly floor: string;
+  /** Whole seconds since 1970. */
+  readonly keysFrom: number;
 }
 
 const MIB = 1 << 20;
 /** What a box knows of its fleet, in its data directory. */
 const MEMBERSHIP_FILE = "fleet.json";
 
-/** A new update key for a fleet that has none, or whose key was lost. */
-export async function newUpdateKey(directory: string, terminal: Terminal): Promise<void> {
-  const request = { rootKeyPem: readFleetFile(directory, FLEET_KEY), fleetTicket: readFleetFile(directory, FLEET_TICKET) };
-  const { createUpdateKey } = await import("../io/update-key.ts");
-  writeNew(join(directory, UPDATE_KEY), await withFleets(() => createUpdateKey(request)));
-  terminal.print(`${join(directory, UPDATE_KEY)} signs updates: keep it like the root key, and apart from it if you can.`);
+/** A new update key for a fleet that has none, or, with `replace`, whose key was lost or stolen. */
+export async function newUpdateKey(directory: string, { replace = false }: { readonly replace?: boolean }, terminal: Terminal): Promise<void> {
+  const fleet = { rootKeyPem: readFleetFile(directory, FLEET_KEY), fleetTicket: readFleetFile(directory, FLEET_TICKET) };
+  const { createUpdateKey, readUpdateKey } = await import("../io/update-key.ts");
+  const path = join(directory, UPDATE_KEY);
+  const old = replace && existsSync(path) ? await withFleets(() => readUpdateKey(readFleetFile(directory, UPDATE_KEY))) : undefined;
+  // Later than the old one, whatever the clock here says.
+  const made = Math.max(Math.floor(Date.now() / 1_000), (old?.made ?? 0) + 1);
+  const key = await withFleets(() => createUpdateKey({ ...fleet, made }));
+  if (old !== undefined) onDisk(path, "renamed", () => renameSync(path, `${path}.old`));
+  writeNew(path, key);
+  terminal.print(`${path} signs updates: keep it like the root key, and apart from it if you can.`);
+  if (replace) terminal.print("Bring the ring to a version signed with it: a box that keeps that version takes nothing any more that an older key has signed.");
 }
 
 export async function buildBundle(out: string, options: BundleOptions, terminal: Terminal): Promise<void> {
@@ -109,7 +118,7 @@ export function installBundle(file: string, options: InstallOptions, terminal: T
       }
       terminal.print(`Version ${bundle.manifest.version} is in the other slot. The next start tries it; if it does not prove itself, the version that runs now returns.`);
       // For the program that keeps it: the floor is raised then, and not before.
-      if (options.box !== undefined) terminal.print(`floor ${bundle.manifest.version} ${bundle.manifest.floor}`);
+      if (options.box !== undefined) terminal.print(`floor ${bundle.manifest.version} ${bundle.manifest.floor} ${bundle.keyMade}`);
     }),
   );
 }
@@ -147,15 +156,15 @@ class DirectorySink implements PartSink {
   }
 }
 
-function checked(file: string, source: Source, options: CheckOptions): CheckedBundle {
+function checked(file: string, source: Source, options: CheckOptions): ReadBundle {
   const bundle = checkBundle(source, boxOf(options));
   if (!bundle.ok) throw new CliError(`${file} is refused, and nothing was written: ${bundle.fault}`);
   return bundle.value;
 }
 
-function boxOf({ ticket, box, arch, floor }: CheckOptions): UpdatingBox {
+function boxOf({ ticket, box, arch, floor, keysFrom }: CheckOptions): UpdatingBox {
   const fleet = box === undefined ? fleetOfTicket(ticket) : fleetOfBox(box);
-  return { fleet: fleet.overlayName, rootCertificate: fleet.rootCertificate, architecture: arch, floor };
+  return { fleet: fleet.overlayName, rootCertificate: fleet.rootCertificate, architecture: arch, floor, keysFrom };
 }
 
 function fleetOfTicket(path: string | undefined): { readonly overlayName: string; readonly rootCertificate: Uint8Array } {

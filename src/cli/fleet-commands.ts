@@ -22,7 +22,7 @@ export async function initFleet(
   onDisk(directory, "made", () => mkdirSync(directory, { recursive: true, mode: 0o700 }));
   writeNew(join(directory, FLEET_KEY), rootKeyPem);
   writeNew(join(directory, FLEET_TICKET), fleetTicket);
-  writeNew(join(directory, UPDATE_KEY), createUpdateKey({ rootKeyPem, fleetTicket }));
+  writeNew(join(directory, UPDATE_KEY), createUpdateKey({ rootKeyPem, fleetTicket, made: Math.floor(Date.now() / 1_000) }));
   terminal.print(`Fleet ${name} founded, for the SIP domain ${domain}.`);
   terminal.note(`  ${join(directory, FLEET_KEY)}     the root key: keep it safe and off the boxes; without it no new ticket can be made
   ${join(directory, UPDATE_KEY)}    signs updates: keep it off the boxes too, and apart from the root key if you can

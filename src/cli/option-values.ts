@@ -30,6 +30,12 @@ export function versionOption(text: string): string {
   return text;
 }
 
+/** Whole seconds since 1970. */
+export function timeOption(text: string): number {
+  if (!/^[0-9]{1,12}$/.test(text)) throw wrong(`"${text}" is not a number of seconds since 1970.`);
+  return Number(text);
+}
+
 /** A number of a list, from 1. */
 export function choiceOption(text: string): number {
   const choice = /^[0-9]{1,3}$/.test(text) ? Number(text) : 0;

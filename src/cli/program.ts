@@ -13,7 +13,7 @@ import { admit } from "./admit-command.ts";
 import { factoryReset } from "./factory-reset.ts";
 import { type CallOptions, type CallsOptions, listCalls, showCall } from "./call-commands.ts";
 import { type StampOptions, stampImage } from "./image-commands.ts";
-import { choiceOption, collected, domainOption, durationOption, hintOption, imageWordOption, nameOption, usesOption, versionOption } from "./option-values.ts";
+import { choiceOption, collected, domainOption, durationOption, hintOption, imageWordOption, nameOption, timeOption, usesOption, versionOption } from "./option-values.ts";
 import { conflictsText, peersText, registrationsText, statusText, subscribersText, whereText } from "./plain-words.ts";
 import { type AddOptions, addSubscriber, aorOf, importSubscribers, removeSubscriber } from "./subscriber-commands.ts";
 import { rotateFleet } from "./rotate-command.ts";
@@ -104,7 +104,8 @@ function addBundleCommands(program: Command, terminal: Terminal): void {
       .option("--ticket <file>", "a ticket of the fleet that it is to be for")
       .option("--box <dir>", "the data directory of a box of that fleet, in the place of a ticket")
       .addOption(architecture().default(process.arch === "arm64" ? "arm64" : "x86-64"))
-      .option("--floor <version>", "refuse versions below it", versionOption, "0.0.0");
+      .option("--floor <version>", "refuse versions below it", versionOption, "0.0.0")
+      .option("--keys-from <time>", "refuse update keys made before, seconds since 1970", timeOption, 0);
   judging(bundle.command("check <file>").description("say whether a box would take it"))
     .action((file: string, options: CheckOptions) => checkBundleFile(file, options, terminal));
   judging(bundle.command("unpack <file> <dir>").description("check it, then write its parts into a new directory"))
@@ -331,7 +332,8 @@ function addFleetCommands(program: Command, terminal: Terminal, withBox: WithBox
   fleet
     .command("update-key <dir>")
     .description("make DIR/update.key, which signs updates, for a fleet that has none")
-    .action((directory: string) => newUpdateKey(directory, terminal));
+    .option("--replace", "in the place of one that was lost or stolen; the old one stays as update.key.old")
+    .action((directory: string, options: { readonly replace?: boolean }) => newUpdateKey(directory, options, terminal));
   fleet
     .command("init <dir>")
     .description("found a fleet: DIR/fleet.key and DIR/update.key for its operator to keep, DIR/fleet.ticket for its boxes")

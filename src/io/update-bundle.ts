@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { closeSync, fstatSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
 import { fault, ok, type Result } from "../base/result.ts";
 import {
-  type Architecture, type BundlePart, parseHead, parseManifest, parsePrefix, type PartName, PARTS, PREFIX_BYTES, refusal, serializeHead, type UpdatableBox, type UpdateManifest,
+  type Architecture, type BundlePart, parseHead, parseManifest, parsePrefix, type PartName, PARTS, PREFIX_BYTES, type ReadBundle, refusal, serializeHead, type UpdatableBox, type UpdateManifest,
 } from "../provision/update-bundle.ts";
 import { checkSignatures, signManifest, type UpdateKey } from "./update-key.ts";
 
@@ -25,12 +25,6 @@ export interface PartSink {
   finish(manifest: UpdateManifest): void;
 }
 
-export interface CheckedBundle {
-  readonly manifest: UpdateManifest;
-  /** Where its first part begins. */
-  readonly partsAt: number;
-}
-
 export interface UpdatingBox extends UpdatableBox {
   readonly rootCertificate: Uint8Array;
 }
@@ -46,18 +40,18 @@ export function withFile<Value>(path: string, action: (source: Source) => Value)
 }
 
 /** Signatures, what it is for, and the content of every part. Writes nothing. */
-export function checkBundle(source: Source, box: UpdatingBox): Result<CheckedBundle, string> {
+export function checkBundle(source: Source, box: UpdatingBox): Result<ReadBundle, string> {
   const head = readHead(source, box);
   if (!head.ok) return head;
-  const { manifest, partsAt } = head.value;
-  const reason = refusal(manifest, partsAt, source.bytes, box);
+  const reason = refusal(head.value, source.bytes, box);
   if (reason !== undefined) return fault(reason);
+  const { manifest, keyMade, partsAt } = head.value;
   const contents = readParts(source, manifest, partsAt, () => undefined);
-  return contents.ok ? ok({ manifest, partsAt }) : contents;
+  return contents.ok ? ok({ manifest, keyMade, partsAt }) : contents;
 }
 
 /** What the signatures of the fleet hold for. `id`: SHA-256 of it, lower-case hex; it names the content of every part. */
-export function readHead(source: Source, fleet: Pick<UpdatingBox, "fleet" | "rootCertificate">): Result<CheckedBundle & { readonly id: string }, string> {
+export function readHead(source: Source, fleet: Pick<UpdatingBox, "fleet" | "rootCertificate">): Result<ReadBundle & { readonly id: string }, string> {
   const prefix = parsePrefix(take(source, 0, PREFIX_BYTES));
   if (!prefix.ok) return prefix;
   const bytes = take(source, PREFIX_BYTES, prefix.value);
@@ -68,11 +62,11 @@ export function readHead(source: Source, fleet: Pick<UpdatingBox, "fleet" | "roo
   const manifest = parseManifest(head.value.manifest.content);
   if (!manifest.ok) return manifest;
   if (manifest.value.fleet !== fleet.fleet) return fault("the bundle is for another fleet");
-  return ok({ manifest: manifest.value, partsAt: head.value.partsAt, id: createHash("sha256").update(bytes).digest("hex") });
+  return ok({ manifest: manifest.value, keyMade: signatures.value, partsAt: head.value.partsAt, id: createHash("sha256").update(bytes).digest("hex") });
 }
 
 /** Writes the parts of a checked bundle; a fault if it is not what was checked any more. */
-export function writeParts(source: Source, { manifest, partsAt }: CheckedBundle, sink: PartSink): Result<undefined, string> {
+export function writeParts(source: Source, { manifest, partsAt }: ReadBundle, sink: PartSink): Result<undefined, string> {
   const written = readParts(source, manifest, partsAt, (part, bytes, position) => sink.write(part, bytes, position));
   if (written.ok) sink.finish(manifest);
   return written;

@@ -41,6 +41,8 @@ export interface UpdateManifest {
 /** Says whose the update key is; the fleet's root key signs it. */
 export interface UpdateKeyStatement {
   readonly fleet: string;
+  /** When the key was made, whole seconds since 1970; 0: it does not say. A box that has kept a version takes no key any more that is older than its. */
+  readonly made: number;
   /** SubjectPublicKeyInfo, DER. */
   readonly publicKey: Uint8Array;
 }
@@ -55,6 +57,15 @@ export interface BundleHead {
   readonly key: Signed;
   readonly manifest: Signed;
   /** Where the first part begins. */
+  readonly partsAt: number;
+}
+
+/** What the signatures of a bundle hold for. */
+export interface ReadBundle {
+  readonly manifest: UpdateManifest;
+  /** When the key that signed it was made, whole seconds since 1970. */
+  readonly keyMade: number;
+  /** Where its first part begins. */
   readonly partsAt: number;
 }
 
@@ -99,15 +110,16 @@ export function serializeHead(key: Signed, manifest: Signed): Uint8Array {
   return new ByteWriter().octets(MAGIC).u32(head.length).octets(toOctets(head.finish())).finish();
 }
 
-export const serializeKeyStatement = ({ fleet, publicKey }: UpdateKeyStatement): Uint8Array =>
-  jsonBytes({ format: FORMAT, fleet, key: toBase64(publicKey) });
+export const serializeKeyStatement = ({ fleet, made, publicKey }: UpdateKeyStatement): Uint8Array =>
+  jsonBytes({ format: FORMAT, fleet, made, key: toBase64(publicKey) });
 
 /** Of what the root key has signed. */
 export function parseKeyStatement(bytes: Uint8Array): Result<UpdateKeyStatement, string> {
-  const json = exactObject(bytes, ["format", "fleet", "key"]);
+  const json = exactObject(bytes, ["format", "fleet", "made", "key"]) ?? exactObject(bytes, ["format", "fleet", "key"]);
+  const made = json?.["made"] ?? 0;
   const publicKey = typeof json?.["key"] === "string" ? parseBase64(json["key"]) : undefined;
-  if (json?.["format"] !== FORMAT || typeof json["fleet"] !== "string" || publicKey === undefined) return fault("the update key is not one that this version knows");
-  return ok({ fleet: json["fleet"], publicKey });
+  if (json?.["format"] !== FORMAT || typeof json["fleet"] !== "string" || publicKey === undefined || !isTime(made)) return fault("the update key is not one that this version knows");
+  return ok({ fleet: json["fleet"], made, publicKey });
 }
 
 export const serializeManifest = ({ fleet, version, architecture, floor, rootHash, parts }: UpdateManifest): Uint8Array =>
@@ -136,12 +148,15 @@ export interface UpdatableBox {
   readonly architecture: Architecture;
   /** None below it is taken. */
   readonly floor: string;
+  /** Update keys made before are called back; whole seconds since 1970. */
+  readonly keysFrom: number;
 }
 
-/** Why this box does not take it; `undefined` if it does. `length`: of the whole bundle. */
-export function refusal(manifest: UpdateManifest, partsAt: number, length: number, box: UpdatableBox): string | undefined {
+/** Why this box does not take it; `undefined` if it does. `keyMade`: of the key that signed it; `length`: of the whole bundle. */
+export function refusal({ manifest, keyMade, partsAt }: ReadBundle, length: number, box: UpdatableBox): string | undefined {
   if (manifest.fleet !== box.fleet) return "the bundle is for another fleet";
   if (manifest.architecture !== box.architecture) return `the bundle is for ${manifest.architecture}, and this box is ${box.architecture}`;
+  if (keyMade < box.keysFrom) return "the bundle is signed by an update key that was replaced by a newer one";
   if (compareVersions(manifest.version, box.floor) < 0) return `the bundle is version ${manifest.version}, and this box goes back to ${box.floor} at most`;
   const whole = manifest.parts.reduce((sum, { bytes }) => sum + bytes, partsAt);
   if (length < whole) return `the bundle was cut short: ${whole - length} of its ${whole} octets are missing`;
@@ -156,6 +171,8 @@ function partOf(value: unknown): BundlePart | undefined {
   if (known === undefined || typeof bytes !== "number" || !Number.isSafeInteger(bytes) || bytes < 1 || !isHash(sha256)) return undefined;
   return { name: known, bytes, sha256 };
 }
+
+const isTime = (value: unknown): value is number => typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 
 const isHash = (value: unknown): value is string =>
   typeof value === "string" && value.length === 64 && [...value].every((digit) => "0123456789abcdef".includes(digit));

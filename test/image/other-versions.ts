@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { projectVersion } from "../../image/programs.ts";
+import { type Architecture, projectVersion } from "../../image/programs.ts";
 import { ROOT, run, sourceDate } from "../../image/steps.ts";
 import { guidOf } from "../../src/provision/partition-table.ts";
 import type { UpdateManifest } from "../../src/provision/update-bundle.ts";
@@ -35,16 +35,16 @@ export const BROKEN: Readonly<Record<string, Change>> = {
 };
 
 /** Signed with `key`, in `directory`. */
-export function bundleOf(directory: string, version: string, key: string, change: Change = () => undefined): string {
+export function bundleOf(architecture: Architecture, directory: string, version: string, key: string, change: Change = () => undefined): string {
   const project = join(directory, `project-${version}`);
   for (const name of ["src", "image", "systemd", "docs", "README.md", "package.json", "package-lock.json", "tsconfig.json"]) cpSync(join(ROOT, name), join(project, name), { recursive: true, verbatimSymlinks: true });
   symlinkSync(join(ROOT, "node_modules"), join(project, "node_modules"));
   for (const name of ["package.json", "src/cli/version.ts"]) replaced(name, `"${projectVersion()}"`, `"${version}"`)(project);
   change(project);
-  const made = spawnSync(process.execPath, ["image/build.ts", "--arch", "x86-64", "--quick", "--bundle-key", key], { cwd: project, encoding: "utf8", env: { ...process.env, SOURCE_DATE_EPOCH: String(sourceDate()) } });
+  const made = spawnSync(process.execPath, ["image/build.ts", "--arch", architecture, "--quick", "--bundle-key", key], { cwd: project, encoding: "utf8", env: { ...process.env, SOURCE_DATE_EPOCH: String(sourceDate()) } });
   assert.equal(made.status, 0, made.stderr);
-  const bundle = join(directory, `ringbox_${version}_x86-64.bundle`);
-  run("mv", [join(project, `out/ringbox_${version}_x86-64.bundle`), bundle]);
+  const bundle = join(directory, `ringbox_${version}_${architecture}.bundle`);
+  run("mv", [join(project, `out/ringbox_${version}_${architecture}.bundle`), bundle]);
   rmSync(project, { recursive: true });
   return bundle;
 }

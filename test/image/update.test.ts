@@ -7,7 +7,7 @@ import { mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
-import { projectVersion } from "../../image/programs.ts";
+import { type Architecture, projectVersion } from "../../image/programs.ts";
 import { run } from "../../image/steps.ts";
 import { Agent } from "../lab/agent.ts";
 import { type Box, DIST } from "../lab/box.ts";
@@ -29,16 +29,17 @@ const UPDATED = 1_500;
 const RETURNED = 2_700;
 /** Half of them anywhere in the update, half where names change on the disk. */
 const CUTS = 200;
-const skip = process.env["RINGBOX_IMAGE_FULL"] === "1" ? (whyNoMachine("x86-64") ?? whyNoLab() ?? whyNotInstalled("baresip") ?? false) : "in full with npm run test:image";
+const whySkip = (architecture: Architecture): string | false =>
+  process.env["RINGBOX_IMAGE_FULL"] === "1" ? (whyNoMachine(architecture) ?? whyNoLab() ?? whyNotInstalled("baresip") ?? false) : "in full with npm run test:image";
 const ADDRESS = "10.200.0.51";
 /** Under which its phones know it. */
 const SERVICE_ADDRESS = "10.200.0.61";
 const SERVING = /ringbox: serving [0-9.]+ s after power-on/;
 
-suite("an update of a box made from the image", { skip, timeout: 14_400_000 }, () => {
+suite("an update of a box made from the image", { skip: whySkip("x86-64"), timeout: 14_400_000 }, () => {
   test("comes over the ring while phones talk, proves itself and stays; cut anywhere, the machine starts again as the box it was", async (t) => {
-    const { lab, users, directory, image, key, machineOf } = await ring(t);
-    const bundle = bundleOf(directory, "0.2.0", key);
+    const { lab, users, directory, image, key, machineOf } = await ring(t, "x86-64");
+    const bundle = bundleOf("x86-64", directory, "0.2.0", key);
     const versions = [versionOfImage(image), versionOfBundle(bundle, lab.ticket)];
     const machine = machineOf("box", image, (disk) => `file=nbd+unix:///?socket=${disk}.nbd,cache=writeback`);
     const disk = new RecordedDisk(machine.disk);
@@ -49,20 +50,10 @@ suite("an update of a box made from the image", { skip, timeout: 14_400_000 }, (
     t.diagnostic(await machine.says(SERVING, BOOT));
     const servingAt = disk.operations.length;
     await lab.oneRing(120, { boxes: lab.boxes, count: 3 });
-    const { caller, callee } = await phones(lab, users);
-    const called = await caller.call(callee.aor, 30);
-    assert(called.answered, called.answered ? "" : called.reason);
-
-    const [began, beganAt] = [performance.now(), disk.operations.length];
-    assert.equal(await update(lab.box(1), bundle, join(directory, "said.txt"), UPDATED), 0, `${readFileSync(join(directory, "said.txt"), "utf8")}\n${machine.lastWords}`);
-    t.diagnostic(`from ${projectVersion()} to 0.2.0 in ${((performance.now() - began) / 1_000).toFixed(0)} s`);
-    await machine.says(/version 0\.2\.0 stays/, 60);
-    const keptAt = disk.operations.length;
-    await caller.talkingWith(callee.aor, 1);
-    await callee.talkingWith(caller.aor, 1);
-    await caller.hangUp();
-    await callee.idle();
-    await canBeCalled(caller, callee);
+    const pair = await phones(lab, users);
+    const beganAt = disk.operations.length;
+    let keptAt = 0;
+    await isUpdated(t, { lab, machine, bundle, directory, phones: pair, kept: () => { keptAt = disk.operations.length; } });
     await machine.kill();
 
     assert.equal(disk.failure, undefined);
@@ -76,8 +67,8 @@ suite("an update of a box made from the image", { skip, timeout: 14_400_000 }, (
   });
 
   test("that does not work is left again by itself after three starts, and stops the roll-out, however it is broken", async (t) => {
-    const { lab, users, directory, image, key, machineOf } = await ring(t);
-    const bundles = Object.entries(BROKEN).map(([what, change], i) => ({ what, version: `0.${i + 3}.0`, bundle: bundleOf(directory, `0.${i + 3}.0`, key, change) }));
+    const { lab, users, directory, image, key, machineOf } = await ring(t, "x86-64");
+    const bundles = Object.entries(BROKEN).map(([what, change], i) => ({ what, version: `0.${i + 3}.0`, bundle: bundleOf("x86-64", directory, `0.${i + 3}.0`, key, change) }));
     const machine = machineOf("box", image);
     machine.start();
     t.diagnostic(await machine.says(SERVING, BOOT));
@@ -97,13 +88,25 @@ suite("an update of a box made from the image", { skip, timeout: 14_400_000 }, (
   });
 });
 
+suite("an update of an arm64 box made from the image", { skip: whySkip("arm64"), timeout: 7_200_000 }, () => {
+  test("comes over a ring of x86-64 boxes while phones talk, proves itself and stays", async (t) => {
+    const { lab, users, directory, image, key, machineOf } = await ring(t, "arm64");
+    const bundle = bundleOf("arm64", directory, "0.2.0", key);
+    const machine = machineOf("box", image);
+    machine.start();
+    t.diagnostic(await machine.says(SERVING, BOOT));
+    await lab.oneRing(120, { boxes: lab.boxes, count: 3 });
+    await isUpdated(t, { lab, machine, bundle, directory, phones: await phones(lab, users) });
+  });
+});
+
 /** Two boxes of this machine, and an image that will be the third. */
-async function ring(t: TestContext) {
+async function ring(t: TestContext, architecture: Architecture) {
   const directory = mkdtempSync(join(tmpdir(), "ringbox-test-"));
   atEnd(t, () => rmSync(directory, { recursive: true, force: true }));
   const lab = await Lab.make({ boxes: 2, phones: 2 }, (line) => t.diagnostic(line));
   atEnd(t, () => lab.network.close());
-  const image = stampedImage("x86-64", directory, lab.ticket);
+  const image = stampedImage(architecture, directory, lab.ticket);
   writeFileSync(join(directory, "ringbox.conf"), `address = ${ADDRESS}/24\nservice-address = ${SERVICE_ADDRESS}\n`);
   run("mcopy", ["-o", "-i", `${image}@@${CONFIG_OFFSET}`, join(directory, "ringbox.conf"), "::ringbox.conf"]);
   await lab.start();
@@ -112,7 +115,7 @@ async function ring(t: TestContext) {
   assert.equal(agents.length, 2);
   const cable = lab.network.addMachine("v1");
   const machineOf = (name: string, from: string, drive?: (disk: string) => string): VirtualMachine => {
-    const machine = new VirtualMachine({ name, architecture: "x86-64", image: from, directory, ...cable, memoryMib: 768, ...(drive === undefined ? {} : { drive: drive(join(directory, `${name}.raw`)) }) });
+    const machine = new VirtualMachine({ name, architecture, image: from, directory, ...cable, memoryMib: 768, ...(drive === undefined ? {} : { drive: drive(join(directory, `${name}.raw`)) }) });
     atEnd(t, () => machine.kill());
     return machine;
   };
@@ -126,6 +129,33 @@ async function phones(lab: Lab, [first, second]: Awaited<ReturnType<Lab["subscri
   const callee = await Baresip.start(lab.phoneHost(2), { ...account(second, lab.box(1)), box: SERVICE_ADDRESS });
   for (const phone of [caller, callee]) await until("the phone is registered", 300, () => phone.register());
   return { caller, callee };
+}
+
+interface Updating {
+  readonly lab: Lab;
+  readonly machine: VirtualMachine;
+  readonly bundle: string;
+  readonly directory: string;
+  readonly phones: { readonly caller: Baresip; readonly callee: Baresip };
+  /** When the version has been marked good. */
+  readonly kept?: () => void;
+}
+
+/** Brought to 0.2.0 from another box, while a call goes on that was made through it. */
+async function isUpdated(t: TestContext, { lab, machine, bundle, directory, phones: { caller, callee }, kept = () => undefined }: Updating): Promise<void> {
+  const called = await caller.call(callee.aor, 30);
+  assert(called.answered, called.answered ? "" : called.reason);
+  const began = performance.now();
+  const file = join(directory, "said.txt");
+  assert.equal(await update(lab.box(1), bundle, file, UPDATED), 0, `${readFileSync(file, "utf8")}\n${machine.lastWords}`);
+  t.diagnostic(`from ${projectVersion()} to 0.2.0 in ${((performance.now() - began) / 1_000).toFixed(0)} s`);
+  await machine.says(/version 0\.2\.0 stays/, 60);
+  kept();
+  await caller.talkingWith(callee.aor, 1);
+  await callee.talkingWith(caller.aor, 1);
+  await caller.hangUp();
+  await callee.idle();
+  await canBeCalled(caller, callee);
 }
 
 /** A phone whose REGISTER a busy box has put off (503 with Retry-After) comes again. */

@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
+import { readUpdateKey } from "../../../src/io/update-key.ts";
 import { runRingbox } from "../../../src/cli/program.ts";
 import { guidOf } from "../../../src/provision/partition-table.ts";
 import { PARTS } from "../../../src/provision/update-bundle.ts";
@@ -89,6 +90,24 @@ suite("ringbox bundle", () => {
     assert.equal(statSync(key).mode & 0o777, 0o600);
     await build();
     assert.equal((await ringbox("bundle", "check", bundle, "--ticket", ticket, "--arch", "arm64")).status, 0);
+  });
+
+  test("fleet update-key --replace makes a newer one, keeps the old one beside it, and a box that kept it takes nothing of the old one", async (t) => {
+    const { key, bundle, ticket, build } = await workshop(t);
+    const [old, stolen] = [readUpdateKey(readFileSync(key, "utf8")), `${bundle}.stolen`];
+    await build();
+    renameSync(bundle, stolen);
+    const replaced = await ringbox("fleet", "update-key", join(key, ".."), "--replace");
+    assert.equal(replaced.status, 0, replaced.noted);
+    assert.match(replaced.printed, /takes nothing any more that an older key has signed/);
+    assert.deepEqual(readUpdateKey(readFileSync(`${key}.old`, "utf8")).statement, old.statement);
+    const { made } = readUpdateKey(readFileSync(key, "utf8"));
+    assert.ok(made > old.made);
+    await build();
+    const check = (file: string) => ringbox("bundle", "check", file, "--ticket", ticket, "--arch", "arm64", "--keys-from", String(made));
+    assert.equal((await check(bundle)).status, 0);
+    assert.match((await check(stolen)).noted, /signed by an update key that was replaced by a newer one$/);
+    assert.match((await ringbox("bundle", "check", bundle, "--ticket", ticket, "--keys-from", "yesterday")).noted, /not a number of seconds since 1970/);
   });
 
   const noTables = spawnSync("sfdisk", ["--version"]).error === undefined ? false : "sfdisk is not installed";

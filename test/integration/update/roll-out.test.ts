@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
+import { createUpdateKey } from "../../../src/io/update-key.ts";
 import { DIST } from "../../lab/box.ts";
 import { until } from "../../lab/until.ts";
 import { atEnd, makeBox, makeFleet, PATIENCE, ringbox, scratch, serving, skipWithoutBox, succeed } from "../../support/built-ring.ts";
@@ -14,7 +15,7 @@ import { ARCHITECTURE, makeParts, rootHashOf, SlottedMachine, whyNoSlots } from 
 
 /** Each box waits for its turn, is started anew, and proves itself. Seconds. */
 const ALL_UPDATED = 600;
-const [OLD, NEW, BROKEN] = ["1.0.0", "1.1.0", "1.2.0"];
+const [OLD, NEW, BROKEN, STOLEN] = ["1.0.0", "1.1.0", "1.2.0", "1.3.0"];
 
 class Fleet {
   readonly machines: SlottedMachine[] = [];
@@ -53,11 +54,20 @@ class Fleet {
     await until("the agents know one another", PATIENCE, () => assert(this.machines.every(({ isAway }) => !isAway), "one is still away"));
   }
 
-  bundle(version: string, floor = "0.0.0"): string {
+  /** `key`: in the fleet's directory. */
+  bundle(version: string, floor = "0.0.0", key = "update.key"): string {
     const out = join(this.#directory, `${version}.bundle`);
     const { verity, root, kernel } = makeParts(join(this.#directory, "parts"), version);
-    succeed(ringbox("bundle", "build", out, "--key", join(this.#fleet.directory, "update.key"), "--bundle-version", version, "--arch", ARCHITECTURE, "--floor", floor, "--root-hash", rootHashOf(version), "--verity", verity, "--root", root, "--kernel", kernel));
+    succeed(ringbox("bundle", "build", out, "--key", join(this.#fleet.directory, key), "--bundle-version", version, "--arch", ARCHITECTURE, "--floor", floor, "--root-hash", rootHashOf(version), "--verity", verity, "--root", root, "--kernel", kernel));
     return out;
+  }
+
+  /** An update key as it was before the present one. */
+  stolenKey(): string {
+    const [rootKeyPem, fleetTicket] = ["fleet.key", "fleet.ticket"].map((name) => readFileSync(join(this.#fleet.directory, name), "utf8"));
+    assert(rootKeyPem !== undefined && fleetTicket !== undefined);
+    writeFileSync(join(this.#fleet.directory, "stolen.key"), createUpdateKey({ rootKeyPem, fleetTicket, made: 1 }));
+    return "stolen.key";
   }
 
   /** `ringbox update` at a box, as somebody types it and stays to watch. */
@@ -70,7 +80,7 @@ class Fleet {
 }
 
 suite("an update of the whole ring", { skip: skipWithoutBox || skipWithoutAgent || (whyNoSlots ?? false), timeout: 2_400_000 }, () => {
-  test("goes from box to box, one at a time, is brought to a spare that joins, and stops at the first box where it fails", async (t) => {
+  test("goes from box to box, one at a time, is brought to a spare that joins, stops at the first box where it fails, and is refused from a key that was replaced", async (t) => {
     const fleet = new Fleet(t);
     for (let count = 0; count < 3; count += 1) fleet.add();
     await fleet.ring();
@@ -117,6 +127,14 @@ suite("an update of the whole ring", { skip: skipWithoutBox || skipWithoutAgent 
     assert.deepEqual(fell.map(({ starts }) => starts.slice(2)), [[BROKEN, BROKEN, BROKEN, NEW]], "one box, three tries, and back");
     for (const { slot } of fleet.machines) assert.equal(slot.get("version"), NEW);
     await fleet.ring();
+
+    const thief = fleet.order(first, fleet.bundle(STOLEN, STOLEN, fleet.stolenKey()));
+    assert.equal(await thief.ended, 1);
+    assert.match(readFileSync(thief.file, "utf8"), /signed by an update key that was replaced by a newer one/);
+    for (const { slot, starts } of fleet.machines) {
+      assert.equal(slot.get("version"), NEW);
+      assert(!starts.includes(STOLEN), starts.join(", "));
+    }
 
     const old = fleet.bundle(OLD);
     const again = ringbox("--data", first.box.dataDirectory, "update", old, "--no-wait");

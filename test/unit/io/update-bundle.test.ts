@@ -1,7 +1,7 @@
 // Bundles that are not what an update key of the fleet signed for this box are refused before anything is written.
 
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
+import { createHash, createPublicKey, sign } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,7 +9,9 @@ import { after, before, suite, test } from "node:test";
 import fc from "fast-check";
 import { checkBundle, createBundle, type PartSink, type Source, type UpdatingBox, writeParts } from "../../../src/io/update-bundle.ts";
 import { createUpdateKey, readUpdateKey, signManifest, type UpdateKey } from "../../../src/io/update-key.ts";
-import { type BundlePart, parseHead, parseManifest, parsePrefix, PREFIX_BYTES, PARTS, type PartName, serializeHead, type UpdateManifest } from "../../../src/provision/update-bundle.ts";
+import {
+  type BundlePart, keySignatureInput, parseHead, parseManifest, parsePrefix, PREFIX_BYTES, PARTS, type PartName, serializeHead, serializeKeyStatement, type UpdateManifest,
+} from "../../../src/provision/update-bundle.ts";
 import { makeFleet, type TestFleet } from "../../support/test-fleet.ts";
 
 const CONTENTS: Readonly<Record<PartName, Buffer>> = {
@@ -25,8 +27,9 @@ let key: UpdateKey;
 let bundle: Buffer;
 let box: UpdatingBox;
 
-const updateKeyOf = ({ rootKeyPem, text }: TestFleet): UpdateKey => readUpdateKey(createUpdateKey({ rootKeyPem, fleetTicket: text }));
-const boxIn = ({ ticket }: TestFleet): UpdatingBox => ({ fleet: ticket.overlayName, rootCertificate: ticket.rootCertificate, architecture: "x86-64", floor: "0.9.0" });
+const MADE = 1_790_000_000;
+const updateKeyOf = ({ rootKeyPem, text }: TestFleet, made = MADE): UpdateKey => readUpdateKey(createUpdateKey({ rootKeyPem, fleetTicket: text, made }));
+const boxIn = ({ ticket }: TestFleet): UpdatingBox => ({ fleet: ticket.overlayName, rootCertificate: ticket.rootCertificate, architecture: "x86-64", floor: "0.9.0", keysFrom: MADE });
 
 before(async () => {
   directory = mkdtempSync(join(tmpdir(), "ringbox-bundle-"));
@@ -156,6 +159,22 @@ suite("an update bundle", () => {
     const { sink, fault } = install(sourceOf(built({ key: updateKeyOf(other) })));
     assert.match(fault ?? "taken", /not signed by an update key of this fleet/);
     assert.equal(sink.writes, 0);
+  });
+
+  test("of an update key that was replaced is refused before the first write; of a newer one it is taken", () => {
+    const { sink, fault } = install(sourceOf(built({ key: updateKeyOf(fleet, MADE - 1) })));
+    assert.match(fault ?? "taken", /signed by an update key that was replaced by a newer one/);
+    assert.equal(sink.writes, 0);
+    assert.equal(install(sourceOf(built({ key: updateKeyOf(fleet, MADE + 1) }))).fault, undefined);
+  });
+
+  test("of a key whose statement does not say when it was made is taken until another key was kept", () => {
+    const undated = serializeKeyStatement({ fleet: fleet.ticket.overlayName, made: 0, publicKey: createPublicKey(key.privateKey).export({ type: "spki", format: "der" }) });
+    const content = Buffer.from(Buffer.from(undated).toString("utf8").replace('"made":0,', ""));
+    const statement = { content, signature: sign("sha256", keySignatureInput(content), fleet.rootKeyPem) };
+    const bytes = built({ key: { ...key, statement } });
+    assert.equal(install(sourceOf(bytes), { ...box, keysFrom: 0 }).fault, undefined);
+    assert.match(install(sourceOf(bytes)).fault ?? "taken", /replaced by a newer one/);
   });
 
   test("signed by a stranger's key under the statement of the fleet's own is refused before the first write", async () => {

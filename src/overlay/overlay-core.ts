@@ -115,6 +115,7 @@ export class OverlayCore implements Machine<OverlayInput, OverlayEffect> {
       wants: (member) => neighborhood.wants(member),
       isPartial: () => neighborhood.isPartial,
       isAside: () => this.#phase === "aside",
+      isSayingGoodBye: () => this.#standingAside.isSayingGoodBye,
     });
     const stabilization = new Stabilization(basis, {
       wanted: (member, informer) => introductions.heardOf(member, informer),

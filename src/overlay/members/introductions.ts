@@ -42,6 +42,8 @@ interface Events {
   isPartial(): boolean;
   /** This box serves phones outside of the ring. */
   isAside(): boolean;
+  /** It has just said that it is about to do so. */
+  isSayingGoodBye(): boolean;
   /** It answers through others, and no link opens. */
   reached(nodeId: NodeId): void;
   /** A member that we reach through another introduces itself again: it had given us up. */
@@ -173,7 +175,8 @@ export class Introductions {
 
   /** `known` is called when the other side has taken it in. */
   sendUpdate(to: NodeId, update: UpdateReq["update"], known: () => void = () => {}, repeats = 0): void {
-    if (!this.#membership.view.has(this.#context.self)) return;
+    // Behind a good-bye it would say that we are back.
+    if (!this.#membership.view.has(this.#context.self) || this.#events.isSayingGoodBye()) return;
     const body = { type: "update_req", uptime: this.#context.uptimeSeconds, update } as const;
     const extensions = this.#events.isPartial() ? [PARTIAL_VIEW] : [];
     this.#exchanges.request({ hop: to, body, extensions, timeout: this.#context.settings.timing.attempt }, (outcome) => {

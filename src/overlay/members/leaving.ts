@@ -34,6 +34,7 @@ export class Leaving {
   readonly #ended: (isOut: boolean) => void;
   #sync: ArcSync | undefined;
   #over = false;
+  #isSayingGoodBye = false;
 
   /** `ended`: whether this box is out of the ring now. */
   constructor(parts: Parts, farewell: Farewell, ended: (isOut: boolean) => void) {
@@ -42,6 +43,11 @@ export class Leaving {
     this.#membership = parts.membership;
     this.#farewell = farewell;
     this.#ended = ended;
+  }
+
+  /** Good-bye was said and is not answered by all: whoever has heard it counts this box out, unless he hears otherwise. */
+  get isSayingGoodBye(): boolean {
+    return this.#isSayingGoodBye;
   }
 
   begin(): void {
@@ -93,11 +99,14 @@ export class Leaving {
     const extensions = this.#farewell === "aside" ? [STAYS_LINKED] : [];
     let waiting = members.length;
     let refused = false;
+    this.#isSayingGoodBye = waiting > 0;
     if (waiting === 0) this.#ended(true);
     for (const hop of members) {
       this.#parts.exchanges.request({ hop, body: this.#leaveFor(hop), extensions, timeout: this.#context.settings.timing.attempt }, ({ type }) => {
         refused ||= type === "error";
-        if (--waiting === 0) this.#ended(this.#farewell === "for good" || !refused);
+        if (--waiting > 0) return;
+        this.#isSayingGoodBye = false;
+        this.#ended(this.#farewell === "for good" || !refused);
       });
     }
   }

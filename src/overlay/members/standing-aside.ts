@@ -72,6 +72,11 @@ export class StandingAside {
     return !holds || this.#parts.persistence.state === "ok" || nodeId < this.#context.self;
   }
 
+  /** Others count this box out already, and it does not know yet whether it is. */
+  get isSayingGoodBye(): boolean {
+    return this.#withdrawal?.isSayingGoodBye === true;
+  }
+
   /** Every copy is handed over while phones are served on; then this box says that it is out. */
   withdraw(): void {
     this.#parts.replication.leave(true);

@@ -51,13 +51,20 @@ export interface MachineSettings {
   /** Runs the emulator where its network is. */
   readonly command?: readonly string[];
   /** Appended to the kernel's command line, as an operator might in the firmware of a virtual machine. */
-  readonly kernelArguments?: string;
+  readonly kernelArguments?: readonly string[];
   /** What qemu gets for the disk in place of the copy of the image. */
   readonly drive?: string;
   readonly more?: readonly string[];
 }
 
 const DISK_GB = 4;
+/**
+ * The emulator keeps what it has translated, by address, and throws all of it away when there is no room. What a box runs in its first
+ * minutes comes to about a gibibyte; with half of one it was thrown away every quarter of a minute, and a box was too slow to prove
+ * itself. The same addresses in all processes let one use what was translated for another.
+ */
+const TRANSLATED_MIB = 2_000;
+const SHARED_CODE = "norandmaps";
 // Colours and cursor movements of firmware and kernel.
 const ESCAPES = new RegExp(`${String.fromCharCode(27)}(?:\\[[0-9;?=]*[A-Za-z]|[=>()][0-9A-B]?|c)|\\r`, "g");
 
@@ -85,14 +92,14 @@ export class VirtualMachine {
 
   /** Power on. */
   start(): void {
-    const { architecture, network, memoryMib = 768, command = [], kernelArguments, drive = `file=${this.disk},cache=unsafe,discard=unmap`, more = [] } = this.#settings;
+    const { architecture, network, memoryMib = 768, command = [], kernelArguments = [], drive = `file=${this.disk},cache=unsafe,discard=unmap`, more = [] } = this.#settings;
     const { program, machine, code } = KINDS[architecture];
     this.lines = [];
     this.#startedAt = performance.now();
     rmSync(this.#monitor, { force: true });
-    const smbios = kernelArguments === undefined ? [] : ["-smbios", `type=11,value=io.systemd.stub.kernel-cmdline-extra=${kernelArguments}`];
+    const smbios = ["-smbios", `type=11,value=io.systemd.stub.kernel-cmdline-extra=${[SHARED_CODE, ...kernelArguments].join(" ")}`];
     this.#program = spawn("nice", ["-n", "5", ...command, program,
-      "-accel", "tcg,thread=multi,tb-size=512", ...machine, "-smp", "2", "-m", String(memoryMib), "-display", "none", "-nodefaults", "-no-user-config",
+      "-accel", `tcg,thread=multi,tb-size=${TRANSLATED_MIB}`, ...machine, "-smp", "2", "-m", String(memoryMib), "-display", "none", "-nodefaults", "-no-user-config",
       "-drive", `if=pflash,format=raw,readonly=on,file=${code}`, "-drive", `if=pflash,format=raw,file=${this.#variables}`,
       "-drive", `if=none,id=disk,format=raw,${drive}`, "-device", "virtio-blk-pci,drive=disk,bootindex=1",
       "-device", "virtio-rng-pci", "-serial", "stdio", "-monitor", "none", "-qmp", `unix:${this.#monitor},server=on,wait=off`, ...network, ...smbios, ...more,

@@ -18,7 +18,7 @@ const skip = process.env["RINGBOX_IMAGE_FULL"] === "1" ? (whyNoMachine("x86-64")
 /** The same image without a box's programs; a prompt on the serial line, which no box has, is lent to it from outside. */
 const LOGIN = "[Unit]\nDefaultDependencies=no\nAfter=multi-user.target\n[Service]\nExecStart=/sbin/agetty --noclear ttyS0\nStandardInput=tty\nTTYPath=/dev/ttyS0\n";
 const NOTHING_BUT_A_LOGIN = {
-  kernelArguments: "systemd.mask=ringboxd.service systemd.mask=ringbox-agent.service systemd.mask=ringbox-console.service systemd.mask=ringbox-report.service systemd.wants=ringbox-login.service",
+  kernelArguments: ["ringboxd", "ringbox-agent", "ringbox-console", "ringbox-report"].map((unit) => `systemd.mask=${unit}.service`).concat("systemd.wants=ringbox-login.service"),
   more: ["-smbios", `type=11,value=io.systemd.credential.binary:systemd.extra-unit.ringbox-login.service=${Buffer.from(LOGIN).toString("base64")}`],
 };
 

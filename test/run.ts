@@ -4,7 +4,7 @@
 import { globSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { run } from "node:test";
+import { type EventData, run } from "node:test";
 import { spec } from "node:test/reporters";
 import { minutes } from "../src/base/time.ts";
 
@@ -27,6 +27,10 @@ const FILE_LIMIT = minutes(45);
 const WITH_FIXED_PROPERTIES = ["--import", join(TESTS, "support/fixed-properties.ts")];
 const COUNTS = ["tests", "suites", "pass", "fail", "cancelled", "skipped", "todo"] as const;
 
+/** Of what a failed test said, in the summary; all of it stands above. */
+const WORDS_SHOWN = 500;
+
+const failed: string[] = [];
 const totals = new Map<string, number>(COUNTS.map((name) => [name, 0]));
 const reporter = new spec();
 reporter.pipe(process.stdout);
@@ -58,9 +62,18 @@ async function runFiles(files: readonly string[], concurrency: number): Promise<
   for await (const event of run({ files: [...files], concurrency, timeout: FILE_LIMIT, execArgv: WITH_FIXED_PROPERTIES })) {
     // The runner's own closing counts are of this call only; they are added up for the one summary.
     if (event.type === "test:diagnostic" && event.data.nesting === 0 && addToTotals(event.data.message)) continue;
-    if (event.type === "test:fail" && event.data.nesting === 0) process.exitCode = 1;
+    if (event.type === "test:fail") noteFailure(event.data);
     if (!reporter.write(event)) await new Promise((resolve) => reporter.once("drain", resolve));
   }
+}
+
+/** A suite that fails only because of a test in it says nothing of its own. */
+function noteFailure({ name, nesting, details }: EventData.TestFail): void {
+  if (nesting === 0) process.exitCode = 1;
+  const { failureType, cause, message } = details.error as Error & { readonly failureType?: string };
+  if (failureType === "subtestsFailed") return;
+  const words = (cause instanceof Error ? cause.message : message).replaceAll(/\s+/g, " ");
+  failed.push(`${name}: ${words.slice(0, WORDS_SHOWN)}`);
 }
 
 /** Whether the line was one of the runner's closing counts. */
@@ -74,6 +87,7 @@ function addToTotals(line: string): boolean {
 }
 
 function printSummary(): void {
+  for (const line of failed) console.log(`# failed: ${line}`);
   for (const [name, count] of totals) console.log(`# ${name} ${count}`);
   console.log(`# duration_ms ${Math.round(performance.now() - started)}`);
   const failures = (totals.get("fail") ?? 0) + (totals.get("cancelled") ?? 0);

@@ -18,7 +18,7 @@ function runAll(t: TestContext, seeds: number, settings: Omit<FirstStart, "seed"
   return outcomes;
 }
 
-suite("boxes that start together with one fleet ticket", { timeout: 300_000 }, () => {
+suite("boxes that start together with one fleet ticket", { timeout: 900_000 }, () => {
   for (const [what, settings] of Object.entries<Omit<FirstStart, "seed" | "boxes">>({
     "at random moments within ten seconds": { spread: 10_000, multicastLoss: 0, hints: false },
     "within a tenth of a second": { spread: 100, multicastLoss: 0, hints: false },

@@ -7,6 +7,9 @@ import { runJobs } from "./worker-pool.ts";
 /** A line of progress after so many runs: a log that stands still for minutes looks dead. */
 const PROGRESS_EVERY = 10;
 
+/** How many seeds of each small world: a landing takes ten, `npm run soak -- worlds` a hundred. */
+export const SEEDS = Number(process.env["RINGBOX_WORLD_SEEDS"] ?? 10);
+
 /** Runs each request twice; fails with the first broken invariant, and where two runs of a seed differ. */
 export async function requireRuns(requests: readonly RunRequest[]): Promise<void> {
   const troubles: string[] = [];

@@ -68,6 +68,11 @@ const LONG_FORMS: readonly LongForm[] = [
     environment: { RINGBOX_HUNDRED_SEEDS: "200" },
   },
   {
+    name: "smaller worlds: 100 seeds of churn, cuts, power cuts, clocks and storms, each twice",
+    command: ["--test", ...["churn", "partition", "power-cut", "clocks", "registration-storm"].map((mix) => `test/simulation/${mix}.test.ts`)],
+    environment: { RINGBOX_WORLD_SEEDS: "100" },
+  },
+  {
     name: "detection: fifty rough hours of 2, 3, 5 and 10 boxes",
     command: ["--test", "test/simulation/failure-detection.test.ts"],
     environment: { RINGBOX_ROUGH_HOURS: "50" },

@@ -20,7 +20,7 @@ const makeDeb = (): string => {
   return sha256(readFileSync(deb));
 };
 
-suite("the Debian package", { skip, timeout: 240_000 }, () => {
+suite("the Debian package", { skip, timeout: 900_000 }, () => {
   let scratch = "";
   let root = "";
   before(() => {

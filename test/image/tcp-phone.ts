@@ -6,10 +6,8 @@ import { randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
 import type { TestContext } from "node:test";
 import { DOMAIN } from "../support/built-ring.ts";
-import { until, within } from "../lab/until.ts";
+import { PATIENCE, until, within } from "../lab/until.ts";
 
-/** Of one request. Seconds. */
-const PATIENCE = 30;
 /** An emulated machine that shares its processors is slow, and its agent may start a box afresh that is too slow for it. Seconds. */
 const LONG_PATIENCE = 300;
 

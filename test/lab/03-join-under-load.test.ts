@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { DOMAIN, labTest } from "./lab.ts";
 import { FIRST_PORT, registerEverywhere } from "./load.ts";
 import { answerCalls, placeCalls, registerUsers } from "./phones/sipp.ts";
-import { until } from "./until.ts";
+import { PATIENCE, until } from "./until.ts";
 
 const REGISTRATIONS = 2000;
 /** Load on each of the five boxes while the sixth joins, each second. */
@@ -30,7 +30,7 @@ labTest("a sixth box takes its share under load, and not one REGISTER or call fa
       return { registers, calls };
     }),
   );
-  await until("the load runs", 30, () => {
+  await until("the load runs", PATIENCE, () => {
     for (const { registers, calls } of loads) assert(registers.count().succeeded > 0 && calls.count().succeeded > 0);
   });
 

@@ -9,7 +9,7 @@ import { test } from "node:test";
 import { sharedPath } from "../support/shared.ts";
 import { Box, Loopback, ringbox, whyNoBox } from "./box.ts";
 import { Datagrams } from "./datagrams.ts";
-import { until } from "./until.ts";
+import { PATIENCE, until } from "./until.ts";
 
 /** The box serves the domain of most of the messages. */
 const DOMAIN = "example.com";
@@ -74,7 +74,7 @@ async function startBox(directory: string): Promise<Box<Loopback>> {
     "--listen", BOX.address, "--sip-port", String(BOX.port), "--overlay-port", String(BOX.overlayPort), "--no-mdns",
   ]);
   box.start();
-  await until("the box serves", 30, async () => assert.equal((await box.status()).phase, "serving"));
+  await until("the box serves", PATIENCE, async () => assert.equal((await box.status()).phase, "serving"));
   return box;
 }
 
@@ -111,7 +111,7 @@ async function assertAlive(datagrams: Datagrams, after: string): Promise<void> {
     "\r\n",
   ].join("\r\n");
   await datagrams.send(USUAL_PORT, BOX, Buffer.from(options, "latin1"));
-  await until(`the box answers OPTIONS after ${after}`, 10, () => {
+  await until(`the box answers OPTIONS after ${after}`, PATIENCE, () => {
     assert(datagrams.arrivals.some(({ text }) => text.startsWith("SIP/2.0 ") && text.includes(callId)));
   });
 }

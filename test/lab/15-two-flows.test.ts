@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { account, labTest } from "./lab.ts";
 import { Baresip } from "./phones/baresip.ts";
-import { until } from "./until.ts";
+import { PATIENCE, until } from "./until.ts";
 
 const PLAN = { boxes: 2, phones: 2, programs: ["baresip"] };
 
@@ -13,7 +13,7 @@ labTest("baresip keeps flows to two boxes with one Contact; it is called over th
   const caller = await Baresip.start(lab.phoneHost(2), account(bob, lab.box(2)));
   await both.register();
   await caller.register();
-  await until("both flows are registered", 20, async () => {
+  await until("both flows are registered", PATIENCE, async () => {
     const { bindings } = await lab.box(2).where(both.aor);
     const owners = new Set(bindings.map(({ flowOwner }) => flowOwner.nodeId));
     assert.deepEqual([bindings.length, owners.size], [2, 2]);

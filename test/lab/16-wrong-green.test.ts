@@ -8,12 +8,10 @@ import type { HealthReport } from "../../src/health/report.ts";
 import { Agent, OpenPage } from "./agent.ts";
 import type { Box } from "./box.ts";
 import { type Lab, labTest } from "./lab.ts";
-import { until } from "./until.ts";
+import { PATIENCE, until } from "./until.ts";
 
 /** The measure: a green that is not true any more lasts so long at most, seconds. */
 const WRONG_GREEN = 5;
-/** A trial call from outside is due every ten seconds, and a box that starts needs some. */
-const PATIENCE = 60;
 
 const PLAN = { boxes: 3, programs: ["curl", "nft", "mount", "dd"] };
 

@@ -11,12 +11,10 @@ import { keepPicture, openBrowser, whyNoBrowser } from "./browser.ts";
 import { account, type Lab, labTest } from "./lab.ts";
 import { Baresip } from "./phones/baresip.ts";
 import { makeParts, rootHashOf } from "../support/slotted-machine.ts";
-import { until } from "./until.ts";
+import { PATIENCE, until } from "./until.ts";
 
 const no = whyNoBrowser();
 const PLAN = { boxes: 3, phones: 1, programs: ["baresip"], ...(no === undefined ? {} : { without: no }) };
-/** The first trial calls from outside are due, on a machine that has other work. */
-const PATIENCE = 60;
 /** What died is told within so long, seconds. */
 const TOLD_WITHIN = 5;
 
@@ -47,7 +45,7 @@ labTest("the open page is true while a box dies and returns, and every button do
 
 async function openPage(lab: Lab, browser: Browser): Promise<Page> {
   const page = await browser.newPage({ viewport: { width: 1_280, height: 900 } });
-  await until("the page is served", 20, () => page.goto(`http://${lab.box(1).address}:8080/`));
+  await until("the page is served", PATIENCE, () => page.goto(`http://${lab.box(1).address}:8080/`));
   const seconds = await firstLineSays(page, /^Phones work\. 1 of 1 phone proved in the last minute\. 3 of 3 boxes\. You can lose 2\.$/, PATIENCE);
   lab.tell(`everything is proved ${seconds.toFixed(1)} s after the page was opened: ${await text(page, "h1")}`);
   return page;
@@ -68,7 +66,7 @@ async function deathAndReturn(lab: Lab, page: Page): Promise<void> {
   assert.doesNotMatch(await text(page, 'section[aria-labelledby="ring"]'), new RegExp(`also on [^.]*${boxWords(nodeId)}`), "it keeps nobody's copies");
   lab.tell(await keepPicture(page, "box-died"));
   // Before it returns: what is over within moments need not have come to everybody's notice.
-  await until("what another box saw is on the time line, with its name", 30, async () => {
+  await until("what another box saw is on the time line, with its name", PATIENCE, async () => {
     const lines = await page.locator('section[aria-labelledby="line"] li').allTextContents();
     const words = new Set(await Promise.all([1, 2].map(async (number) => boxWords((await lab.box(number).status()).nodeId))));
     const tellers = new Set(lines.filter((line) => line.includes("1 box does not answer")).map((line) => [...words].find((name) => line.includes(name))));
@@ -97,13 +95,13 @@ async function buttons(lab: Lab, browser: Browser, open: Page, user: string): Pr
   await page.fill("#phone", user);
   await press(page, "ring-phone", new RegExp(`${user}@lab\\.test: .*(?:rang|answered)`));
   await press(page, "drain", /takes no new calls and registrations now/);
-  await until("the open page says that the box is drained", 10, async () => assert.match(await text(open, "#matters + ul"), /takes no new calls and registrations/));
+  await until("the open page says that the box is drained", PATIENCE, async () => assert.match(await text(open, "#matters + ul"), /takes no new calls and registrations/));
   await press(page, "undrain", /takes calls and registrations/);
 
   const fourth = new Box(lab.network.addHost("b4", 4), undefined);
   fourth.start();
   void new Agent(fourth);
-  const { value: code } = await until("the waiting box shows its code", 20, async () => {
+  const { value: code } = await until("the waiting box shows its code", PATIENCE, async () => {
     const { code: shown } = await fourth.ask<"heartbeat">({ op: "heartbeat", proofs: "not-known", page: "", conditions: [] });
     assert(shown !== null, "no code yet");
     return shown;
@@ -125,18 +123,18 @@ async function buttons(lab: Lab, browser: Browser, open: Page, user: string): Pr
   await page.click("#open-terminal");
   await page.waitForSelector(".xterm-rows");
   const terminal = async (): Promise<string> => (await text(page, ".xterm-rows")).replaceAll("\u00a0", " ");
-  await until("the terminal has its menu", 20, async () => assert.match(await terminal(), /0 +End/));
+  await until("the terminal has its menu", PATIENCE, async () => assert.match(await terminal(), /0 +End/));
   await page.keyboard.type("10\r");
-  await until("the shell is there", 20, async () => assert.match(await terminal(), /\$\s*$/));
+  await until("the shell is there", PATIENCE, async () => assert.match(await terminal(), /\$\s*$/));
   await page.keyboard.type("echo answer-$((6*7))\r");
-  await until("the terminal answers", 20, async () => assert.match(await terminal(), /answer-42/));
+  await until("the terminal answers", PATIENCE, async () => assert.match(await terminal(), /answer-42/));
   lab.tell(await keepPicture(page, "phone-dark-signed-in"));
   // By keyboard, as the page says: a picture of the whole page leaves Chromium scrolling, and a click falls beside.
   await page.keyboard.press("F6");
   await page.keyboard.press("Enter");
-  await until("signed out", 10, async () => assert.match(await text(page, "#said"), /Signed out|closed: signed out/));
+  await until("signed out", PATIENCE, async () => assert.match(await text(page, "#said"), /Signed out|closed: signed out/));
   await page.goto(`http://${second.address}:8080/`);
-  await until("what was done at one box stands on the page of another", 30, async () => {
+  await until("what was done at one box stands on the page of another", PATIENCE, async () => {
     const happened = await text(page, 'section[aria-labelledby="line"]');
     assert.match(happened, /restart this box\. The box restarted/);
   });
@@ -151,14 +149,14 @@ async function bringBundle(lab: Lab, page: Page): Promise<void> {
   await ringbox("bundle", "build", bundle, "--key", join(directory, "fleet/update.key"), "--bundle-version", "9.0.0", "--arch", "x86-64", "--root-hash", rootHashOf("9.0.0"), "--verity", verity, "--root", root, "--kernel", kernel);
   await page.setInputFiles("#bundle", kernel);
   await page.click("#update");
-  await until("what is no bundle is refused", 20, async () => assert.match(await text(page, "#said"), /The bundle is refused: this is no Ringbox bundle\./));
+  await until("what is no bundle is refused", PATIENCE, async () => assert.match(await text(page, "#said"), /The bundle is refused: this is no Ringbox bundle\./));
   await page.setInputFiles("#bundle", bundle);
   await page.click("#update");
-  await until("the page says that it begins", 30, async () => assert.match(await text(page, "#said"), /All boxes are to have version 9\.0\.0\. This box goes last\./));
-  await until("it lists the boxes", 20, async () => assert.match(await text(page, "#updates"), /^Version 9\.0\.0 \(x86-64\)(?:.*is left as it is){4}/));
+  await until("the page says that it begins", PATIENCE, async () => assert.match(await text(page, "#said"), /All boxes are to have version 9\.0\.0\. This box goes last\./));
+  await until("it lists the boxes", PATIENCE, async () => assert.match(await text(page, "#updates"), /^Version 9\.0\.0 \(x86-64\)(?:.*is left as it is){4}/));
   lab.tell(await keepPicture(page, "update"));
   await page.click("#stop-update");
-  await until("it is stopped", 20, async () => assert.match(await text(page, "#updates"), /stopped: stopped by /));
+  await until("it is stopped", PATIENCE, async () => assert.match(await text(page, "#updates"), /stopped: stopped by /));
 }
 
 async function press(page: Page, action: string, expected: RegExp, seconds = 30): Promise<void> {

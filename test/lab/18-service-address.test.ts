@@ -5,7 +5,7 @@ import { Baresip } from "./phones/baresip.ts";
 import { Linphone } from "./phones/linphone.ts";
 import type { CallOutcome, Phone } from "./phones/phone.ts";
 import type { SippUser } from "./phones/sipp.ts";
-import { until } from "./until.ts";
+import { PATIENCE, until } from "./until.ts";
 
 const serviceAddress = (box: number): string => `10.200.0.${200 + box}`;
 const PLAN = {
@@ -35,7 +35,7 @@ labTest("a box is killed: another takes its service address, and its phones go o
   const ringing = await Baresip.start(lab.phoneHost(5), { ...at(frank, 1), byHand: true });
   const waiting = await Baresip.start(lab.phoneHost(6), at(gina, 1));
   for (const phone of [talking, peer, idle, caller, ringing, waiting]) await phone.register();
-  await until("the others know the address of box 1", 20, async () => {
+  await until("the others know the address of box 1", PATIENCE, async () => {
     for (const box of lab.boxes) assert.equal((await box.status()).serviceAddresses.length, 3, box.name);
   });
   answered(await peer.call(talking.aor));
@@ -65,7 +65,7 @@ labTest("a box is killed: another takes its service address, and its phones go o
 
   const updates = talking.soundUpdates;
   await peer.hold();
-  await until("the other side hears of the hold", 10, () => assert(talking.soundUpdates > updates));
+  await until("the other side hears of the hold", PATIENCE, () => assert(talking.soundUpdates > updates));
   await talking.hangUp();
   await peer.idle();
   lab.tell(`hold and hang-up of the call that was talking passed through the taken address`);
@@ -86,7 +86,7 @@ for (const transport of ["tcp", "tls"] as const) labTest(`a call that rings at a
   const caller = await Baresip.start(lab.phoneHost(1), { ...account(alice, lab.box(2)), box: serviceAddress(2) });
   const ringing = await Baresip.start(lab.phoneHost(2), { ...account(bob, lab.box(1)), box: serviceAddress(1), transport, authority: `${lab.box(1).dataDirectory}/fleet-root.pem`, byHand: true });
   for (const phone of [caller, ringing]) await phone.register();
-  await until("the others know the address of box 1", 20, async () => {
+  await until("the others know the address of box 1", PATIENCE, async () => {
     for (const box of lab.boxes) assert.equal((await box.status()).serviceAddresses.length, 3, box.name);
   });
   const early = caller.call(ringing.aor, 30);
@@ -137,7 +137,7 @@ labTest("a box loses its power: a phone on TLS is back at the same address, with
   const caller = await Baresip.start(lab.phoneHost(2), account(erin, lab.box(2)));
   await secure.register();
   await caller.register();
-  await until("the others know the address of box 1", 20, async () => {
+  await until("the others know the address of box 1", PATIENCE, async () => {
     for (const box of lab.boxes) assert.equal((await box.status()).serviceAddresses.length, 3, box.name);
   });
   answered(await caller.call(secure.aor));
@@ -173,7 +173,7 @@ async function ringsWhenTheBoxDies(lab: Lab, program: "baresip" | "linphone", ho
   const phone = await phoneOf(program, lab, alice);
   const ringing = await Baresip.start(lab.phoneHost(2), { ...account(bob, lab.box(2)), box: serviceAddress(2), byHand: true });
   for (const one of [phone, ringing]) await one.register();
-  await until("the others know the address of box 1", 20, async () => {
+  await until("the others know the address of box 1", PATIENCE, async () => {
     for (const box of lab.boxes) assert.equal((await box.status()).serviceAddresses.length, 3, box.name);
   });
   const early = phone.call(ringing.aor, 60);

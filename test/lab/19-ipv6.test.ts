@@ -3,7 +3,7 @@ import { account, labTest } from "./lab.ts";
 import { Baresip } from "./phones/baresip.ts";
 import { Linphone } from "./phones/linphone.ts";
 import type { Phone } from "./phones/phone.ts";
-import { until } from "./until.ts";
+import { PATIENCE, until } from "./until.ts";
 
 const serviceAddress = (box: number): string => `fd00:200::${200 + box}`;
 const ALONE = {
@@ -18,7 +18,7 @@ const CALL_SECONDS = 2;
 
 labTest("five boxes with nothing but IPv6 find one another by multicast and are a ring; their phones call each other, also when a box dies and another takes its address", ALONE, async (lab) => {
   await lab.start();
-  await until("the boxes know the service addresses of all", 30, async () => {
+  await until("the boxes know the service addresses of all", PATIENCE, async () => {
     for (const box of lab.boxes) assert.equal((await box.status()).serviceAddresses.length, lab.boxes.length, box.name);
   });
   const users = await lab.subscribe(lab.box(1), "user", 3);

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { Agent } from "./agent.ts";
 import { DOMAIN, labTest } from "./lab.ts";
 import { registerUsers } from "./phones/sipp.ts";
-import { until } from "./until.ts";
+import { PATIENCE, until } from "./until.ts";
 
 const PHONES = Number(process.env["RINGBOX_WRITE_PHONES"] ?? 1_000);
 /** Each phone refreshes once a minute. */
@@ -26,7 +26,7 @@ labTest("a thousand phones that refresh every minute cost a box at most 50 MB of
   await lab.allCopies(60);
 
   const refreshes = registerUsers(lab.phoneHost(1), { ...phones, rate: REFRESHES_PER_SECOND, longest: (MINUTES + 5) * 60 });
-  await until("the phones refresh", 20, () => assert(refreshes.count().succeeded > 0));
+  await until("the phones refresh", PATIENCE, () => assert(refreshes.count().succeeded > 0));
   const programs = lab.boxes.flatMap((box, index) => [
     { box: box.name, name: "ringboxd", pid: box.pid },
     { box: box.name, name: "ringbox-agent", pid: agents[index]?.pid },

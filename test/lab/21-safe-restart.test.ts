@@ -6,12 +6,11 @@ import type { Box } from "./box.ts";
 import { account, DOMAIN, type Lab, labTest } from "./lab.ts";
 import { Baresip } from "./phones/baresip.ts";
 import { registerUsers } from "./phones/sipp.ts";
-import { until } from "./until.ts";
+import { PATIENCE, until } from "./until.ts";
 
 /** One box beside the three is told nothing: phones that use it show whether the ring goes on. */
 const PLAN = { boxes: 4, phones: 2, programs: ["baresip", "sipp", "curl"] };
 const TOLD = 3;
-const PATIENCE = 60;
 /** Three restarts, and after each the copies are made equal again, seconds. */
 const ALL_BACK = 150;
 

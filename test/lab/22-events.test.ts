@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { account, labTest } from "./lab.ts";
 import { Baresip } from "./phones/baresip.ts";
 import { Linphone } from "./phones/linphone.ts";
-import { until } from "./until.ts";
+import { PATIENCE, until } from "./until.ts";
 
 const PLAN = { boxes: 2, phones: 2, programs: ["baresip", "linphonec"] };
 
@@ -18,7 +18,7 @@ labTest("baresip asks for its mailbox, and sees a linphone come to another box a
   await watcher.seesContact(/Offline/);
   await other.register();
   await watcher.seesContact(/Online/);
-  await until("its publication is taken", 20, async () => {
+  await until("its publication is taken", PATIENCE, async () => {
     const { counters } = await lab.box(2).status();
     assert(counters["published"], JSON.stringify(counters));
   });

@@ -10,8 +10,7 @@ import { Baresip } from "./phones/baresip.ts";
 import { Kamailio, type KamailioRules } from "./phones/kamailio.ts";
 import { Twinkle } from "./phones/twinkle.ts";
 import { Transcript } from "./transcript.ts";
-
-const PATIENCE = 30;
+import { PATIENCE } from "./until.ts";
 
 /** Registers whom it is asked to, and routes: its own address is its domain, and whoever is of ours is sent to a box. */
 const serverOfADomain = (box: string): KamailioRules => ({

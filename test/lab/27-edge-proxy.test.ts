@@ -5,9 +5,8 @@ import assert from "node:assert/strict";
 import { account, DOMAIN, type Lab, labTest } from "./lab.ts";
 import { Baresip } from "./phones/baresip.ts";
 import { Kamailio, type KamailioRules } from "./phones/kamailio.ts";
-import { until } from "./until.ts";
+import { PATIENCE, until } from "./until.ts";
 
-const PATIENCE = 30;
 
 /** To a box goes what asks for the domain, with Path if it is a REGISTER; what comes from a box follows its Route, which is that Path. */
 const edgeBefore = (box: string, transport: "udp" | "tcp"): KamailioRules => ({

@@ -7,7 +7,7 @@ import { ControlClient } from "../../src/cli/control-client.ts";
 import type { ControlAnswers, ControlOperation, ControlRequest } from "../../src/peer/control.ts";
 import type { PeerReport, RegistrationReport, StatusReport, WhereReport } from "../../src/peer/reports.ts";
 import type { Host } from "./network.ts";
-import { until } from "./until.ts";
+import { PATIENCE, until } from "./until.ts";
 
 const run = promisify(execFile);
 
@@ -107,7 +107,7 @@ export class Box<Place extends Home = Host> {
   /** Sends a signal; after SIGKILL and SIGTERM the process is waited for. */
   async kill(signal: "SIGKILL" | "SIGTERM" = "SIGKILL"): Promise<void> {
     this.#program?.kill(signal);
-    await until(`${this.name} ends on ${signal}`, 20, () => assert(!this.isRunning, "still running"));
+    await until(`${this.name} ends on ${signal}`, PATIENCE, () => assert(!this.isRunning, "still running"));
   }
 
   /** The process stands still, its sockets stay open. */

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Host } from "./network.ts";
 import { Transcript } from "./transcript.ts";
-import { until } from "./until.ts";
+import { PATIENCE, until } from "./until.ts";
 
 const run = promisify(execFile);
 
@@ -37,7 +37,7 @@ export class Capture {
     const place = this.#said.end;
     this.#program.kill("SIGINT");
     await this.#said.said(/Packets (?:captured|received)/, place, 20);
-    await until("dumpcap ends", 20, () => assert(this.#program.exitCode !== null, "still there"));
+    await until("dumpcap ends", PATIENCE, () => assert(this.#program.exitCode !== null, "still there"));
   }
 }
 

@@ -8,12 +8,9 @@ import type { StatusReport } from "../../src/peer/reports.ts";
 import { Box, ringbox, whyNoBox } from "./box.ts";
 import { type Family, type Host, Network, whyNoLab, whyNotInstalled } from "./network.ts";
 import type { SippUser } from "./phones/sipp.ts";
-import { until } from "./until.ts";
+import { PATIENCE, until } from "./until.ts";
 
 export const DOMAIN = "lab.test";
-
-/** Until the boxes are one ring, where that is not what is tested, seconds: the machine may have other work. */
-const START_PATIENCE = 60;
 
 export interface LabPlan {
   readonly boxes: number;
@@ -100,7 +97,7 @@ export class Lab {
   async start(options: { readonly keepTlsKeys?: boolean } = {}): Promise<number> {
     const since = performance.now();
     for (const box of this.boxes) box.start(options);
-    const seconds = await this.oneRing(START_PATIENCE, { since });
+    const seconds = await this.oneRing(PATIENCE, { since });
     this.tell(`ring of ${this.boxes.length} after ${seconds.toFixed(1)} s`);
     return seconds;
   }

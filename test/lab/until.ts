@@ -6,6 +6,12 @@ export interface Found<T> {
   readonly seconds: number;
 }
 
+/**
+ * How long what is not a promise of its own may take, seconds: far above what it takes, so that only what never comes meets it,
+ * however slow the machine is and whatever else it does.
+ */
+export const PATIENCE = 120;
+
 /** Between two looks, milliseconds. */
 const BETWEEN = 100;
 

@@ -11,15 +11,13 @@ import type { TestContext } from "node:test";
 import { type Duration, hours } from "../../src/base/time.ts";
 import { createJoinTicket } from "../../src/io/fleet.ts";
 import { Box, DIST, type Home, whyNoBox } from "../lab/box.ts";
-import { until } from "../lab/until.ts";
+import { PATIENCE, until } from "../lab/until.ts";
 
 export const DOMAIN = "acme.example";
 export const SIP_PORT = 5060;
 export const OVERLAY_PORT = 6084;
 /** For the `skip` of a suite. */
 export const skipWithoutBox: string | false = whyNoBox() ?? false;
-/** Far above what a start takes on a slow machine; only a box that hangs meets it. Seconds. */
-export const PATIENCE = 40;
 
 const endings = new WeakMap<TestContext, (() => unknown)[]>(); // BOUNDED: by the tests of a file
 

@@ -10,9 +10,9 @@ import { NodeCrypto } from "../../src/io/crypto.ts";
 import { ackTo, type NameAndValue, responseTo } from "../../src/sip/message/build.ts";
 import { digestHa1, digestResponse, parseChallenge } from "../../src/sip/message/digest.ts";
 import type { SipRequest, SipResponse } from "../../src/sip/message/message.ts";
+import { PATIENCE } from "../lab/until.ts";
 import { atEnd, type BuiltBox, DOMAIN, SIP_PORT } from "./built-ring.ts";
 
-const PATIENCE = seconds(10);
 const SDP: NameAndValue = ["Content-Type", "application/sdp"];
 
 export class CallingPhone {
@@ -74,14 +74,14 @@ export class CallingPhone {
     const inDialog: readonly NameAndValue[] = [["To", answer.header("to") ?? ""], ["Call-ID", callId], ...routes];
     this.#client.send(this.#make("ACK", contact?.uriText ?? "", inDialog, "", this.#cseq));
     await new Promise((resolve) => setTimeout(resolve, RINGS_MS));
-    const { response } = await this.#client.ask(this.#make("BYE", contact?.uriText ?? "", inDialog), PATIENCE);
+    const { response } = await this.#client.ask(this.#make("BYE", contact?.uriText ?? "", inDialog), seconds(PATIENCE));
     assert.equal(response.status, 200);
     return callId;
   }
 
   async #authenticated(method: string, uri: string, fields: readonly NameAndValue[], body = "", password = this.#password): Promise<SipResponse> {
     const first = this.#make(method, uri, fields, body);
-    const { response } = await this.#client.ask(first, PATIENCE);
+    const { response } = await this.#client.ask(first, seconds(PATIENCE));
     if (method === "INVITE" && response.status >= 300) this.#client.send(ackTo(first, response));
     const isProxy = response.status === 407;
     const challenge = parseChallenge(response.header(isProxy ? "proxy-authenticate" : "www-authenticate") ?? "");
@@ -91,7 +91,7 @@ export class CallingPhone {
     const digest = digestResponse(this.#crypto, parts, method, digestHa1(this.#crypto, algorithm, this.user, realm, password));
     this.proofs.push(nonce, digest);
     const value = `Digest username="${this.user}", realm="${realm}", nonce="${nonce}", uri="${uri}", response="${digest}", algorithm=${algorithm}, qop=auth, nc=00000001, cnonce="${this.#tag}"`;
-    return (await this.#client.ask(this.#make(method, uri, [...fields, [isProxy ? "Proxy-Authorization" : "Authorization", value]], body), PATIENCE)).response;
+    return (await this.#client.ask(this.#make(method, uri, [...fields, [isProxy ? "Proxy-Authorization" : "Authorization", value]], body), seconds(PATIENCE))).response;
   }
 
   #nextCseq(): number {

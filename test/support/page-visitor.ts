@@ -9,8 +9,8 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { WebSocket } from "ws";
 import { DIST } from "../lab/box.ts";
-import { until } from "../lab/until.ts";
-import { atEnd, PATIENCE } from "./built-ring.ts";
+import { PATIENCE, until } from "../lab/until.ts";
+import { atEnd } from "./built-ring.ts";
 
 export const HTTP_PORT = 8_080;
 export const HTTPS_PORT = 8_443;

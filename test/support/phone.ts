@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { randomBytes } from "node:crypto";
 import type { TestContext } from "node:test";
-import { within } from "../lab/until.ts";
+import { PATIENCE, within } from "../lab/until.ts";
 import { type BuiltBox, DOMAIN, SIP_PORT } from "./built-ring.ts";
 
 export interface Answer {
@@ -13,8 +13,6 @@ export interface Answer {
   readonly text: string;
 }
 
-/** After this a box is taken to be dead or deaf. Seconds. */
-const PATIENCE = 15;
 /** RFC 3261 T1 is 500 ms; a datagram is sent again at this pace until there is an answer. */
 const AGAIN_MS = 500;
 

@@ -4,11 +4,9 @@ import { randomBytes } from "node:crypto";
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import type { TestContext } from "node:test";
-import { within } from "../lab/until.ts";
+import { PATIENCE, within } from "../lab/until.ts";
 import { type BuiltBox, DOMAIN, SIP_PORT } from "./built-ring.ts";
 
-/** After this a box is taken to be dead or deaf. Seconds. */
-const PATIENCE = 20;
 const AGAIN_MS = 500;
 
 export interface Heard {

@@ -10,11 +10,11 @@ import { boxWords } from "../../../src/health/box-words.ts";
 import type { CallEntry, CallLadder, HealthReport } from "../../../src/health/report.ts";
 import { AGENT_SCHEMAS } from "../../../src/build/report-schema.ts";
 import { DIST } from "../../lab/box.ts";
-import { until } from "../../lab/until.ts";
+import { PATIENCE, until } from "../../lab/until.ts";
 import { tarGz } from "../../../src/io/agent/evidence/tar.ts";
 import { fleetSecret } from "../../../src/io/pki.ts";
 import { type Canaries, canariesIn } from "../../support/canaries.ts";
-import { atEnd, type BuiltBox, DOMAIN, PATIENCE, scratch, servingBox, servingPair, skipWithoutBox } from "../../support/built-ring.ts";
+import { atEnd, type BuiltBox, DOMAIN, scratch, servingBox, servingPair, skipWithoutBox } from "../../support/built-ring.ts";
 import { CallingPhone } from "../../support/calling-phone.ts";
 import { PageAgent, skipWithoutAgent } from "../../support/page-visitor.ts";
 
@@ -34,7 +34,7 @@ function keepForPictures(page: string): void {
   writeFileSync(join(folder, "ladder.html"), page);
 }
 
-suite("recent calls", { skip: skipWithoutBox === false ? skipWithoutAgent : skipWithoutBox, timeout: 180_000 }, () => {
+suite("recent calls", { skip: skipWithoutBox === false ? skipWithoutAgent : skipWithoutBox, timeout: 900_000 }, () => {
   test("a call through two boxes is one ladder on the page and in the terminal of each; without signing in it says that there was a call", async (t) => {
     const { first, second } = await servingPair(t);
     addSubscriber(first, "204", "caller's password");

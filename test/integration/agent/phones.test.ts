@@ -9,10 +9,10 @@ import { SipClient } from "../../../src/io/agent/sip-client.ts";
 import { responseTo } from "../../../src/sip/message/build.ts";
 import { seconds } from "../../../src/base/time.ts";
 import { DIST } from "../../lab/box.ts";
-import { until } from "../../lab/until.ts";
-import { atEnd, DOMAIN, makeBox, makeFleet, PATIENCE, scratch, serving, SIP_PORT, skipWithoutBox } from "../../support/built-ring.ts";
+import { PATIENCE, until } from "../../lab/until.ts";
+import { atEnd, DOMAIN, makeBox, makeFleet, scratch, serving, SIP_PORT, skipWithoutBox } from "../../support/built-ring.ts";
 
-suite("phones as an agent sees them", { skip: skipWithoutBox, timeout: 120_000 }, () => {
+suite("phones as an agent sees them", { skip: skipWithoutBox, timeout: 360_000 }, () => {
   test("a phone is proved by its answer, with its round trip; when it answers no more it is registered but broken; what a SIP ALG changes is named", async (t) => {
     const directory = scratch(t);
     const box = makeBox(t, directory, { name: "a", ticket: makeFleet(directory).ticket, parameters: ["--open-registration"] });
@@ -61,7 +61,7 @@ suite("phones as an agent sees them", { skip: skipWithoutBox, timeout: 120_000 }
     assert.match(page, /Switch SIP ALG, SIP helper or SIP fix-up off/);
 
     answers = false;
-    const { seconds: silent } = await until("the page shows that it is registered and does not answer", 60, async () => {
+    const { seconds: silent } = await until("the page shows that it is registered and does not answer", PATIENCE, async () => {
       const { phones, conditions } = await read();
       assert.equal(phones.list[0]?.verdict, "broken");
       assert(conditions.some(({ code }) => code === "phones-silent"));

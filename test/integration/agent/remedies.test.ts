@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import type { HealthReport } from "../../../src/health/report.ts";
-import { until } from "../../lab/until.ts";
-import { assertNoTrace, PATIENCE, serving, servingBox, skipWithoutBox } from "../../support/built-ring.ts";
+import { PATIENCE, until } from "../../lab/until.ts";
+import { assertNoTrace, serving, servingBox, skipWithoutBox } from "../../support/built-ring.ts";
 import { PageAgent } from "../../support/page-visitor.ts";
 
-suite("remedies on a real box", { skip: skipWithoutBox, timeout: 300_000 }, () => {
+suite("remedies on a real box", { skip: skipWithoutBox, timeout: 900_000 }, () => {
   test("a peer that stands still is stopped, so that it is started again; journal, time line and page say why, and then all is well", async (t) => {
     const { box } = await servingBox(t);
     const agent = await PageAgent.start(t, box.address, box.dataDirectory, ["--supervised"]);

@@ -6,9 +6,9 @@ import { suite, test } from "node:test";
 import { promisify } from "node:util";
 import { execFile, spawnSync } from "node:child_process";
 import { DIST } from "../../lab/box.ts";
-import { until } from "../../lab/until.ts";
+import { PATIENCE, until } from "../../lab/until.ts";
 import {
-  assertNoTrace, assertOneLine, type BuiltBox, logOf, makeBox, makeFleet, PATIENCE, ringbox, serving, servingPair, skipWithoutBox,
+  assertNoTrace, assertOneLine, type BuiltBox, logOf, makeBox, makeFleet, ringbox, serving, servingPair, skipWithoutBox,
 } from "../../support/built-ring.ts";
 
 const run = promisify(execFile);
@@ -25,7 +25,7 @@ async function codeOf(box: BuiltBox): Promise<string> {
 
 const admit = (at: BuiltBox, code: string) => run(join(DIST, "ringbox"), ["--data", at.dataDirectory, "admit", code]);
 
-suite("approval by code", { skip: skipWithoutBox, timeout: 300_000 }, () => {
+suite("approval by code", { skip: skipWithoutBox, timeout: 900_000 }, () => {
   test("a box without a ticket waits, and joins when its code is typed at another member than the one it found; the code is good once", async (t) => {
     const { first, second, directory } = await servingPair(t);
     const blank = makeBox(t, directory, { name: "blank", ticket: undefined, hints: [second] });

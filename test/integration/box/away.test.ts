@@ -5,14 +5,14 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import Database from "better-sqlite3";
-import { until } from "../../lab/until.ts";
-import { addSubscriber, assertNoTrace, logOf, PATIENCE, serving, servingPair, skipWithoutBox, succeed } from "../../support/built-ring.ts";
+import { PATIENCE, until } from "../../lab/until.ts";
+import { addSubscriber, assertNoTrace, logOf, serving, servingPair, skipWithoutBox, succeed } from "../../support/built-ring.ts";
 
 const DAY_MS = 86_400_000;
 /** Beside them the certificates of their writers are kept. */
 const SUBSCRIBERS = `FROM stored WHERE kind = ${0xf0000002}`;
 
-suite("a box that was away", { skip: skipWithoutBox, timeout: 300_000 }, () => {
+suite("a box that was away", { skip: skipWithoutBox, timeout: 900_000 }, () => {
   test("for forty days of the ring's life begins anew: what was deleted meanwhile stays deleted, and what it had is set aside", async (t) => {
     const { first, second } = await servingPair(t);
     for (const name of ["100", "101"]) succeed(addSubscriber(first, name));

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { suite, test } from "node:test";
 import { addSubscriber, assertNoTrace, logOf, ringbox, servingBox, skipWithoutBox, succeed } from "../../support/built-ring.ts";
 
-suite("importing subscribers", { skip: skipWithoutBox, timeout: 120_000 }, () => {
+suite("importing subscribers", { skip: skipWithoutBox, timeout: 360_000 }, () => {
   test("a CSV with mistakes is refused with the number of each wrong line, and nothing of it is imported", async (t) => {
     const { box, directory } = await servingBox(t);
     succeed(addSubscriber(box, "100"));

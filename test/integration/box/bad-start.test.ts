@@ -10,9 +10,9 @@ import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
 import { seconds } from "../../../src/base/time.ts";
 import { DIST } from "../../lab/box.ts";
-import { until } from "../../lab/until.ts";
+import { PATIENCE, until } from "../../lab/until.ts";
 import {
-  assertOneLine, atEnd, type Fleet, joinTicket, makeBox, makeFleet, OVERLAY_PORT, ownAddress, PATIENCE, refusedStart, ringbox, scratch, serving, servingBox, SIP_PORT,
+  assertOneLine, atEnd, type Fleet, joinTicket, makeBox, makeFleet, OVERLAY_PORT, ownAddress, refusedStart, ringbox, scratch, serving, servingBox, SIP_PORT,
   skipWithoutBox,
 } from "../../support/built-ring.ts";
 
@@ -39,7 +39,7 @@ async function startsNow(t: TestContext, { directory, fleet, address }: Setting)
   await serving(box);
 }
 
-suite("a start that cannot be", { skip: skipWithoutBox, timeout: 300_000 }, () => {
+suite("a start that cannot be", { skip: skipWithoutBox, timeout: 900_000 }, () => {
   for (const transport of ["UDP", "TCP"] as const) {
     test(`a SIP port taken over ${transport} is one line, and the box starts when it is free`, async (t) => {
       const at = setting(t);

@@ -6,8 +6,8 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
 import { WebSocket } from "ws";
-import { atEnd, type BuiltBox, DOMAIN, PATIENCE, scratch, servingPair, skipWithoutBox } from "../../support/built-ring.ts";
-import { until } from "../../lab/until.ts";
+import { atEnd, type BuiltBox, DOMAIN, scratch, servingPair, skipWithoutBox } from "../../support/built-ring.ts";
+import { PATIENCE, until } from "../../lab/until.ts";
 
 /** As much of JsSIP as is used here; its own types lack a package. */
 interface UserAgent {
@@ -38,7 +38,7 @@ const portOf = async (box: BuiltBox, name: "ws" | "wss"): Promise<number> =>
 const send = (agent: UserAgent, to: string | object, body: string): Promise<void> =>
   new Promise((resolve, reject) => agent.sendMessage(typeof to === "string" ? `sip:${to}` : to, body, { eventHandlers: { succeeded: resolve, failed: ({ cause }) => reject(new Error(cause)) } }));
 
-suite("browser phones", { skip: skipWithoutBox, timeout: 120_000 }, () => {
+suite("browser phones", { skip: skipWithoutBox, timeout: 360_000 }, () => {
   test("one on WebSocket and one on secure WebSocket at two boxes reach each other, and by sips: those on secure ones only", async (t) => {
     const { first, second } = await servingPair(t);
     const users = join(scratch(t), "users.csv");

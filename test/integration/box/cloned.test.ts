@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { cpSync } from "node:fs";
 import { suite, test } from "node:test";
-import { until } from "../../lab/until.ts";
+import { PATIENCE, until } from "../../lab/until.ts";
 import {
-  addSubscriber, assertNoTrace, assertOneLine, logOf, makeBox, PATIENCE, serving, servingPair, skipWithoutBox, succeed,
+  addSubscriber, assertNoTrace, assertOneLine, logOf, makeBox, serving, servingPair, skipWithoutBox, succeed,
 } from "../../support/built-ring.ts";
 
-suite("a cloned identity", { skip: skipWithoutBox, timeout: 300_000 }, () => {
+suite("a cloned identity", { skip: skipWithoutBox, timeout: 900_000 }, () => {
   test("is found, both boxes take no changes and say why, so do the others; when one has stopped the other is back", async (t) => {
     const { first, second, fleet, directory } = await servingPair(t);
     const third = makeBox(t, directory, { name: "third", ticket: fleet.ticket, hints: [first] });

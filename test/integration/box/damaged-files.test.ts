@@ -5,9 +5,9 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
-import { until } from "../../lab/until.ts";
+import { PATIENCE, until } from "../../lab/until.ts";
 import {
-  addSubscriber, assertNoTrace, type BuiltBox, logOf, PATIENCE, serving, servingBox, servingPair, SIP_PORT, skipWithoutBox, succeed,
+  addSubscriber, assertNoTrace, type BuiltBox, logOf, serving, servingBox, servingPair, SIP_PORT, skipWithoutBox, succeed,
 } from "../../support/built-ring.ts";
 import { Phone } from "../../support/phone.ts";
 

@@ -8,9 +8,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { basename, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { suite, test, type TestContext } from "node:test";
-import { until } from "../../lab/until.ts";
+import { PATIENCE, until } from "../../lab/until.ts";
 import {
-  addSubscriber, assertNoTrace, atEnd, type BuiltBox, logOf, makeBox, makeFleet, PATIENCE, scratch, serving, servingBox, servingPair, skipWithoutBox, succeed,
+  addSubscriber, assertNoTrace, atEnd, type BuiltBox, logOf, makeBox, makeFleet, scratch, serving, servingBox, servingPair, skipWithoutBox, succeed,
 } from "../../support/built-ring.ts";
 import { placeOf, subscribersOnDisk } from "../../support/durability/database-reader.ts";
 import { phonesWork } from "../../support/phone.ts";
@@ -94,7 +94,7 @@ function mountDisk(t: TestContext, directory: string): FailingDisk | { readonly 
   return { path, image, fail: () => writeFileSync(trigger, "test") };
 }
 
-suite("a disk that fails under a running box", { skip: skipWithoutBox || skipWithoutStrace, timeout: 600_000 }, () => {
+suite("a disk that fails under a running box", { skip: skipWithoutBox || skipWithoutStrace, timeout: 900_000 }, () => {
   test("EIO at the synchronization: nothing is acknowledged until the file was read again and all of it written anew", async (t) => {
     const { box } = await servingBox(t, ["--open-registration"]);
     succeed(addSubscriber(box, "before"));
@@ -191,7 +191,7 @@ suite("a disk that fails under a running box", { skip: skipWithoutBox || skipWit
   });
 });
 
-suite("a value that has changed on the disk of a running box", { skip: skipWithoutBox, timeout: 300_000 }, () => {
+suite("a value that has changed on the disk of a running box", { skip: skipWithoutBox, timeout: 900_000 }, () => {
   test("is found by the scrub, counted, set aside and written anew; the other box never sees it", async (t) => {
     const { first, second } = await servingPair(t);
     succeed(addSubscriber(first, "100"));

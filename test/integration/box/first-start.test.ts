@@ -6,7 +6,7 @@ import { suite, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { assertNoTrace, logOf, makeBox, makeFleet, OVERLAY_PORT, ownAddress, scratch, serving, skipWithoutBox } from "../../support/built-ring.ts";
 
-suite("two boxes that start together with one fleet ticket", { skip: skipWithoutBox, timeout: 300_000 }, () => {
+suite("two boxes that start together with one fleet ticket", { skip: skipWithoutBox, timeout: 900_000 }, () => {
   for (let start = 1; start <= 3; start++) {
     test(`are one ring in the end (start ${start})`, async (t) => {
       const directory = scratch(t);

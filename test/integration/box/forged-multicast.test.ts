@@ -97,7 +97,7 @@ function boxOf(t: TestContext, lan: Lan, name: string, address: string, director
   return box;
 }
 
-suite("forged multicast", { skip: skipWithoutBox || whyNoLan(), timeout: 180_000 }, () => {
+suite("forged multicast", { skip: skipWithoutBox || whyNoLan(), timeout: 900_000 }, () => {
   test("10,000 inventions of one host neither keep a blank box from its fleet nor have it dial more than four at once", async (t) => {
     const directory = scratch(t);
     const fleet = makeFleet(directory);

@@ -5,9 +5,9 @@ import { spawnSync } from "node:child_process";
 import { closeSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
-import { until } from "../../lab/until.ts";
+import { PATIENCE, until } from "../../lab/until.ts";
 import {
-  addSubscriber, assertNoTrace, assertOneLine, atEnd, type BuiltBox, logOf, makeBox, makeFleet, PATIENCE, refusedStart, scratch, serving, skipWithoutBox, succeed,
+  addSubscriber, assertNoTrace, assertOneLine, atEnd, type BuiltBox, logOf, makeBox, makeFleet, refusedStart, scratch, serving, skipWithoutBox, succeed,
 } from "../../support/built-ring.ts";
 import { phonesWork } from "../../support/phone.ts";
 
@@ -56,7 +56,7 @@ async function refusesSubscribers(box: BuiltBox): Promise<string> {
   return assert.fail("400 subscribers were taken");
 }
 
-suite("a bad disk", { skip: skipWithoutBox, timeout: 300_000 }, () => {
+suite("a bad disk", { skip: skipWithoutBox, timeout: 900_000 }, () => {
   test("full: a subscriber is refused in plain words, phones register and call, and there is room again after a file has gone", async (t) => {
     const on = await boxOnOwnDisk(t, "3m");
     if (on === undefined) return;

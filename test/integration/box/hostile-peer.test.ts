@@ -16,8 +16,8 @@ import type { MessageBody } from "../../../src/overlay/wire/message-body.ts";
 import { NO_SIGNATURE } from "../../../src/overlay/wire/security-block.ts";
 import { APPEND, decodeStoredData, encodeStoredData, encodeUnsignedStoredData, type StoredData } from "../../../src/overlay/wire/stored-data.ts";
 import { CERTIFICATE_BY_NODE, EDGE_BINDING, SUBSCRIBER } from "../../../src/peer/kinds.ts";
-import { until } from "../../lab/until.ts";
-import { addSubscriber, assertNoTrace, type BuiltBox, DOMAIN, logOf, PATIENCE, serving, servingPair, SIP_PORT, skipWithoutBox, succeed } from "../../support/built-ring.ts";
+import { PATIENCE, until } from "../../lab/until.ts";
+import { addSubscriber, assertNoTrace, type BuiltBox, DOMAIN, logOf, serving, servingPair, SIP_PORT, skipWithoutBox, succeed } from "../../support/built-ring.ts";
 import { framed, identityOf, introduce, linkTo, residentMiB, type Stored, storeOf, verdictOf } from "../../support/hostile-peer.ts";
 import { Phone } from "../../support/phone.ts";
 import type { ReloadClient } from "../../support/reload-client.ts";
@@ -49,7 +49,7 @@ function changed(bytes: Uint8Array, model: "single" | "dictionary", change: Part
   return encodeStoredData({ ...stored.value, ...change });
 }
 
-suite("a box that has gone bad", { skip: skipWithoutBox, timeout: 300_000 }, () => {
+suite("a box that has gone bad", { skip: skipWithoutBox, timeout: 900_000 }, () => {
   test("replays, alters and forges values, and none of it stands", async (t) => {
     const { first, second } = await servingPair(t, ["--open-registration"]);
     succeed(addSubscriber(first, "alice"));

@@ -6,8 +6,8 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { suite, test } from "node:test";
-import { until } from "../../lab/until.ts";
-import { atEnd, type BuiltBox, DOMAIN, PATIENCE, servingBox, SIP_PORT, skipWithoutBox } from "../../support/built-ring.ts";
+import { PATIENCE, until } from "../../lab/until.ts";
+import { atEnd, type BuiltBox, DOMAIN, servingBox, SIP_PORT, skipWithoutBox } from "../../support/built-ring.ts";
 
 /** `npm run soak` opens ten thousand. */
 const CONNECTIONS = Number(process.env["RINGBOX_CONNECTIONS"] ?? 500);
@@ -36,7 +36,7 @@ async function answersOptions({ address }: BuiltBox, branch: number): Promise<vo
   }
 }
 
-suite("idle connections", { skip: skipWithoutBox, timeout: 300_000 }, () => {
+suite("idle connections", { skip: skipWithoutBox, timeout: 900_000 }, () => {
   test("a box with many of them answers, and forgets them when they close", async (t) => {
     const { box } = await servingBox(t);
     const sockets: Socket[] = [];

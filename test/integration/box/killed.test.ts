@@ -24,7 +24,7 @@ function identity(box: BuiltBox): { readonly key: string | undefined; readonly n
   return { key: read("identity.key"), nodeId: fleet === undefined ? undefined : JSON.parse(fleet).nodeId };
 }
 
-suite("a box killed at its first start", { skip: skipWithoutBox, timeout: 600_000 }, () => {
+suite("a box killed at its first start", { skip: skipWithoutBox, timeout: 900_000 }, () => {
   test("twenty times at different moments, is one member with one identity in the end", async (t) => {
     const { box: member, fleet, directory } = await servingBox(t);
     const ticket = joinTicket(fleet, hours(1), TRIES);

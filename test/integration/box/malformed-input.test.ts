@@ -18,8 +18,8 @@ import { makePing } from "../../../src/overlay/link/keep-alive.ts";
 import type { NodeId } from "../../../src/overlay/ports.ts";
 import { DATA_OVERHEAD, putDataFrame } from "../../../src/overlay/wire/framing.ts";
 import { overlayHash } from "../../../src/overlay/wire/identifiers.ts";
-import { until } from "../../lab/until.ts";
-import { assertNoTrace, type BuiltBox, logOf, OVERLAY_PORT, PATIENCE, serving, servingPair, SIP_PORT, skipWithoutBox } from "../../support/built-ring.ts";
+import { PATIENCE, until } from "../../lab/until.ts";
+import { assertNoTrace, type BuiltBox, logOf, OVERLAY_PORT, serving, servingPair, SIP_PORT, skipWithoutBox } from "../../support/built-ring.ts";
 import { Phone } from "../../support/phone.ts";
 
 const noise = (length: number): Buffer => Buffer.from(Uint8Array.from({ length }, (_, index) => (index * 197 + (index >> 4) * 31 + 13) & 0xff));
@@ -31,7 +31,7 @@ const STUN = Buffer.from("000100002112a442000102030405060708090a0b", "hex");
 const TLS_HELLO = Buffer.concat([Buffer.from("16030100c8010000c40303", "hex"), noise(193)]);
 const LARGEST_DATAGRAM = 65_507;
 
-suite("malformed input", { skip: skipWithoutBox, timeout: 400_000 }, () => {
+suite("malformed input", { skip: skipWithoutBox, timeout: 900_000 }, () => {
   let box: BuiltBox;
   let neighbor: BuiltBox;
   let phone: Phone;

@@ -6,8 +6,8 @@ import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { suite, test } from "node:test";
-import { until } from "../../lab/until.ts";
-import { addSubscriber, assertNoTrace, atEnd, logOf, PATIENCE, servingBox, SIP_PORT, skipWithoutBox, succeed } from "../../support/built-ring.ts";
+import { PATIENCE, until } from "../../lab/until.ts";
+import { addSubscriber, assertNoTrace, atEnd, logOf, servingBox, SIP_PORT, skipWithoutBox, succeed } from "../../support/built-ring.ts";
 import { phonesWork } from "../../support/phone.ts";
 
 const MOST = 128;
@@ -15,7 +15,7 @@ const CONNECTIONS = 400;
 const prlimit = (...parameters: readonly string[]) => spawnSync("prlimit", parameters, { encoding: "utf8" });
 const skip = skipWithoutBox || (prlimit("--version").error === undefined ? false : "prlimit is not installed");
 
-suite("a box without a free file descriptor", { skip, timeout: 300_000 }, () => {
+suite("a box without a free file descriptor", { skip, timeout: 900_000 }, () => {
   test("goes on calling its phones and taking subscribers, and takes connections again when there is room", async (t) => {
     const { box } = await servingBox(t, ["--open-registration"]);
     const pid = String(box.pid);

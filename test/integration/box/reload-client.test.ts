@@ -21,7 +21,7 @@ import { DOMAIN, joinTicket, OVERLAY_PORT, serving, servingPair, SIP_PORT, skipW
 import { Phone } from "../../support/phone.ts";
 import { enrollClient, postAs, ReloadClient } from "../../support/reload-client.ts";
 
-suite("a RELOAD client", { skip: skipWithoutBox, timeout: 120_000 }, () => {
+suite("a RELOAD client", { skip: skipWithoutBox, timeout: 360_000 }, () => {
   test("attaches, asks and is answered, and is responsible for nothing", async (t) => {
     const { first, second, fleet } = await servingPair(t, ["--open-registration"]);
     const ticket = parseTicket(readFileSync(joinTicket(fleet), "utf8"), { crypto: new NodeCrypto(undefined), wall: systemClock.wall() });

@@ -12,10 +12,10 @@ import { parseMembership } from "../../../src/io/identity-files.ts";
 import { makePrivateKey } from "../../../src/io/pki.ts";
 import { parseTicket } from "../../../src/provision/ticket.ts";
 import {
-  addSubscriber, assertNoTrace, type BuiltBox, type Fleet, logOf, makeBox, makeFleet, OVERLAY_PORT, PATIENCE, ringbox, scratch, serving,
+  addSubscriber, assertNoTrace, type BuiltBox, type Fleet, logOf, makeBox, makeFleet, OVERLAY_PORT, ringbox, scratch, serving,
   skipWithoutBox, succeed,
 } from "../../support/built-ring.ts";
-import { until } from "../../lab/until.ts";
+import { PATIENCE, until } from "../../lab/until.ts";
 
 /** What the operator was promised, seconds. */
 const PROMISED = 10;
@@ -62,7 +62,7 @@ const issuerOf = (box: BuiltBox): string => {
   return issuing.fingerprint256;
 };
 
-suite("a fleet that decides", { skip: skipWithoutBox, timeout: 600_000 }, () => {
+suite("a fleet that decides", { skip: skipWithoutBox, timeout: 900_000 }, () => {
   test("five boxes: one is revoked, and every other refuses it, whatever it forgets and whoever was off", async (t) => {
     const { boxes, fleet } = await ringOf(t, 5);
     const [first, second, third, off, bad] = boxes as readonly [BuiltBox, BuiltBox, BuiltBox, BuiltBox, BuiltBox];

@@ -65,7 +65,7 @@ class Scanner {
   }
 }
 
-suite("who scans for users", { skip: skipWithoutBox, timeout: 180_000 }, () => {
+suite("who scans for users", { skip: skipWithoutBox, timeout: 900_000 }, () => {
   test("gets the same answer for one who is there and one who is not, without and with credentials", async (t) => {
     const { first, directory } = await servingPair(t);
     const file = join(directory, "users.csv");

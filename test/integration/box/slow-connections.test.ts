@@ -7,8 +7,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { suite, type TestContext, test } from "node:test";
 import { connect as connectSecurely } from "node:tls";
-import { until } from "../../lab/until.ts";
-import { addSubscriber, atEnd, type BuiltBox, DOMAIN, PATIENCE, servingBox, SIP_PORT, skipWithoutBox, succeed } from "../../support/built-ring.ts";
+import { PATIENCE, until } from "../../lab/until.ts";
+import { addSubscriber, atEnd, type BuiltBox, DOMAIN, servingBox, SIP_PORT, skipWithoutBox, succeed } from "../../support/built-ring.ts";
 import { CallingPhone } from "../../support/calling-phone.ts";
 
 const CONNECTIONS = Number(process.env["RINGBOX_SLOW_CONNECTIONS"] ?? 120);
@@ -80,7 +80,7 @@ async function phones(t: TestContext, box: BuiltBox): Promise<readonly [CallingP
   return [await CallingPhone.at(t, box, "alice", "secret"), await CallingPhone.at(t, box, "bob", "secret")];
 }
 
-suite("slow connections", { skip: skipWithoutBox, timeout: 300_000 }, () => {
+suite("slow connections", { skip: skipWithoutBox, timeout: 900_000 }, () => {
   test("a header section, a TLS handshake and an upgrade that come one octet at a time are ended; honest phones register and call", async (t) => {
     const { box } = await servingBox(t);
     const [alice, bob] = await phones(t, box);

@@ -9,9 +9,9 @@ import { requestEnrollment } from "../../../src/io/enrollment.ts";
 import { makePrivateKey } from "../../../src/io/pki.ts";
 import { type AdmissionTicket, parseTicket } from "../../../src/provision/ticket.ts";
 import {
-  assertNoTrace, type BuiltBox, joinTicket, logOf, makeBox, makeFleet, OVERLAY_PORT, PATIENCE, serving, servingBox, skipWithoutBox,
+  assertNoTrace, type BuiltBox, joinTicket, logOf, makeBox, makeFleet, OVERLAY_PORT, serving, servingBox, skipWithoutBox,
 } from "../../support/built-ring.ts";
-import { until } from "../../lab/until.ts";
+import { PATIENCE, until } from "../../lab/until.ts";
 
 /** A ticket as a box reads it whose clock was never set. */
 function readTicket(file: string): AdmissionTicket {
@@ -25,7 +25,7 @@ const enroll = (box: BuiltBox, ticket: AdmissionTicket) =>
 
 const says = (box: BuiltBox, what: RegExp): Promise<unknown> => until(`${box.name} says ${what}`, PATIENCE, () => assert.match(logOf(box), what));
 
-suite("strangers", { skip: skipWithoutBox, timeout: 300_000 }, () => {
+suite("strangers", { skip: skipWithoutBox, timeout: 900_000 }, () => {
   test("a box with a join ticket of another fleet's key does not get in, and both sides say why", async (t) => {
     const { box, directory } = await servingBox(t);
     const other = makeFleet(directory, "other");

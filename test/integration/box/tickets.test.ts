@@ -5,12 +5,12 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { hours } from "../../../src/base/time.ts";
-import { until } from "../../lab/until.ts";
+import { PATIENCE, until } from "../../lab/until.ts";
 import {
-  assertNoTrace, assertOneLine, joinTicket, logOf, makeBox, PATIENCE, ringbox, serving, servingPair, skipWithoutBox, succeed,
+  assertNoTrace, assertOneLine, joinTicket, logOf, makeBox, ringbox, serving, servingPair, skipWithoutBox, succeed,
 } from "../../support/built-ring.ts";
 
-suite("tickets", { skip: skipWithoutBox, timeout: 300_000 }, () => {
+suite("tickets", { skip: skipWithoutBox, timeout: 900_000 }, () => {
   test("a ticket for one admits one box; the next is refused at another member too, in plain words on both sides", async (t) => {
     const { first, second, fleet, directory } = await servingPair(t);
     const ticket = join(directory, "one.ticket");

@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { assertNoTrace, DOMAIN, logOf, PATIENCE, skipWithoutBox } from "../../support/built-ring.ts";
+import { assertNoTrace, DOMAIN, logOf, skipWithoutBox } from "../../support/built-ring.ts";
 import { field, RawPhone } from "../../support/raw-phone.ts";
 import { ringOfThree, userOf } from "../../support/ring-of-three.ts";
-import { until } from "../../lab/until.ts";
+import { PATIENCE, until } from "../../lab/until.ts";
 
 /** What the issue promises, milliseconds. */
 const PROMISED_MS = 5_000;
@@ -43,7 +43,7 @@ const publish = (phone: RawPhone, event: string, type: string, body: string) => 
 const pidf = (user: string, basic: string): string =>
   `<?xml version="1.0"?><presence xmlns="urn:ietf:params:xml:ns:pidf" entity="sip:${user}@${DOMAIN}"><tuple id="t"><status><basic>${basic}</basic></status></tuple></presence>`;
 
-suite("busy lamps over three boxes", { skip: skipWithoutBox, timeout: 300_000 }, () => {
+suite("busy lamps over three boxes", { skip: skipWithoutBox, timeout: 900_000 }, () => {
   test("the box that stores them is killed: the next call's states arrive within five seconds, in order", async (t) => {
     const boxes = await ringOfThree(t);
     const [first, second, third] = boxes;

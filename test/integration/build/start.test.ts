@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import type { HealthReport } from "../../../src/health/report.ts";
-import { until } from "../../lab/until.ts";
+import { PATIENCE, until } from "../../lab/until.ts";
 import { ROOT } from "../../support/source-tree.ts";
 
 const DIST = join(ROOT, "dist");
@@ -103,7 +103,7 @@ suite("npm start", { skip, timeout: 4 * START_LIMIT_MS }, () => {
   const read = async (): Promise<HealthReport> => (await (await get("/api/report")).json()) as HealthReport;
 
   test("its page says by a trial call that phones work, over every transport that is served", async () => {
-    const { value: report } = await until("the page is green", 60, async () => {
+    const { value: report } = await until("the page is green", PATIENCE, async () => {
       const shown = await read();
       assert.equal(shown.verdict, "works", shown.firstLine);
       return shown;
@@ -124,7 +124,7 @@ suite("npm start", { skip, timeout: 4 * START_LIMIT_MS }, () => {
 
   test("a box that is killed is there again, and its page tells both", async () => {
     signalBox("SIGKILL");
-    await until("it is over", 60, async () => {
+    await until("it is over", PATIENCE, async () => {
       const texts = (await read()).timeLine.map(({ text }) => text);
       assert(texts.includes("Over: The program that serves phones, ringboxd, is not running."), texts.join("\n"));
       assert(texts.includes("The program that serves phones, ringboxd, is not running."), texts.join("\n"));
@@ -134,7 +134,7 @@ suite("npm start", { skip, timeout: 4 * START_LIMIT_MS }, () => {
 
   test("a box that hangs is stopped by its agent and started again, and the page says why", async () => {
     signalBox("SIGSTOP");
-    await until("it is over", 60, async () => {
+    await until("it is over", PATIENCE, async () => {
       const texts = (await read()).timeLine.map(({ text }) => text);
       assert(texts.includes("ringboxd does not answer: it is stopped, to be started again."), texts.join("\n"));
       assert(texts.includes("Over: The program that serves phones, ringboxd, does not answer."), texts.join("\n"));

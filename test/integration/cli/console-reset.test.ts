@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { until } from "../../lab/until.ts";
+import { PATIENCE, until } from "../../lab/until.ts";
 import { ROOT } from "../../support/source-tree.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
@@ -23,7 +23,7 @@ function openScreen(t: TestContext, folder: string, environment: Readonly<Record
 test("the key r, held at the screen of a box made from the image, wishes for a factory reset", async (t) => {
   const folder = temporaryDirectory(t);
   const { type, shown } = openScreen(t, folder, { RUNTIME_DIRECTORY: folder });
-  await until("the wish is there", 60, () => {
+  await until("the wish is there", PATIENCE, () => {
     type("r");
     assert.ok(existsSync(join(folder, "factory-reset")), shown());
   });
@@ -31,6 +31,6 @@ test("the key r, held at the screen of a box made from the image, wishes for a f
 
 test("no other terminal offers it", async (t) => {
   const { shown } = openScreen(t, temporaryDirectory(t), {});
-  await until("the keys are shown", 60, () => assert.match(shown(), /prove now/));
+  await until("the keys are shown", PATIENCE, () => assert.match(shown(), /prove now/));
   assert.doesNotMatch(shown(), /reset|forgets/);
 });

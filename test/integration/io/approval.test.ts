@@ -66,7 +66,7 @@ async function post(socket: TLSSocket, path: string, contentType: string, body: 
   return { status: Number(text.slice(9, 12)), text };
 }
 
-describe("approval by code", { timeout: 60_000 }, () => {
+describe("approval by code", { timeout: 300_000 }, () => {
   let fleet: TestFleet;
   let box: TestBox;
   before(async () => {

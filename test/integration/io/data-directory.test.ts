@@ -38,7 +38,7 @@ const MEMBER: PeerInfo = {
   zone: "", incarnation: 7, software: "ringbox/0.1.0",
 };
 
-describe("the data directory", { timeout: 30_000 }, () => {
+describe("the data directory", { timeout: 300_000 }, () => {
   test("is made for its owner alone, with its parents", (t) => {
     const path = join(temporaryDirectory(t), "a/b");
     openDirectory(t, path);

@@ -51,7 +51,7 @@ async function member(t: TestContext, fleet: TestFleet, box: TestBox, ahead = 0,
   return { port: links.port, reports };
 }
 
-describe("enrollment", { timeout: 30_000 }, () => {
+describe("enrollment", { timeout: 300_000 }, () => {
   let fleet: TestFleet;
   let first: TestBox;
   let join: AdmissionTicket;

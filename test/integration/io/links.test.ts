@@ -52,7 +52,7 @@ async function host(t: TestContext, fleet: TestFleet, box: TestBox): Promise<Hos
   return made;
 }
 
-describe("links", { timeout: 30_000 }, () => {
+describe("links", { timeout: 300_000 }, () => {
   let fleet: TestFleet;
   let other: TestFleet;
   let one: TestBox;

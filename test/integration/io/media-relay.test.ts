@@ -7,7 +7,7 @@ import { suite, test, type TestContext } from "node:test";
 import { type Bencoded, bdecode, bencode, isDictionary } from "../../../src/io/bencode.ts";
 import { MediaRelayClient } from "../../../src/io/media-relay.ts";
 import type { PeerInput } from "../../../src/peer/ports.ts";
-import { until } from "../../lab/until.ts";
+import { PATIENCE, until } from "../../lab/until.ts";
 
 type Command = Readonly<Record<string, Bencoded>>;
 const OFFER = { verb: "offer", callId: "c", fromTag: "f", toTag: "", branch: "b1", sdp: "v=0\r\n\u00e4", towards: "plain", changes: true } as const;
@@ -48,7 +48,7 @@ suite("the client of the media relay", () => {
     const there = await relay(t, ({ command, sdp = "" }) => (command === "ping" ? { result: "pong" } : { result: "ok", sdp }));
     const { made, inputs } = client(t, there.port);
     made.perform({ type: "relay-media", ticket: 7, question: OFFER });
-    await until("it is answered", 10, () => assert.equal(inputs.length, 2));
+    await until("it is answered", PATIENCE, () => assert.equal(inputs.length, 2));
     assert.deepEqual(inputs, [{ type: "media-relay", answers: true }, { type: "media-relayed", ticket: 7, sdp: OFFER.sdp }]);
     const asked = there.commands.at(-1);
     assert.deepEqual([asked?.["via-branch"], asked?.["transport-protocol"], asked?.["ICE"], asked?.["to-tag"]], ["b1", "RTP/AVP", "remove", undefined]);
@@ -59,14 +59,14 @@ suite("the client of the media relay", () => {
     const there = await relay(t, ({ command, sdp = "" }) => (command === "ping" ? { result: "pong" } : lost++ === 0 ? undefined : { result: "ok", sdp }));
     const { made, inputs } = client(t, there.port);
     made.perform({ type: "relay-media", ticket: 7, question: OFFER });
-    await until("it is answered", 10, () => assert(inputs.some((input) => input.type === "media-relayed" && input.sdp === OFFER.sdp)));
+    await until("it is answered", PATIENCE, () => assert(inputs.some((input) => input.type === "media-relayed" && input.sdp === OFFER.sdp)));
   });
 
   test("a refusal is an answer without a description, and the relay still counts as there", async (t) => {
     const there = await relay(t, ({ command }) => (command === "ping" ? { result: "pong" } : { result: "error", "error-reason": "no" }));
     const { made, inputs } = client(t, there.port);
     made.perform({ type: "relay-media", ticket: 7, question: OFFER });
-    await until("it is answered", 10, () => assert.equal(inputs.length, 2));
+    await until("it is answered", PATIENCE, () => assert.equal(inputs.length, 2));
     assert.deepEqual(inputs, [{ type: "media-relay", answers: true }, { type: "media-relayed", ticket: 7, sdp: undefined }]);
   });
 
@@ -74,7 +74,7 @@ suite("the client of the media relay", () => {
     const free = await socket(t);
     const { made, inputs } = client(t, free.address().port);
     made.perform({ type: "relay-media", ticket: 7, question: OFFER });
-    await until("it is given up", 10, () => assert.equal(inputs.length, 2));
+    await until("it is given up", PATIENCE, () => assert.equal(inputs.length, 2));
     assert.deepEqual(inputs, [{ type: "media-relay", answers: false }, { type: "media-relayed", ticket: 7, sdp: undefined }]);
   });
 });

@@ -19,7 +19,7 @@ import { temporaryDirectory } from "../../support/temporary-directory.ts";
 const OVERLAY = "ours.ringbox.internal";
 const NODE_ID = "0123456789abcdef0123456789abcdef" as NodeId;
 
-describe("certificates of a fleet", { timeout: 30_000 }, () => {
+describe("certificates of a fleet", { timeout: 300_000 }, () => {
   let root: Credential;
   let issuing: Credential;
   let key: string;

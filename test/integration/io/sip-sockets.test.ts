@@ -50,7 +50,7 @@ async function dial(t: TestContext, port: number): Promise<{ readonly socket: So
 const firstOf = <Type extends SipEvent["type"]>(events: readonly SipEvent[], type: Type): Extract<SipEvent, { type: Type }> | undefined =>
   events.find((event): event is Extract<SipEvent, { type: Type }> => event.type === type);
 
-describe("SIP sockets", { timeout: 30_000 }, () => {
+describe("SIP sockets", { timeout: 300_000 }, () => {
   test("bring a datagram octet for octet with both its ends, and send the answer back from there", async (t) => {
     const { sockets, events } = await serve(t, "127.0.0.1");
     const { socket, got, port } = await phone(t);

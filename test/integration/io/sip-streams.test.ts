@@ -67,7 +67,7 @@ async function dialSecurely(t: TestContext, { sockets, root }: Served, servernam
   return phone;
 }
 
-describe("SIP over TLS and WebSocket", { timeout: 60_000 }, () => {
+describe("SIP over TLS and WebSocket", { timeout: 300_000 }, () => {
   test("a TLS phone that believes the fleet's root is served octet for octet, and its end is told", async (t) => {
     const served = await serve(t);
     const { sockets, events } = served;

@@ -34,7 +34,7 @@ async function openStore(t: TestContext, directory: string): Promise<OpenStore> 
 
 const texts = (rows: readonly StoredRow[]): string[] => rows.map(({ stored }) => new TextDecoder().decode(stored)).sort();
 
-describe("the store", { timeout: 30_000 }, () => {
+describe("the store", { timeout: 300_000 }, () => {
   test("answers a durable write after it is on disk, and reads it back", async (t) => {
     const directory = temporaryDirectory(t);
     const first = await openStore(t, directory);

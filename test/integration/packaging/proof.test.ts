@@ -13,7 +13,7 @@ import { milliseconds } from "../../../src/base/time.ts";
 import { type ProofSubject, proofOfService } from "../../../src/io/proof-of-service.ts";
 import { atEnd, makeBox, makeFleet, scratch, servingBox, skipWithoutBox } from "../../support/built-ring.ts";
 import { SAMPLE_STATUS } from "../../support/sample-reports.ts";
-import { until } from "../../lab/until.ts";
+import { PATIENCE, until } from "../../lab/until.ts";
 
 const skip = skipWithoutBox || (existsSync("/usr/bin/perl") ? false : "no /usr/bin/perl: only Debian is sure to have it");
 
@@ -25,29 +25,29 @@ async function notifications(t: TestContext, directory: string) {
   atEnd(t, () => listener.kill());
   const heard: string[] = [];
   createInterface({ input: listener.stdout }).on("line", (line) => heard.push(line));
-  await until("systemd's socket is there", 10, () => assert.ok(heard.includes("open")));
+  await until("systemd's socket is there", PATIENCE, () => assert.ok(heard.includes("open")));
   return { path, heard };
 }
 
-suite("a box under systemd", { skip, timeout: 120_000 }, () => {
+suite("a box under systemd", { skip, timeout: 360_000 }, () => {
   test("is ready when it has proved itself, feeds the watchdog, and says when it stops", async (t) => {
     const directory = scratch(t);
     const { path, heard } = await notifications(t, directory);
     const { box } = await servingBox(t, [], { NOTIFY_SOCKET: path, WATCHDOG_USEC: "3000000" });
-    await until("it is ready, and serves by its own word", 30, () =>
+    await until("it is ready, and serves by its own word", PATIENCE, () =>
       assert.ok(heard.some((line) => /^READY=1\tWATCHDOG=1\tSTATUS=Serving /.test(line)), heard.join("\n")),
     );
     const fed = heard.length;
-    await until("the watchdog is fed again", 30, () => assert.ok(heard.slice(fed).some((line) => line.includes("WATCHDOG=1")), heard.join("\n")));
+    await until("the watchdog is fed again", PATIENCE, () => assert.ok(heard.slice(fed).some((line) => line.includes("WATCHDOG=1")), heard.join("\n")));
     await box.kill("SIGTERM");
-    await until("it says that it stops", 30, () => assert.ok(heard.some((line) => line.startsWith("STOPPING=1")), heard.join("\n")));
+    await until("it says that it stops", PATIENCE, () => assert.ok(heard.some((line) => line.startsWith("STOPPING=1")), heard.join("\n")));
   });
 
   test("that waits to be let in has been started well, and shows its code", async (t) => {
     const directory = scratch(t);
     const { path, heard } = await notifications(t, directory);
     makeBox(t, directory, { ticket: undefined, environment: { NOTIFY_SOCKET: path, WATCHDOG_USEC: "3000000" } }).start();
-    await until("its status has the code", 30, () =>
+    await until("its status has the code", PATIENCE, () =>
       assert.ok(heard.some((line) => /^READY=1\tWATCHDOG=1\tSTATUS=.* ringbox admit [A-Z0-9]{4}-[A-Z0-9]{4}/.test(line)), heard.join("\n")),
     );
   });
@@ -59,17 +59,17 @@ suite("a box under systemd", { skip, timeout: 120_000 }, () => {
     mkdirSync(box.dataDirectory, { recursive: true });
     copyFileSync(ticket, join(box.dataDirectory, "ringbox.ticket"));
     box.start();
-    await until("it serves", 30, async () => assert.equal((await box.status()).phase, "serving", box.lastWords()));
+    await until("it serves", PATIENCE, async () => assert.equal((await box.status()).phase, "serving", box.lastWords()));
     assert.ok(!existsSync(join(box.dataDirectory, "ringbox.ticket")));
   });
 });
 
-suite("a proof of service", { timeout: 60_000 }, () => {
-  const PATIENCE = milliseconds(1_500);
+suite("a proof of service", { timeout: 300_000 }, () => {
+  const PROOF_LIMIT = milliseconds(1_500);
 
   test("fails where the box does not come to its turn", async () => {
     const subject: ProofSubject = { ask: () => undefined, sip: { host: "127.0.0.1", port: 9 }, overlay: { host: "127.0.0.1", port: 9 } };
-    assert.deepEqual(await proofOfService(subject, PATIENCE), { ok: false, fault: "the box does not come to its turn" });
+    assert.deepEqual(await proofOfService(subject, PROOF_LIMIT), { ok: false, fault: "the box does not come to its turn" });
   });
 
   test("fails where the SIP socket is open and nobody reads it", async (t) => {
@@ -78,7 +78,7 @@ suite("a proof of service", { timeout: 60_000 }, () => {
     await once(deaf, "listening");
     const sip = { host: "127.0.0.1", port: deaf.address().port };
     const ask: ProofSubject["ask"] = (_, answer) => answer({ ok: true, op: "status", status: SAMPLE_STATUS });
-    assert.deepEqual(await proofOfService({ ask, sip, overlay: sip }, PATIENCE), { ok: false, fault: `no answer to OPTIONS at 127.0.0.1:${sip.port}` });
+    assert.deepEqual(await proofOfService({ ask, sip, overlay: sip }, PROOF_LIMIT), { ok: false, fault: `no answer to OPTIONS at 127.0.0.1:${sip.port}` });
   });
 
   test("fails where the overlay port takes connections and says nothing", async (t) => {
@@ -90,7 +90,7 @@ suite("a proof of service", { timeout: 60_000 }, () => {
     assert.ok(overlay !== null && typeof overlay === "object");
     const ask: ProofSubject["ask"] = (_, answer) => answer({ ok: true, op: "status", status: SAMPLE_STATUS });
     const subject = { ask, sip: { host: "127.0.0.1", port: phone.address().port }, overlay: { host: "127.0.0.1", port: overlay.port } };
-    assert.deepEqual(await proofOfService(subject, PATIENCE), { ok: false, fault: `no answer on the overlay port at 127.0.0.1:${overlay.port}` });
+    assert.deepEqual(await proofOfService(subject, PROOF_LIMIT), { ok: false, fault: `no answer on the overlay port at 127.0.0.1:${overlay.port}` });
   });
 
   test("holds where the overlay port has no room for one more: strangers must not have the box ended", async (t) => {

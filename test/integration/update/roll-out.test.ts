@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
 import { createUpdateKey } from "../../../src/io/update-key.ts";
 import { DIST } from "../../lab/box.ts";
-import { until } from "../../lab/until.ts";
-import { atEnd, makeBox, makeFleet, PATIENCE, ringbox, scratch, serving, skipWithoutBox, succeed } from "../../support/built-ring.ts";
+import { PATIENCE, until } from "../../lab/until.ts";
+import { atEnd, makeBox, makeFleet, ringbox, scratch, serving, skipWithoutBox, succeed } from "../../support/built-ring.ts";
 import { skipWithoutAgent } from "../../support/page-visitor.ts";
 import { ARCHITECTURE, makeParts, rootHashOf, SlottedMachine, whyNoSlots } from "../../support/slotted-machine.ts";
 

@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { chromium, type Page } from "playwright-core";
-import { until } from "../../lab/until.ts";
+import { PATIENCE, until } from "../../lab/until.ts";
 import { atEnd, servingBox, skipWithoutBox } from "../../support/built-ring.ts";
 import { HTTP_PORT, PageAgent, skipWithoutAgent } from "../../support/page-visitor.ts";
 
@@ -44,7 +44,7 @@ async function tabTo(page: Page, name: string): Promise<void> {
 async function updatesTwice(page: Page): Promise<void> {
   for (let time = 0; time < 2; time += 1) {
     const before = await page.textContent("#top .soft");
-    await until("the page shows a later time", 10, async () => assert.notEqual(await page.textContent("#top .soft"), before));
+    await until("the page shows a later time", PATIENCE, async () => assert.notEqual(await page.textContent("#top .soft"), before));
   }
 }
 
@@ -92,7 +92,7 @@ suite("by keyboard alone", { skip }, () => {
 
     await box.ask({ op: "drain", on: true });
     await page.focus("input[name=q]");
-    await until("a condition is shown also while the keyboard is elsewhere on the page", 10, async () => assert.match((await page.textContent("section[aria-labelledby=matters]")) ?? "", /takes no new calls/));
+    await until("a condition is shown also while the keyboard is elsewhere on the page", PATIENCE, async () => assert.match((await page.textContent("section[aria-labelledby=matters]")) ?? "", /takes no new calls/));
     await assertAxe(page, "with conditions");
     agent.process.kill("SIGKILL");
     await page.waitForSelector("#stale:not([hidden])");
@@ -130,11 +130,11 @@ suite("by keyboard alone", { skip }, () => {
     await page.keyboard.press("Enter");
     await page.waitForSelector(".xterm-rows");
     const shown = async (): Promise<string> => ((await page.textContent(".xterm-rows")) ?? "").replaceAll("\u00a0", " ");
-    await until("the terminal has its menu", 20, async () => assert.match(await shown(), /0 +End/));
+    await until("the terminal has its menu", PATIENCE, async () => assert.match(await shown(), /0 +End/));
     await page.keyboard.type("10\r");
-    await until("the shell is there", 20, async () => assert.match(await shown(), /\$\s*$/));
+    await until("the shell is there", PATIENCE, async () => assert.match(await shown(), /\$\s*$/));
     await page.keyboard.type("echo answer-$((6*7))\r");
-    await until("the terminal answers", 20, async () => assert.match(await shown(), /answer-42/));
+    await until("the terminal answers", PATIENCE, async () => assert.match(await shown(), /answer-42/));
     await assertAxe(page, "with a terminal");
     await page.keyboard.press("F6");
     assert.equal(await page.evaluate("document.activeElement.id"), "sign-out", "out of the terminal");

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { suite, test } from "node:test";
 import { chromium, type Page } from "playwright-core";
 import { DIST } from "../../lab/box.ts";
-import { until } from "../../lab/until.ts";
+import { PATIENCE, until } from "../../lab/until.ts";
 import { atEnd, DOMAIN, servingBox, SIP_PORT, skipWithoutBox } from "../../support/built-ring.ts";
 import { PageAgent, skipWithoutAgent } from "../../support/page-visitor.ts";
 
@@ -101,7 +101,7 @@ suite("the page for who may do something", { skip }, () => {
     const agent = await PageAgent.start(t, box.address, box.dataDirectory);
     const phone = await ringingPhone(box.address, EVIL);
     atEnd(t, () => phone.close());
-    await until("the phone is listed", 30, async () => assert.match((await agent.ask("/api/phones?q=204", { plain: true })).text, /204@acme/));
+    await until("the phone is listed", PATIENCE, async () => assert.match((await agent.ask("/api/phones?q=204", { plain: true })).text, /204@acme/));
     const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
     atEnd(t, () => browser.close());
     const page = await browser.newPage();
@@ -132,7 +132,7 @@ async function says(page: Page, expected: RegExp, seconds = 10): Promise<void> {
 }
 
 async function terminalShows(page: Page, words: string): Promise<void> {
-  await until(`the terminal shows ${words}`, 20, async () => assert.ok(((await page.textContent(".xterm-rows")) ?? "").replaceAll("\u00a0", " ").includes(words), (await page.textContent(".xterm-rows")) ?? ""));
+  await until(`the terminal shows ${words}`, PATIENCE, async () => assert.ok(((await page.textContent(".xterm-rows")) ?? "").replaceAll("\u00a0", " ").includes(words), (await page.textContent(".xterm-rows")) ?? ""));
 }
 
 const topOf = (directory: string): string => spawnSync(join(DIST, "ringbox"), ["--data", directory, "top"], { encoding: "utf8", timeout: 2_500, killSignal: "SIGKILL", env: { TERM: "dumb" } }).stdout;
@@ -173,7 +173,7 @@ async function ringingPhone(address: string, userAgent = "Test phone") {
       answer("487 Request Terminated", invite);
     }
   });
-  await until("the phone is registered", 10, async () => {
+  await until("the phone is registered", PATIENCE, async () => {
     if (!registered) {
       socket.send(Buffer.from(registerRequest(port, userAgent, `a${port}`), "latin1"), SIP_PORT, address);
       await new Promise((go) => setTimeout(go, 300));

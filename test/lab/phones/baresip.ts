@@ -6,8 +6,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Host } from "../network.ts";
 import { Transcript } from "../transcript.ts";
-import { until } from "../until.ts";
-import { type Account, type CallOutcome, PATIENCE, type Phone } from "./phone.ts";
+import { PATIENCE, until } from "../until.ts";
+import type { Account, CallOutcome, Phone } from "./phone.ts";
 
 const MODULES = "/usr/lib/baresip/modules";
 

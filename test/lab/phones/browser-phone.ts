@@ -7,9 +7,9 @@ import { build } from "esbuild";
 import type { Browser, Page } from "playwright-core";
 import { openBrowser } from "../browser.ts";
 import type { Host } from "../network.ts";
-import { until } from "../until.ts";
+import { PATIENCE, until } from "../until.ts";
 import type { BrowserPhoneOptions, BrowserPhoneState, Sound } from "./browser-phone-page.ts";
-import { type Account, type CallOutcome, PATIENCE, type Phone } from "./phone.ts";
+import type { Account, CallOutcome, Phone } from "./phone.ts";
 
 const WSS_PORT = 5067;
 /** Any address with https: only there does a browser open a microphone. Served by the test itself. */

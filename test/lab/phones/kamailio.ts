@@ -5,8 +5,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Host } from "../network.ts";
 import { Transcript } from "../transcript.ts";
-import { until } from "../until.ts";
-import { PATIENCE } from "./phone.ts";
+import { PATIENCE, until } from "../until.ts";
 
 export interface KamailioRules {
   /** Beside those that every proxy needs: `path.so` and the like. */

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Host } from "../network.ts";
 import { Transcript } from "../transcript.ts";
-import { until } from "../until.ts";
-import { type Account, type CallOutcome, PATIENCE, type Phone } from "./phone.ts";
+import { PATIENCE, until } from "../until.ts";
+import type { Account, CallOutcome, Phone } from "./phone.ts";
 
 /**
  * Without a route to the world it would wait for a network; without a sound card it plays a file it does not find. Its

@@ -53,6 +53,3 @@ export interface Phone {
   hangUp(): Promise<void>;
   close(): Promise<void>;
 }
-
-/** How long a phone may take for anything that is not a requirement of its own, seconds. */
-export const PATIENCE = 20;

@@ -3,8 +3,7 @@
 import type { ChildProcess } from "node:child_process";
 import { join } from "node:path";
 import type { Host } from "../network.ts";
-import { PATIENCE } from "./phone.ts";
-import { until } from "../until.ts";
+import { PATIENCE, until } from "../until.ts";
 
 const NG_PORT = 2223;
 

@@ -4,7 +4,7 @@ import type { ChildProcess } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Host } from "../network.ts";
-import { until } from "../until.ts";
+import { PATIENCE, until } from "../until.ts";
 
 export interface SippUser {
   readonly username: string;
@@ -77,7 +77,7 @@ export function placeCalls(host: Host, wanted: Calls): SippRun {
 /** A phone that answers whatever rings at a port of the host, until stopped. */
 export async function answerCalls(host: Host, port: number): Promise<SippRun> {
   const run = new SippRun(host, "answer", [], { domain: "", box: "", port, rate: 0 }, []);
-  await until("SIPp listens", 10, () => run.assertListening(port));
+  await until("SIPp listens", PATIENCE, () => run.assertListening(port));
   return run;
 }
 
@@ -167,7 +167,7 @@ export class SippRun {
   /** Ends a run that answers calls, at once. */
   async close(): Promise<void> {
     this.program.kill("SIGKILL");
-    await until("SIPp is gone", 10, () => {
+    await until("SIPp is gone", PATIENCE, () => {
       if (!this.ended) throw new Error("still there");
     });
   }
